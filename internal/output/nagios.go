@@ -1,0 +1,102 @@
+package output
+
+import (
+	"fmt"
+	"strings"
+
+	"github.com/atc0005/go-nagios"
+
+	"frontsockets/internal/tally"
+	"frontsockets/internal/tcp"
+	"frontsockets/internal/verdict"
+)
+
+// Limits of the service output. Nagios Core keeps 8 KiB of a plugin's output
+// (MAX_PLUGIN_OUTPUT_LENGTH); the text of the first line stays short so that its
+// perfdata survives the 1 KiB packets of old NRPEs as far as it can.
+const (
+	maxText   = 199
+	maxOutput = 8 << 10
+)
+
+// Nagios renders service output with perfdata on the first line, so that no
+// truncation can lose it, and details behind it. go-nagios gives the states and
+// the perfdata fields; its own page would sort the metrics and put long output
+// before them.
+func Nagios(r Report, style Style) []byte {
+	var b strings.Builder
+	b.WriteString(line(r.Service+" "+statusWord(r.Status())+": "+r.Reason(), maxText))
+	if !r.Usage {
+		b.WriteString(" |")
+		for m, v := range r.values() {
+			// Empty fields at the end may be left out, and NRPE packets are small.
+			b.WriteString(strings.TrimRight(perfdata(tally.Metric(m), v, r.Policy).String(), ";"))
+		}
+	}
+	b.WriteByte('\n')
+	if style.Verbose > 0 && r.Result != nil {
+		details(&b, r, style)
+	}
+	return []byte(b.String())
+}
+
+func perfdata(m tally.Metric, v tally.Value, p verdict.Policy) nagios.PerformanceData {
+	d := nagios.PerformanceData{Label: m.String(), Value: v.String(), Min: "0"}
+	if v.Known() {
+		d.UnitOfMeasurement = m.Unit()
+	}
+	if limit, set := p.Warning[m]; set {
+		d.Warn = limit.String()
+	}
+	if limit, set := p.Critical[m]; set {
+		d.Crit = limit.String()
+	}
+	return d
+}
+
+// details writes the lines of -v, as many as fit.
+func details(b *strings.Builder, r Report, style Style) {
+	const last = 60 // room for the line that says what was left out
+	var lines []string
+	add := func(format string, args ...any) { lines = append(lines, line(fmt.Sprintf(format, args...), 500)) }
+
+	add("source: %s", r.Source)
+	for _, p := range r.Verdict.Problems {
+		add("%s: %s", statusWord(p.Status), p.Text)
+	}
+	for _, l := range r.Result.Listeners {
+		add("listener %s: %s", l.Local, queue(l))
+	}
+	top := style.Top
+	if style.Verbose > 1 {
+		top = len(r.Result.Clients)
+	}
+	for i, c := range r.Result.Clients {
+		if i == top {
+			add("%d more clients", len(r.Result.Clients)-top)
+			break
+		}
+		add("client %s: %d abnormal of %d (%s)", c.Addr, c.Abnormal, c.Sessions, states(c.States, 0))
+	}
+	for i, l := range lines {
+		if b.Len()+len(l)+1 > maxOutput-last {
+			fmt.Fprintf(b, "%d more lines\n", len(lines)-i)
+			return
+		}
+		b.WriteString(l + "\n")
+	}
+}
+
+func queue(l tally.Listener) string {
+	if !l.Known.Has(tcp.KnowsRecvQ) {
+		return "accept queue unknown"
+	}
+	s := fmt.Sprintf("accept queue %d", l.Queue)
+	if l.Known.Has(tcp.KnowsBacklog) {
+		s += fmt.Sprintf(" of %d", l.Backlog)
+	}
+	if l.Known.Has(tcp.KnowsDrops) {
+		s += fmt.Sprintf(", %d dropped since it listens", l.Drops)
+	}
+	return s
+}

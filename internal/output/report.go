@@ -1,0 +1,193 @@
+// Package output renders a report in the format of whoever asked. Every format
+// is a pure function from the report to bytes.
+package output
+
+import (
+	"cmp"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+	"unicode"
+
+	"github.com/atc0005/go-nagios"
+
+	"frontsockets/internal/tally"
+	"frontsockets/internal/tcp"
+	"frontsockets/internal/verdict"
+)
+
+// Report is everything there is to say. The zero Report is a report of nothing.
+type Report struct {
+	Service string // first word of the service output: "MDFRONT"
+	Name    string // the operator's name for the front, or empty
+	Ports   tcp.Ports
+
+	Verdict verdict.Verdict
+	Policy  verdict.Policy
+	// Result is what was counted; nil if the look failed or there was none.
+	Result *tally.Result
+	// Failure is why there is no Result.
+	Failure string
+	// Usage says that Failure is the fault of the command line: nothing was asked.
+	Usage bool
+
+	Source string // the source that spoke, and why the better ones did not
+	Host   string
+	Time   time.Time
+}
+
+// Style is how the operator wants it shown.
+type Style struct {
+	Verbose int          // -v: 1 lists the top clients, 2 all that fit
+	Top     int          // how many clients to list
+	Metric  tally.Metric // what Value prints
+	Number  bool         // HostMonitor prints a bare number
+}
+
+// Format is one rendering.
+type Format struct {
+	Render func(Report, Style) []byte
+	// ExitZero is for callers that take another exit code for a broken check.
+	ExitZero bool
+}
+
+// Names are the formats that ByName knows, for help and errors.
+const Names = "nagios, hostmonitor, json, value"
+
+// ByName finds a format.
+func ByName(name string) (Format, error) {
+	switch name {
+	case "nagios":
+		return Format{Render: Nagios}, nil
+	case "hostmonitor":
+		return Format{Render: HostMonitor, ExitZero: true}, nil
+	case "json":
+		return Format{Render: JSON}, nil
+	case "value":
+		return Format{Render: Value}, nil
+	}
+	return Format{}, fmt.Errorf("'%s' is not a format; use one of %s", name, Names)
+}
+
+// ExitCode is the status for the shell: hostmonitor's is 0 whatever the answer,
+// but a usage error is no answer.
+func (f Format) ExitCode(r Report) int {
+	if f.ExitZero && !r.Usage {
+		return 0
+	}
+	return int(r.Status())
+}
+
+// Status is the verdict's. Without a result there is no verdict, and never an OK.
+func (r Report) Status() verdict.Status {
+	if r.Result == nil {
+		return verdict.Unknown
+	}
+	return r.Verdict.Status
+}
+
+// statusWord is the status as the guidelines print it.
+func statusWord(s verdict.Status) string { return nagios.ExitCodeToStateLabel(int(s)) }
+
+// values is the metrics, all unknown where nothing was counted.
+func (r Report) values() tally.Values {
+	if r.Result == nil {
+		return tally.AllUnknown(r.Failure)
+	}
+	return r.Result.Values
+}
+
+// subject is what the report is about: "front7 :41213".
+func (r Report) subject() string {
+	return strings.TrimSpace(r.Name + " :" + r.Ports.String())
+}
+
+// Reason is the report in one line: the summary, with the worst problem before it
+// and the others behind it. The count is no part of these, the summary tells it.
+func (r Report) Reason() string {
+	switch {
+	case r.Usage:
+		return r.Failure
+	case r.Result == nil:
+		return r.subject() + " cannot be judged: " + r.Failure
+	}
+	parts := []string{r.subject() + " has " + r.summary()}
+	for i, p := range r.Verdict.Problems {
+		switch {
+		case p.Metric == tally.Abnormal && r.values()[p.Metric].Known():
+		case i == 0:
+			parts = slices.Insert(parts, 0, p.Text)
+		default:
+			parts = append(parts, p.Text)
+		}
+	}
+	if strings.Contains(r.Source, " ") { // not the source of first choice
+		parts = append(parts, "seen by "+r.Source)
+	}
+	return strings.Join(parts, "; ")
+}
+
+// summary counts: "73 abnormal sockets (60 TIME_WAIT, 13 CLOSE_WAIT) from 4
+// clients, 62 from 10.1.2.3".
+func (r Report) summary() string {
+	v := r.Result.Values
+	s := plural(v[tally.Abnormal], "abnormal socket")
+	if !v[tally.Abnormal].Known() || v[tally.Abnormal].N == 0 {
+		return s + ", " + v[tally.Established].String() + " established from " + plural(v[tally.Clients], "client")
+	}
+	s += " (" + states(r.Result.States, r.Result.Rules.Normal) + ")"
+	if v[tally.AbnormalClients].N == 0 { // listeners only
+		return s
+	}
+	top := r.Result.Clients[0]
+	if v[tally.AbnormalClients].N == 1 {
+		return s + " from " + top.Addr.String()
+	}
+	return fmt.Sprintf("%s from %s, %d from %s", s, plural(v[tally.AbnormalClients], "client"), top.Abnormal, top.Addr)
+}
+
+// states lists the states outside the skipped set, most sockets first:
+// "60 TIME_WAIT, 13 CLOSE_WAIT".
+func states(counts [tcp.NumStates]int, skip tcp.StateSet) string {
+	var present []tcp.State
+	for s := tcp.Established; s < tcp.NumStates; s++ {
+		if counts[s] > 0 && !skip.Has(s) {
+			present = append(present, s)
+		}
+	}
+	slices.SortStableFunc(present, func(a, b tcp.State) int { return cmp.Compare(counts[b], counts[a]) })
+	words := make([]string, len(present))
+	for i, s := range present {
+		words[i] = fmt.Sprintf("%d %s", counts[s], strings.ToUpper(s.String()))
+	}
+	return strings.Join(words, ", ")
+}
+
+func plural(v tally.Value, noun string) string {
+	switch {
+	case !v.Known():
+		return "an unknown number of " + noun + "s"
+	case v.N == 1:
+		return "1 " + noun
+	}
+	return v.String() + " " + noun + "s"
+}
+
+// line makes text fit for one line of any monitoring system: no '|', which would
+// start perfdata, no control characters, at most limit characters.
+func line(text string, limit int) string {
+	runes := []rune(strings.Map(func(r rune) rune {
+		switch {
+		case r == '|':
+			return '/'
+		case unicode.IsControl(r) || r == unicode.ReplacementChar || !unicode.IsPrint(r) && r != ' ':
+			return ' '
+		}
+		return r
+	}, text))
+	if len(runes) > limit {
+		runes = append(runes[:limit-3], '.', '.', '.')
+	}
+	return strings.TrimSpace(string(runes))
+}

@@ -1,0 +1,68 @@
+package source
+
+import (
+	"context"
+	"fmt"
+	"math"
+	"net/netip"
+
+	"github.com/shirou/gopsutil/v3/common"
+	"github.com/shirou/gopsutil/v3/net"
+
+	"frontsockets/internal/tcp"
+)
+
+// gopsutil is the portable source: on Windows it asks the system, on macOS and
+// FreeBSD it runs lsof, on Linux it reads /proc with much ado. It knows states and
+// addresses, and nothing of queues, timers or inodes.
+func gopsutil() Source {
+	return Source{Name: "gopsutil", Look: lookGopsutil, Blind: gopsutilBlind}
+}
+
+func lookGopsutil(ctx context.Context, q Query, begin func() Visit) error {
+	if err := gopsutilRight(); err != nil {
+		return err
+	}
+	// Without this a variable HOST_PROC in the environment could name other tables.
+	ctx = context.WithValue(ctx, common.EnvKey, common.EnvMap{common.HostProcEnvKey: "/proc"})
+	rows, err := net.ConnectionsWithoutUidsWithContext(ctx, "tcp")
+	if err != nil {
+		return err
+	}
+	visit := begin()
+	for _, row := range rows {
+		s, err := gopsutilSocket(row)
+		if err != nil {
+			return fmt.Errorf("row %v: %w", row, err)
+		}
+		if q.wants(&s) {
+			visit(&s)
+		}
+	}
+	return ctx.Err()
+}
+
+func gopsutilSocket(row net.ConnectionStat) (tcp.Socket, error) {
+	local, err := gopsutilEndpoint(row.Laddr)
+	if err != nil {
+		return tcp.Socket{}, err
+	}
+	remote, err := gopsutilEndpoint(row.Raddr)
+	if err != nil {
+		return tcp.Socket{}, err
+	}
+	state, err := tcp.ParseState(row.Status)
+	return tcp.Socket{State: state, Local: local, Remote: remote}, err
+}
+
+// gopsutilEndpoint reads an address; lsof's "*" and nothing at all are the wildcard.
+func gopsutilEndpoint(a net.Addr) (netip.AddrPort, error) {
+	if a.Port > math.MaxUint16 {
+		return netip.AddrPort{}, fmt.Errorf("port %d", a.Port)
+	}
+	if a.IP == "" || a.IP == "*" {
+		return netip.AddrPortFrom(netip.IPv6Unspecified(), uint16(a.Port)), nil
+	}
+	addr, err := netip.ParseAddr(a.IP)
+	return netip.AddrPortFrom(addr.Unmap().WithZone(""), uint16(a.Port)), err
+}

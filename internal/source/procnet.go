@@ -1,0 +1,232 @@
+package source
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"net/netip"
+
+	"frontsockets/internal/tcp"
+)
+
+const procTells = tcp.KnowsRecvQ | tcp.KnowsSendQ | tcp.KnowsInode | tcp.KnowsRetransmits
+
+// proc reads /proc/net/tcp and /proc/net/tcp6, whose addresses are hex words in
+// the kernel's own byte order. It knows neither the backlog of a listener nor
+// anything of tcp_info.
+type proc struct {
+	open  func(name string) (io.ReadCloser, error) // "tcp" or "tcp6"
+	order byteOrder
+}
+
+func (p proc) look(ctx context.Context, q Query, begin func() Visit) error {
+	rows := procRows{order: p.order, query: q, visit: begin(), seen: map[procID]struct{}{}}
+	for _, table := range []struct {
+		name   string
+		hexLen int // of an address
+	}{{"tcp", 8}, {"tcp6", 32}} {
+		f, err := p.open(table.name)
+		if table.name == "tcp6" && errors.Is(err, fs.ErrNotExist) {
+			continue // a kernel without IPv6
+		}
+		if err != nil {
+			return fmt.Errorf("open: %w", err)
+		}
+		rows.hexLen = table.hexLen
+		err = rows.read(ctx, f)
+		f.Close()
+		if err != nil {
+			return fmt.Errorf("%s: %w", table.name, err)
+		}
+	}
+	return nil
+}
+
+// procRows decodes the rows of one look.
+type procRows struct {
+	order  byteOrder
+	hexLen int
+	query  Query
+	visit  Visit
+	row    tcp.Socket
+
+	// seen: a table that changes while it is read can show a row twice.
+	seen map[procID]struct{}
+}
+
+type procID struct {
+	local, remote netip.AddrPort
+	inode         uint64
+}
+
+// read streams one table: the header, then row by row. There is no limit on rows.
+func (p *procRows) read(ctx context.Context, r io.Reader) error {
+	lines := bufio.NewReaderSize(r, 64<<10)
+	for n := 1; ; n++ {
+		line, err := lines.ReadSlice('\n')
+		switch {
+		case err == io.EOF && len(line) == 0 && n > 1:
+			return nil
+		case err == io.EOF:
+			return fmt.Errorf("line %d: cut short: %q", n, line)
+		case errors.Is(err, bufio.ErrBufferFull):
+			return fmt.Errorf("line %d: over %d bytes long", n, len(line))
+		case err != nil:
+			return err
+		}
+		if n == 1 {
+			if !bytes.HasPrefix(bytes.TrimLeft(line, " "), []byte("sl ")) {
+				return fmt.Errorf("line 1: not the header of a socket table: %q", line)
+			}
+			continue
+		}
+		if n&0x3ff == 0 && ctx.Err() != nil {
+			return ctx.Err()
+		}
+		if err := p.line(line); err != nil {
+			return fmt.Errorf("line %d: %w: %q", n, err, line)
+		}
+	}
+}
+
+var errGarbled = errors.New("not a row of a socket table")
+
+// line decodes one row, with its end of line:
+//
+//	sl  local_address rem_address   st tx_queue:rx_queue tr:tm->when retrnsmt uid timeout inode …
+//	 0: 0100007F:A0FD 00000000:0000 0A 00000000:00000003 00:00000000 00000000   0       0 12345 …
+//
+// The local port has a fixed place behind the first colon, so a row of somebody
+// else's is passed over before anything is split.
+func (p *procRows) line(line []byte) error {
+	colon := bytes.IndexByte(line, ':')
+	portAt := colon + 2 + p.hexLen + 1
+	if colon < 0 || len(line) < portAt+5 || line[colon+1] != ' ' || line[portAt-1] != ':' || line[portAt+4] != ' ' {
+		return errGarbled
+	}
+	port, ok := hex(line[portAt : portAt+4])
+	if !ok {
+		return errGarbled
+	}
+	if !p.query.Ports.Has(uint16(port)) {
+		return nil
+	}
+
+	rest := line[colon+1:]
+	field := func() []byte {
+		rest = bytes.TrimLeft(rest, " \n")
+		end := bytes.IndexAny(rest, " \n")
+		if end < 0 {
+			end = len(rest)
+		}
+		f := rest[:end]
+		rest = rest[end:]
+		return f
+	}
+	local, okLocal := p.endpoint(field())
+	remote, okRemote := p.endpoint(field())
+	number, okState := hex(field())
+	tx, rx, okQueues := hexPair(field())
+	timer, _, okTimer := hexPair(field())
+	retransmits, okRetransmits := hex(field())
+	field() // uid
+	field() // timeout
+	inode, okInode := decimal(field())
+	if !okLocal || !okRemote || !okState || number > 0xff || !okQueues || !okTimer || !okRetransmits || !okInode {
+		return errGarbled
+	}
+	state, err := tcp.KernelState(uint8(number))
+	if err != nil {
+		return err
+	}
+	s := &p.row
+	*s = tcp.Socket{
+		State:  state,
+		Known:  procTells,
+		Local:  local,
+		Remote: remote,
+		RecvQ:  rx,
+		SendQ:  tx, // 0 for a listener: not its backlog
+		Inode:  inode,
+	}
+	if timer == timerRetrans {
+		s.Retransmits = uint8(min(retransmits, 0xff))
+	}
+	if !p.query.wants(s) {
+		return nil
+	}
+	id := procID{local, remote, inode}
+	if _, twice := p.seen[id]; !twice {
+		p.seen[id] = struct{}{}
+		p.visit(s)
+	}
+	return nil
+}
+
+// endpoint decodes "0100007F:A0FD".
+func (p *procRows) endpoint(b []byte) (netip.AddrPort, bool) {
+	if len(b) != p.hexLen+5 || b[p.hexLen] != ':' {
+		return netip.AddrPort{}, false
+	}
+	var raw [16]byte
+	for i := 0; i < p.hexLen; i += 8 {
+		word, ok := hex(b[i : i+8])
+		if !ok {
+			return netip.AddrPort{}, false
+		}
+		p.order.PutUint32(raw[i/2:], word)
+	}
+	port, ok := hex(b[p.hexLen+1:])
+	family := uint8(afInet)
+	if p.hexLen == 32 {
+		family = afInet6
+	}
+	addr, err := address(family, raw[:])
+	return netip.AddrPortFrom(addr, uint16(port)), ok && err == nil
+}
+
+func hexPair(b []byte) (x, y uint32, ok bool) {
+	left, right, found := bytes.Cut(b, []byte(":"))
+	x, okX := hex(left)
+	y, okY := hex(right)
+	return x, y, found && okX && okY
+}
+
+// hex reads 1 to 8 hex digits.
+func hex(b []byte) (n uint32, ok bool) {
+	if len(b) == 0 || len(b) > 8 {
+		return 0, false
+	}
+	for _, c := range b {
+		switch {
+		case c >= '0' && c <= '9':
+			c -= '0'
+		case c >= 'A' && c <= 'F':
+			c -= 'A' - 10
+		case c >= 'a' && c <= 'f':
+			c -= 'a' - 10
+		default:
+			return 0, false
+		}
+		n = n<<4 | uint32(c)
+	}
+	return n, true
+}
+
+// decimal reads 1 to 19 digits.
+func decimal(b []byte) (n uint64, ok bool) {
+	if len(b) == 0 || len(b) > 19 {
+		return 0, false
+	}
+	for _, c := range b {
+		if c < '0' || c > '9' {
+			return 0, false
+		}
+		n = n*10 + uint64(c-'0')
+	}
+	return n, true
+}

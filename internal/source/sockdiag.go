@@ -1,0 +1,319 @@
+package source
+
+import (
+	"context"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"net/netip"
+	"syscall"
+	"time"
+
+	"frontsockets/internal/tcp"
+)
+
+// Numbers of the kernel's socket diagnosis interface: linux/netlink.h,
+// linux/sock_diag.h, linux/inet_diag.h, linux/tcp.h.
+const (
+	nlmsgHeaderLen = 16
+	nlmsgNoop      = 1
+	nlmsgError     = 2
+	nlmsgDone      = 3
+	nlmFRequest    = 0x1
+	nlmFDumpIntr   = 0x10
+	nlmFDump       = 0x300
+
+	tcpDiagGetSock   = 18 // the old request: family 0 dumps IPv4 and IPv6 in one walk
+	sockDiagByFamily = 20
+
+	afInet         = 2
+	afInet6        = 10
+	ipprotoTCP     = 6
+	oldRequestLen  = 60 // struct inet_diag_req
+	newRequestLen  = 56 // struct inet_diag_req_v2
+	sockIDLen      = 48 // struct inet_diag_sockid
+	rowLen         = 72 // struct inet_diag_msg
+	attrHeaderLen  = 4
+	attrBytecode   = 1 // INET_DIAG_REQ_BYTECODE
+	attrInfo       = 2 // INET_DIAG_INFO: struct tcp_info
+	attrSKMemInfo  = 7 // INET_DIAG_SKMEMINFO: uint32[]
+	extInfo        = 1 << (attrInfo - 1)
+	extSKMemInfo   = 1 << (attrSKMemInfo - 1)
+	lastDataSentAt = 44 // tcp_info.tcpi_last_data_sent, ms
+	dropsAt        = 32 // SK_MEMINFO_DROPS
+	timerRetrans   = 1
+
+	// All states 1 to 12, so NEW_SYN_RECV too, and not 13: BOUND_INACTIVE adds
+	// a second, larger walk on the kernels that have it, and is no session.
+	allStates = 0x1ffe
+)
+
+// exchange sends one request to the kernel and hands each datagram of the answer
+// to receive, until that says done. The datagram is only valid during the call.
+type exchange func(ctx context.Context, request []byte, receive func(datagram []byte) (done bool, err error)) error
+
+const diagTells = tcp.KnowsRecvQ | tcp.KnowsSendQ | tcp.KnowsBacklog | tcp.KnowsInode |
+	tcp.KnowsRetransmits | tcp.KnowsLastDataSent | tcp.KnowsDrops
+
+var errInterrupted = errors.New("the socket table changed during the dump (NLM_F_DUMP_INTR)")
+
+// byteOrder is what binary.NativeEndian, LittleEndian and BigEndian are.
+type byteOrder interface {
+	binary.ByteOrder
+	binary.AppendByteOrder
+}
+
+// diag reads sockets through a netlink exchange in the given byte order.
+type diag struct {
+	exchange exchange
+	order    byteOrder
+}
+
+// look asks for both families in one dump, or in one dump each where the kernel
+// refuses the old request.
+func (d diag) look(ctx context.Context, q Query, begin func() Visit) error {
+	err := d.retry(ctx, q, begin, tcpDiagGetSock, 0)
+	if errors.Is(err, syscall.ENOENT) || errors.Is(err, syscall.EINVAL) || errors.Is(err, syscall.EOPNOTSUPP) {
+		return d.retry(ctx, q, begin, sockDiagByFamily, afInet, afInet6)
+	}
+	return err
+}
+
+// retry starts over once when a dump failed, for a table that changed under it.
+func (d diag) retry(ctx context.Context, q Query, begin func() Visit, kind uint16, families ...uint8) error {
+	err := d.dump(ctx, q, begin(), kind, families)
+	if err == nil || ctx.Err() != nil {
+		return err
+	}
+	return d.dump(ctx, q, begin(), kind, families)
+}
+
+func (d diag) dump(ctx context.Context, q Query, visit Visit, kind uint16, families []uint8) error {
+	rows := diagRows{order: d.order, kind: kind, query: q, visit: visit, seen: map[[sockIDLen]byte]struct{}{}}
+	for i, family := range families {
+		rows.seq = uint32(i + 1)
+		if err := d.exchange(ctx, request(d.order, kind, family, rows.seq, q.Ports), rows.datagram); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// request makes a dump request of the given kind (tcpDiagGetSock or
+// sockDiagByFamily) for all states on the ports, with tcp_info and skmeminfo.
+func request(order byteOrder, kind uint16, family uint8, seq uint32, ports tcp.Ports) []byte {
+	const ext = extInfo | extSKMemInfo
+	bytecode := portBytecode(order, ports)
+	b := make([]byte, nlmsgHeaderLen, nlmsgHeaderLen+oldRequestLen+attrHeaderLen+len(bytecode))
+	if kind == tcpDiagGetSock {
+		b = append(b, family, 0, 0, ext)
+		b = append(b, make([]byte, sockIDLen)...)
+		b = order.AppendUint32(b, allStates)
+		b = append(b, 0, 0, 0, 0) // idiag_dbs
+	} else {
+		b = append(b, family, ipprotoTCP, ext, 0)
+		b = order.AppendUint32(b, allStates)
+		b = append(b, make([]byte, sockIDLen)...)
+	}
+	b = order.AppendUint16(b, uint16(attrHeaderLen+len(bytecode)))
+	b = order.AppendUint16(b, attrBytecode)
+	b = append(b, bytecode...)
+
+	order.PutUint32(b[0:], uint32(len(b)))
+	order.PutUint16(b[4:], kind)
+	order.PutUint16(b[6:], nlmFRequest|nlmFDump)
+	order.PutUint32(b[8:], seq)
+	return b
+}
+
+// portBytecode compiles the ports into the filter language of inet_diag.c. An
+// operation is 4 bytes: code, where to go on yes, where to go on no (relative, in
+// bytes). Going to the end accepts a socket, going 4 bytes beyond it rejects it.
+// A comparison is followed by an operation that holds the port.
+func portBytecode(order byteOrder, ports tcp.Ports) []byte {
+	const (
+		opJump       = 1
+		opSourceGE   = 2
+		opSourceLE   = 3
+		opLen        = 4
+		rangeLen     = 5 * opLen
+		mostRanges   = 1000 // of the 3,276 that the 16-bit jumps can span
+		yesNext      = 2 * opLen
+		beyondTheEnd = opLen
+	)
+	if len(ports) > mostRanges { // let too much through: every row is checked again
+		ports = tcp.Ports{{Lo: ports[0].Lo, Hi: ports[len(ports)-1].Hi}}
+	}
+	var b []byte
+	op := func(code, yes uint8, no int) {
+		b = append(b, code, yes)
+		b = order.AppendUint16(b, uint16(no))
+	}
+	for i, r := range ports {
+		toEnd := (len(ports) - i) * rangeLen
+		next := rangeLen
+		if i == len(ports)-1 {
+			next = toEnd + beyondTheEnd
+		}
+		op(opSourceGE, yesNext, next)
+		op(0, 0, int(r.Lo))
+		op(opSourceLE, yesNext, next-2*opLen)
+		op(0, 0, int(r.Hi))
+		op(opJump, opLen, toEnd-4*opLen)
+	}
+	return b
+}
+
+// diagRows decodes the datagrams of one dump. Nothing is taken on trust: every
+// length, sequence number and message type is checked, and a dump that the kernel
+// does not finish with NLMSG_DONE is no dump.
+type diagRows struct {
+	order byteOrder
+	kind  uint16
+	seq   uint32
+	query Query
+	visit Visit
+	row   tcp.Socket
+
+	// seen holds the identity of each wanted row: ports, addresses, interface and
+	// cookie, as the kernel wrote them. The kernel unlocks its table between
+	// datagrams, so a row can come twice.
+	seen map[[sockIDLen]byte]struct{}
+}
+
+func (d *diagRows) datagram(b []byte) (done bool, err error) {
+	if len(b) == 0 {
+		return false, errors.New("the kernel sent an empty datagram")
+	}
+	for len(b) > 0 {
+		if len(b) < nlmsgHeaderLen {
+			return false, fmt.Errorf("%d bytes left in a datagram are no message", len(b))
+		}
+		length := int(d.order.Uint32(b))
+		kind, flags := d.order.Uint16(b[4:]), d.order.Uint16(b[6:])
+		if length < nlmsgHeaderLen || length > len(b) {
+			return false, fmt.Errorf("a message claims %d bytes, its datagram has %d", length, len(b))
+		}
+		if seq := d.order.Uint32(b[8:]); seq != d.seq {
+			return false, fmt.Errorf("a message answers request %d, not %d", seq, d.seq)
+		}
+		if flags&nlmFDumpIntr != 0 {
+			return false, errInterrupted
+		}
+		body := b[nlmsgHeaderLen:length]
+		switch kind {
+		case d.kind:
+			if err := d.socket(body); err != nil {
+				return false, err
+			}
+		case nlmsgDone:
+			// Its body is the dump's own exit status, missing on old kernels.
+			if len(body) == 0 {
+				return true, nil
+			}
+			return true, d.status("the dump ended", body)
+		case nlmsgError:
+			if err := d.status("the request was refused", body); err != nil {
+				return false, err
+			}
+			return false, errors.New("the kernel acknowledged a dump instead of making it")
+		case nlmsgNoop:
+		default:
+			return false, fmt.Errorf("a message has type %d", kind)
+		}
+		b = b[min(len(b), align4(length)):]
+	}
+	return false, nil
+}
+
+// status reads the error number, negative or 0, that starts the body.
+func (d *diagRows) status(what string, body []byte) error {
+	if len(body) < 4 {
+		return fmt.Errorf("%s with a status of %d bytes", what, len(body))
+	}
+	if n := int32(d.order.Uint32(body)); n != 0 {
+		return fmt.Errorf("%s: %w", what, syscall.Errno(-n))
+	}
+	return nil
+}
+
+func (d *diagRows) socket(b []byte) error {
+	if len(b) < rowLen {
+		return fmt.Errorf("a row has %d bytes of %d", len(b), rowLen)
+	}
+	state, err := tcp.KernelState(b[1])
+	if err != nil {
+		return err
+	}
+	id := b[4 : 4+sockIDLen]
+	local, err := address(b[0], id[4:20])
+	if err != nil {
+		return err
+	}
+	remote, err := address(b[0], id[20:36])
+	if err != nil {
+		return err
+	}
+	s := &d.row
+	*s = tcp.Socket{
+		State:  state,
+		Known:  diagTells &^ (tcp.KnowsLastDataSent | tcp.KnowsDrops), // these are in attributes
+		Local:  netip.AddrPortFrom(local, binary.BigEndian.Uint16(id[0:])),
+		Remote: netip.AddrPortFrom(remote, binary.BigEndian.Uint16(id[2:])),
+		RecvQ:  d.order.Uint32(b[56:]),
+		SendQ:  d.order.Uint32(b[60:]),
+		Inode:  uint64(d.order.Uint32(b[68:])),
+	}
+	if b[2] == timerRetrans { // of other timers this field counts probes
+		s.Retransmits = b[3]
+	}
+	if err := d.attributes(b[rowLen:]); err != nil {
+		return err
+	}
+	if !d.query.wants(s) {
+		return nil
+	}
+	if _, twice := d.seen[[sockIDLen]byte(id)]; !twice {
+		d.seen[[sockIDLen]byte(id)] = struct{}{}
+		d.visit(s)
+	}
+	return nil
+}
+
+// attributes reads what comes behind the fixed part of a row. Attributes that a
+// newer kernel adds are passed over; one that an older kernel cuts short leaves
+// its facts unknown.
+func (d *diagRows) attributes(b []byte) error {
+	for len(b) > 0 {
+		if len(b) < attrHeaderLen {
+			return fmt.Errorf("%d bytes left in a row are no attribute", len(b))
+		}
+		length := int(d.order.Uint16(b))
+		if length < attrHeaderLen || length > len(b) {
+			return fmt.Errorf("an attribute claims %d bytes, its row has %d", length, len(b))
+		}
+		value := b[attrHeaderLen:length]
+		switch kind := d.order.Uint16(b[2:]); {
+		case kind == attrInfo && len(value) >= lastDataSentAt+4:
+			d.row.LastDataSent = time.Duration(d.order.Uint32(value[lastDataSentAt:])) * time.Millisecond
+			d.row.Known |= tcp.KnowsLastDataSent
+		case kind == attrSKMemInfo && len(value) >= dropsAt+4:
+			d.row.Drops = d.order.Uint32(value[dropsAt:])
+			d.row.Known |= tcp.KnowsDrops
+		}
+		b = b[min(len(b), align4(length)):]
+	}
+	return nil
+}
+
+func address(family uint8, b []byte) (netip.Addr, error) {
+	switch family {
+	case afInet:
+		return netip.AddrFrom4([4]byte(b)), nil
+	case afInet6:
+		return netip.AddrFrom16([16]byte(b)).Unmap(), nil
+	}
+	return netip.Addr{}, fmt.Errorf("a row has address family %d", family)
+}
+
+func align4(n int) int { return (n + 3) &^ 3 }

@@ -1,0 +1,57 @@
+package source
+
+import (
+	"context"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+// sockDiag asks the kernel itself, and any user may ask.
+func sockDiag() Source {
+	return Source{Name: "sockdiag", Look: diag{askKernel, binary.NativeEndian}.look, Tells: diagTells}
+}
+
+// askKernel is an exchange over a netlink socket of its own.
+func askKernel(ctx context.Context, request []byte, receive func([]byte) (bool, error)) error {
+	fd, err := unix.Socket(unix.AF_NETLINK, unix.SOCK_RAW|unix.SOCK_CLOEXEC, unix.NETLINK_SOCK_DIAG)
+	if err != nil {
+		return fmt.Errorf("socket: %w", err)
+	}
+	defer unix.Close(fd)
+	if deadline, ok := ctx.Deadline(); ok {
+		// A blocked receive does not see the context.
+		left := unix.NsecToTimeval(max(time.Until(deadline), time.Millisecond).Nanoseconds())
+		if err := unix.SetsockoptTimeval(fd, unix.SOL_SOCKET, unix.SO_RCVTIMEO, &left); err != nil {
+			return fmt.Errorf("receive deadline: %w", err)
+		}
+	}
+	if err := unix.Sendto(fd, request, 0, &unix.SockaddrNetlink{Family: unix.AF_NETLINK}); err != nil {
+		return fmt.Errorf("send: %w", err)
+	}
+	// The kernel fills datagrams up to 32 KiB once it has seen a buffer of that
+	// size (netlink_dump in af_netlink.c).
+	buf := make([]byte, 64<<10)
+	for ctx.Err() == nil {
+		// With MSG_TRUNC the length is the datagram's, even if the buffer is smaller.
+		n, from, err := unix.Recvfrom(fd, buf, unix.MSG_TRUNC)
+		switch {
+		case errors.Is(err, unix.EINTR):
+			continue
+		case err != nil:
+			return fmt.Errorf("receive: %w", err)
+		case n > len(buf):
+			return fmt.Errorf("receive: a datagram of %d bytes was cut to %d", n, len(buf))
+		}
+		if sender, ok := from.(*unix.SockaddrNetlink); !ok || sender.Pid != 0 {
+			continue // not from the kernel
+		}
+		if done, err := receive(buf[:n]); done || err != nil {
+			return err
+		}
+	}
+	return ctx.Err()
+}

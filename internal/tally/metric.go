@@ -1,0 +1,132 @@
+package tally
+
+import (
+	"fmt"
+	"math"
+	"strconv"
+)
+
+// Metric names one number about a front. The order is the order of all output.
+type Metric int
+
+// The metrics of one look.
+const (
+	Abnormal Metric = iota
+	Established
+	SynSent
+	SynRecv
+	FinWait1
+	FinWait2
+	TimeWait
+	Close
+	CloseWait
+	LastAck
+	Closing
+	Clients
+	AbnormalClients
+	TopClient
+	TopClientPct
+	Listeners
+	AcceptQueue
+	AcceptQueuePct
+	Unaccepted
+	Unread
+	UnreadBytes
+	Unsent
+	UnsentBytes
+	Retransmitting
+	Stalled
+	StalledPct
+	FeedAge
+
+	// NumMetrics is how many metrics there are.
+	NumMetrics
+)
+
+var metrics = [NumMetrics]struct{ name, unit string }{
+	Abnormal:        {"abnormal", ""},
+	Established:     {"established", ""},
+	SynSent:         {"syn_sent", ""},
+	SynRecv:         {"syn_recv", ""},
+	FinWait1:        {"fin_wait1", ""},
+	FinWait2:        {"fin_wait2", ""},
+	TimeWait:        {"time_wait", ""},
+	Close:           {"close", ""},
+	CloseWait:       {"close_wait", ""},
+	LastAck:         {"last_ack", ""},
+	Closing:         {"closing", ""},
+	Clients:         {"clients", ""},
+	AbnormalClients: {"abnormal_clients", ""},
+	TopClient:       {"top_client", ""},
+	TopClientPct:    {"top_client_pct", "%"},
+	Listeners:       {"listeners", ""},
+	AcceptQueue:     {"accept_queue", ""},
+	AcceptQueuePct:  {"accept_queue_pct", "%"},
+	Unaccepted:      {"unaccepted", ""},
+	Unread:          {"unread", ""},
+	UnreadBytes:     {"unread_bytes", "B"},
+	Unsent:          {"unsent", ""},
+	UnsentBytes:     {"unsent_bytes", "B"},
+	Retransmitting:  {"retransmitting", ""},
+	Stalled:         {"stalled", ""},
+	StalledPct:      {"stalled_pct", "%"},
+	FeedAge:         {"feed_age", "s"},
+}
+
+// String is the metric's name in options, perfdata and JSON.
+func (m Metric) String() string { return metrics[m].name }
+
+// Unit is the perfdata unit of measurement: "", "%", "B" or "s".
+func (m Metric) Unit() string { return metrics[m].unit }
+
+// ParseMetric finds a metric by its name.
+func ParseMetric(name string) (Metric, error) {
+	for m := range NumMetrics {
+		if metrics[m].name == name {
+			return m, nil
+		}
+	}
+	return 0, fmt.Errorf("'%s' is not a metric", name)
+}
+
+// Value is what a metric came to.
+type Value struct {
+	// N is the number, in the metric's unit. Shares have two decimals and
+	// seconds three, so that what is judged is what is shown.
+	N float64
+	// Unknown is why there is no number; empty if there is one.
+	Unknown string
+}
+
+// Known tells whether there is a number.
+func (v Value) Known() bool { return v.Unknown == "" }
+
+// String is the number in plain decimals, or "U".
+func (v Value) String() string {
+	if !v.Known() {
+		return "U"
+	}
+	return strconv.FormatFloat(v.N, 'f', -1, 64)
+}
+
+// Values holds a value for every metric.
+type Values [NumMetrics]Value
+
+// AllUnknown is the values of a look that failed.
+func AllUnknown(why string) Values {
+	var v Values
+	for m := range v {
+		v[m].Unknown = why
+	}
+	return v
+}
+
+func count(n int) Value { return Value{N: float64(n)} }
+
+// share is part of whole in percent; of nothing, nothing is 0 %.
+func share(part, whole int) Value {
+	if whole == 0 {
+		return Value{}
+	}
+	return Value{N: math.Round(float64(part)/float64(whole)*1e4) / 1e2}
+}

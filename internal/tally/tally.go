@@ -1,0 +1,230 @@
+// Package tally turns a stream of sockets into the metrics of a front. It is
+// pure: it knows no source, no clock and no threshold.
+package tally
+
+import (
+	"cmp"
+	"net/netip"
+	"slices"
+	"time"
+
+	"frontsockets/internal/tcp"
+)
+
+// Rules say how sockets are counted.
+type Rules struct {
+	// Normal is the states that are not abnormal.
+	Normal tcp.StateSet
+	// Tells is the facts that the source can know, Blind the states it cannot see.
+	Tells tcp.Facts
+	Blind tcp.StateSet
+	// StalledAfter is the age of the last data sent from which a client is stalled.
+	StalledAfter time.Duration
+}
+
+// Client is one remote IP address and its sessions with the front.
+type Client struct {
+	Addr     netip.Addr
+	Sessions int
+	Abnormal int
+	States   [tcp.NumStates]int
+}
+
+// Listener is one listening socket of the front.
+type Listener struct {
+	Local netip.AddrPort
+	Known tcp.Facts
+	// Queue is the accept queue: connections the front has not accepted yet.
+	// Backlog is its limit. Drops counts the connections that were dropped.
+	Queue, Backlog, Drops uint32
+}
+
+// Overflows tells whether the kernel drops connections now: it lets the accept
+// queue grow one over the backlog (sk_acceptq_is_full in net/sock.h).
+func (l Listener) Overflows() bool {
+	return l.Known.Has(tcp.KnowsRecvQ|tcp.KnowsBacklog) && l.Queue > l.Backlog
+}
+
+// Tally counts sockets. Its size grows with the clients of the front only.
+type Tally struct {
+	rules     Rules
+	states    [tcp.NumStates]int
+	clients   map[netip.Addr]*Client
+	listeners []Listener
+
+	abnormal, unaccepted, unread, unsent, retransmitting, stalled int
+	unreadBytes, unsentBytes                                      uint64
+	feedAge                                                       time.Duration
+
+	// What the source told of every socket, every listener, every established one.
+	allKnow, listenersKnow, establishedKnow tcp.Facts
+}
+
+// New is an empty tally.
+func New(rules Rules) *Tally {
+	return &Tally{
+		rules:           rules,
+		clients:         map[netip.Addr]*Client{},
+		allKnow:         rules.Tells,
+		listenersKnow:   rules.Tells,
+		establishedKnow: rules.Tells,
+	}
+}
+
+// Add counts one socket of the front. It keeps nothing of s.
+func (t *Tally) Add(s *tcp.Socket) {
+	abnormal := !t.rules.Normal.Has(s.State)
+	t.states[s.State]++
+	if abnormal {
+		t.abnormal++
+	}
+	t.allKnow &= s.Known
+	if s.Retransmits > 0 {
+		t.retransmitting++
+	}
+	if s.State == tcp.Listen {
+		t.listenersKnow &= s.Known
+		t.listeners = append(t.listeners, Listener{s.Local, s.Known, s.RecvQ, s.SendQ, s.Drops})
+		return
+	}
+	if s.State == tcp.Established {
+		t.addEstablished(s)
+	}
+	addr := s.Remote.Addr()
+	c := t.clients[addr]
+	if c == nil {
+		c = &Client{Addr: addr}
+		t.clients[addr] = c
+	}
+	c.Sessions++
+	c.States[s.State]++
+	if abnormal {
+		c.Abnormal++
+	}
+}
+
+func (t *Tally) addEstablished(s *tcp.Socket) {
+	t.establishedKnow &= s.Known
+	if s.Inode == 0 {
+		t.unaccepted++
+	}
+	if s.RecvQ > 0 {
+		t.unread++
+		t.unreadBytes += uint64(s.RecvQ)
+	}
+	if s.SendQ > 0 {
+		t.unsent++
+		t.unsentBytes += uint64(s.SendQ)
+	}
+	if s.LastDataSent >= t.rules.StalledAfter {
+		t.stalled++
+	}
+	if t.states[tcp.Established] == 1 || s.LastDataSent < t.feedAge {
+		t.feedAge = s.LastDataSent
+	}
+}
+
+// Result is a finished tally.
+type Result struct {
+	Values Values
+	Rules  Rules
+	// States counts the sockets per state; those in Rules.Blind are unknown, not 0.
+	States [tcp.NumStates]int
+	// Clients is sorted by abnormal sockets, most first, then by address.
+	Clients []Client
+	// Listeners is sorted by address and port.
+	Listeners []Listener
+}
+
+// Result works out the metrics. A metric is unknown as soon as one of the sockets
+// it is made of did not tell what it needs.
+func (t *Tally) Result() Result {
+	r := Result{Rules: t.rules, States: t.states, Listeners: slices.Clone(t.listeners)}
+	abnormalClients := 0
+	for _, c := range t.clients {
+		r.Clients = append(r.Clients, *c)
+		if c.Abnormal > 0 {
+			abnormalClients++
+		}
+	}
+	slices.SortFunc(r.Clients, func(a, b Client) int {
+		return cmp.Or(cmp.Compare(b.Abnormal, a.Abnormal), a.Addr.Compare(b.Addr))
+	})
+	slices.SortStableFunc(r.Listeners, func(a, b Listener) int { return a.Local.Compare(b.Local) })
+
+	top := 0
+	if len(r.Clients) > 0 {
+		top = r.Clients[0].Abnormal
+	}
+	var queue, fullest = 0, Value{}
+	for _, l := range t.listeners {
+		queue = max(queue, int(l.Queue))
+		fullest.N = max(fullest.N, share(int(l.Queue), max(int(l.Backlog), 1)).N)
+	}
+
+	v := &r.Values
+	for m, state := range metricStates {
+		v[m] = count(t.states[state])
+		if t.rules.Blind.Has(state) {
+			v[m].Unknown = "this source does not see all sockets in state " + state.String()
+		}
+	}
+	v[Abnormal] = count(t.abnormal)
+	v[Clients] = count(len(r.Clients))
+	v[AbnormalClients] = count(abnormalClients)
+	v[TopClient] = count(top)
+	v[TopClientPct] = share(top, t.abnormal)
+	if blind := t.rules.Blind; blind != 0 {
+		v[Clients].Unknown = "this source does not see the sockets of all states"
+		if blind&^t.rules.Normal != 0 {
+			for _, m := range []Metric{Abnormal, AbnormalClients, TopClient, TopClientPct} {
+				v[m].Unknown = "this source does not see the sockets of all abnormal states"
+			}
+		}
+	}
+	v[Listeners] = count(len(t.listeners))
+	v[AcceptQueue] = known(count(queue), t.listenersKnow, tcp.KnowsRecvQ, "the accept queue")
+	v[AcceptQueuePct] = known(fullest, t.listenersKnow, tcp.KnowsRecvQ|tcp.KnowsBacklog, "the backlog")
+	v[Unaccepted] = known(count(t.unaccepted), t.establishedKnow, tcp.KnowsInode, "inodes")
+	v[Unread] = known(count(t.unread), t.establishedKnow, tcp.KnowsRecvQ, "Recv-Q")
+	v[UnreadBytes] = known(Value{N: float64(t.unreadBytes)}, t.establishedKnow, tcp.KnowsRecvQ, "Recv-Q")
+	v[Unsent] = known(count(t.unsent), t.establishedKnow, tcp.KnowsSendQ, "Send-Q")
+	v[UnsentBytes] = known(Value{N: float64(t.unsentBytes)}, t.establishedKnow, tcp.KnowsSendQ, "Send-Q")
+	v[Retransmitting] = known(count(t.retransmitting), t.allKnow, tcp.KnowsRetransmits, "retransmits")
+	v[Stalled] = known(count(t.stalled), t.establishedKnow, tcp.KnowsLastDataSent, "when data was last sent")
+	v[StalledPct] = known(share(t.stalled, t.states[tcp.Established]), t.establishedKnow, tcp.KnowsLastDataSent, "when data was last sent")
+	v[FeedAge] = known(Value{N: t.feedAge.Seconds()}, t.establishedKnow, tcp.KnowsLastDataSent, "when data was last sent")
+	if t.states[tcp.Established] == 0 {
+		v[FeedAge].Unknown = "no client is established"
+	}
+	return r
+}
+
+// metricStates are the metrics that count one state.
+var metricStates = map[Metric]tcp.State{
+	Established: tcp.Established, SynSent: tcp.SynSent, SynRecv: tcp.SynRecv,
+	FinWait1: tcp.FinWait1, FinWait2: tcp.FinWait2, TimeWait: tcp.TimeWait,
+	Close: tcp.Close, CloseWait: tcp.CloseWait, LastAck: tcp.LastAck, Closing: tcp.Closing,
+}
+
+func known(v Value, have, need tcp.Facts, what string) Value {
+	if !have.Has(need) {
+		v.Unknown = "this source does not tell " + what
+	}
+	return v
+}
+
+// Silent is the ports among those asked for on which nothing listens.
+func (r Result) Silent(ports tcp.Ports) []uint16 {
+	listening := map[uint16]bool{}
+	for _, l := range r.Listeners {
+		listening[l.Local.Port()] = true
+	}
+	var silent []uint16
+	for port := range ports.All {
+		if !listening[port] {
+			silent = append(silent, port)
+		}
+	}
+	return silent
+}

@@ -1,0 +1,114 @@
+// Package threshold reads the ranges of the monitoring plugins' development
+// guidelines, section "Threshold and ranges".
+package threshold
+
+import (
+	"errors"
+	"fmt"
+	"math"
+	"strconv"
+	"strings"
+)
+
+// Range is a threshold: [@][start:][end].
+//
+//	10      alerts below 0 or above 10
+//	10:     alerts below 10
+//	~:10    alerts above 10
+//	10:20   alerts below 10 or above 20
+//	@10:20  alerts from 10 to 20, both ends included
+//
+// The zero Range is "0", which alerts on everything but 0.
+type Range struct {
+	start, end float64 // ±Inf where open
+	inside     bool    // '@': alert inside, not outside
+}
+
+// Parse reads a range. The error quotes the text and says what is wrong with it.
+func Parse(s string) (Range, error) {
+	r, err := parse(s)
+	if err != nil {
+		return Range{}, fmt.Errorf("'%s' is not a range: %w", s, err)
+	}
+	return r, nil
+}
+
+func parse(s string) (Range, error) {
+	var r Range
+	rest, inside := strings.CutPrefix(s, "@")
+	r.inside = inside
+	start, end, hasStart := strings.Cut(rest, ":")
+	if !hasStart {
+		start, end = "0", rest
+		if end == "" {
+			return r, errors.New("a number is missing")
+		}
+	}
+	var err error
+	if start == "~" {
+		r.start = math.Inf(-1)
+	} else if r.start, err = number(start); err != nil {
+		return r, fmt.Errorf("the start %w", err)
+	}
+	if end == "" {
+		r.end = math.Inf(1)
+	} else if r.end, err = number(end); err != nil {
+		return r, fmt.Errorf("the end %w", err)
+	}
+	if r.start > r.end {
+		return r, fmt.Errorf("the start %s is above the end %s", text(r.start), text(r.end))
+	}
+	return r, nil
+}
+
+// number reads a plain decimal such as -5 or 2.5: no exponent, unit, hex,
+// infinity or blank, all of which strconv would let through or monitoring
+// systems would read differently.
+func number(s string) (float64, error) {
+	if s == "" {
+		return 0, errors.New("is missing")
+	}
+	digits, dots := 0, 0
+	for i, c := range []byte(s) {
+		switch {
+		case c >= '0' && c <= '9':
+			digits++
+		case c == '.' && dots == 0:
+			dots++
+		case c == '-' && i == 0:
+		default:
+			return 0, fmt.Errorf("'%s' is not a number", s)
+		}
+	}
+	f, err := strconv.ParseFloat(s, 64)
+	if digits == 0 || err != nil {
+		return 0, fmt.Errorf("'%s' is not a number", s)
+	}
+	return f + 0, nil // +0 makes -0 plain
+}
+
+// Alerts tells whether the value breaches the range. The ends belong to it.
+func (r Range) Alerts(v float64) bool {
+	within := r.start <= v && v <= r.end
+	return within == r.inside
+}
+
+// String is the shortest spelling, which Parse reads back as the same Range.
+func (r Range) String() string {
+	var b strings.Builder
+	if r.inside {
+		b.WriteByte('@')
+	}
+	switch {
+	case math.IsInf(r.start, -1):
+		b.WriteString("~:")
+	case r.start != 0 || math.IsInf(r.end, 1):
+		b.WriteString(text(r.start) + ":")
+	}
+	if !math.IsInf(r.end, 1) {
+		b.WriteString(text(r.end))
+	}
+	return b.String()
+}
+
+func text(f float64) string { return strconv.FormatFloat(f, 'f', -1, 64) }

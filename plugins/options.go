@@ -1,0 +1,263 @@
+package plugins
+
+import (
+	"errors"
+	"fmt"
+	"net/netip"
+	"strconv"
+	"strings"
+	"time"
+	"unicode"
+	"unicode/utf8"
+
+	"github.com/jessevdk/go-flags"
+
+	"frontsockets/internal/output"
+	"frontsockets/internal/source"
+	"frontsockets/internal/tally"
+	"frontsockets/internal/tcp"
+	"frontsockets/internal/threshold"
+	"frontsockets/internal/verdict"
+)
+
+// options are the command line as written. All are text: what they mean is read
+// in settings, whose errors name the option, the value and what is allowed.
+type options struct {
+	Port         []string `short:"p" long:"port" value-name:"PORTS" description:"local ports of the front: 41213 or 41213,41223-41226; repeatable"`
+	Address      []string `short:"a" long:"address" value-name:"PREFIX" description:"only sockets whose local address is this one or in this CIDR prefix; repeatable (default: any)"`
+	Name         string   `short:"n" long:"name" value-name:"NAME" description:"what this front is called in output"`
+	Warning      []string `short:"w" long:"warning" value-name:"[METRIC=]RANGE" description:"WARNING outside this range; without a metric it is abnormal; repeatable"`
+	Critical     []string `short:"c" long:"critical" value-name:"[METRIC=]RANGE" description:"CRITICAL outside this range; repeatable"`
+	NoListener   string   `long:"no-listener" value-name:"STATUS" default:"critical" description:"what it means that nothing listens on a port: ok, warning, critical or unknown"`
+	Normal       string   `long:"normal" value-name:"STATES" default:"established,listen" description:"the states that are not abnormal"`
+	StalledAfter string   `long:"stalled-after" value-name:"DURATION" default:"10s" description:"age of the last data sent at which an established client counts as stalled"`
+	Top          string   `long:"top" value-name:"N" default:"5" description:"how many clients -v and JSON list"`
+	Source       string   `short:"s" long:"source" value-name:"SOURCE" default:"auto" description:"where to look: auto, sockdiag, procnet or gopsutil"`
+	Format       string   `short:"f" long:"format" value-name:"FORMAT" default:"nagios" description:"nagios, hostmonitor, json or value"`
+	Metric       string   `long:"metric" value-name:"METRIC" default:"abnormal" description:"what -f value prints"`
+	Reply        string   `long:"reply" value-name:"text|number" default:"text" description:"-f hostmonitor: free text, or a bare number that HostMonitor can chart"`
+	Timeout      string   `short:"t" long:"timeout" value-name:"TIME" default:"5" description:"seconds, or a duration such as 500ms, after which the answer is UNKNOWN"`
+	Verbose      []bool   `short:"v" long:"verbose" description:"list source, problems, listeners and top clients; -vv all clients that fit"`
+	Version      bool     `short:"V" long:"version" description:"print the version and exit 3"`
+}
+
+// settings are the options as understood.
+type settings struct {
+	query   source.Query
+	sources []source.Source
+	rules   tally.Rules
+	policy  verdict.Policy
+	format  output.Format
+	style   output.Style
+	name    string
+	timeout time.Duration
+}
+
+// errShown is an error that is asked for: help or version. Its text goes to
+// stdout as it is.
+type errShown string
+
+func (e errShown) Error() string { return string(e) }
+
+// newParser is the parser of the profile's command line into o.
+func (p Profile) newParser(o *options) *flags.Parser {
+	parser := flags.NewNamedParser(p.Program, flags.HelpFlag|flags.PassDoubleDash)
+	parser.Usage = "[OPTIONS]"
+	parser.ShortDescription = p.Title
+	parser.LongDescription = p.Title + "."
+	if _, err := parser.AddGroup("Options", "", o); err != nil {
+		panic(err) // a wrong struct tag: the caller turns a panic into UNKNOWN
+	}
+	parser.FindOptionByLongName("port").Default = []string{p.Port}
+	parser.FindOptionByLongName("critical").Description += fmt.Sprintf(" (default: abnormal=%s, unless abnormal has one)", p.Critical)
+	return parser
+}
+
+// parse reads a command line. Even with an error the settings have a format, the
+// one that was asked for if that can be told.
+func (p Profile) parse(args []string) (settings, error) {
+	var o options
+	parser := p.newParser(&o)
+	rest, err := parser.ParseArgs(args)
+	if err != nil {
+		s := settings{format: formatAnyway(args)}
+		var known *flags.Error
+		if errors.As(err, &known) && known.Type == flags.ErrHelp {
+			return s, errShown(known.Message + p.help())
+		}
+		return s, flagError(err)
+	}
+	if o.Version {
+		return settings{}, errShown(p.version() + "\n")
+	}
+	s, err := p.settings(o)
+	if len(rest) > 0 {
+		err = fmt.Errorf("unexpected argument '%s': everything is an option, see --help", rest[0])
+	}
+	return s, err
+}
+
+// formatAnyway finds the format in a command line that is wrong elsewhere.
+func formatAnyway(args []string) output.Format {
+	var o struct {
+		Format string `short:"f" long:"format" default:"nagios"`
+	}
+	// The error is the one that brought us here.
+	_, _ = flags.NewParser(&o, flags.IgnoreUnknown).ParseArgs(args)
+	f, err := output.ByName(o.Format)
+	if err != nil {
+		f, _ = output.ByName("nagios")
+	}
+	return f
+}
+
+// flagError puts go-flags' words into ours, and says how to write a range that
+// starts with a minus.
+func flagError(err error) error {
+	text := strings.ReplaceAll(err.Error(), "`", "'")
+	if strings.Contains(text, "but got option '-") {
+		text += " (a value that starts with '-' is written behind '=': -w=-5:5)"
+	}
+	return errors.New(text + ", see --help")
+}
+
+// settings reads the values of the options, and stops at the first that is wrong.
+func (p Profile) settings(o options) (settings, error) {
+	s := settings{name: o.Name}
+	var err error
+	reject := func(option string, cause error) {
+		if err == nil && cause != nil {
+			err = fmt.Errorf("%s: %w", option, cause)
+		}
+	}
+
+	var cause error
+	s.format, cause = output.ByName(o.Format)
+	if cause != nil {
+		s.format, _ = output.ByName("nagios")
+	}
+	reject("-f", cause)
+	s.query.Ports, cause = tcp.ParsePorts(o.Port...)
+	reject("-p", cause)
+	for _, a := range o.Address {
+		prefix, cause := parsePrefix(a)
+		s.query.Addresses = append(s.query.Addresses, prefix)
+		reject("-a", cause)
+	}
+	reject("-n", checkName(o.Name))
+	s.policy.Warning, cause = parseThresholds(o.Warning)
+	reject("-w", cause)
+	s.policy.Critical, cause = parseThresholds(o.Critical)
+	reject("-c", cause)
+	if _, set := s.policy.Critical[tally.Abnormal]; !set && cause == nil {
+		s.policy.Critical[tally.Abnormal], cause = threshold.Parse(p.Critical)
+		reject("-c", cause)
+	}
+	s.policy.NoListener, cause = verdict.ParseStatus(o.NoListener)
+	reject("--no-listener", allowed(cause, "ok, warning, critical or unknown"))
+	s.rules.Normal, cause = tcp.ParseStateSet(o.Normal)
+	reject("--normal", allowed(cause, "states separated by commas, such as established,listen,time_wait"))
+	s.rules.StalledAfter, cause = parseDuration(o.StalledAfter)
+	reject("--stalled-after", cause)
+	s.style.Top, cause = parseTop(o.Top)
+	reject("--top", cause)
+	s.sources, cause = source.ByName(o.Source)
+	reject("-s", cause)
+	s.style.Metric, cause = tally.ParseMetric(o.Metric)
+	reject("--metric", allowed(cause, metricNames()))
+	s.style.Number = o.Reply == "number"
+	if o.Reply != "number" && o.Reply != "text" {
+		reject("--reply", fmt.Errorf("'%s' is not a reply; use text or number", o.Reply))
+	}
+	s.timeout, cause = parseDuration(o.Timeout)
+	reject("-t", cause)
+	s.style.Verbose = len(o.Verbose)
+	return s, err
+}
+
+func allowed(cause error, what string) error {
+	if cause == nil {
+		return nil
+	}
+	return fmt.Errorf("%w; use %s", cause, what)
+}
+
+func metricNames() string {
+	names := make([]string, tally.NumMetrics)
+	for m := range tally.NumMetrics {
+		names[m] = m.String()
+	}
+	return strings.Join(names, " ")
+}
+
+// parseThresholds reads [METRIC=]RANGE words into one range for each metric.
+func parseThresholds(words []string) (verdict.Thresholds, error) {
+	thresholds := verdict.Thresholds{}
+	for _, word := range words {
+		name, text, named := strings.Cut(word, "=")
+		if !named {
+			name, text = tally.Abnormal.String(), word
+		}
+		metric, err := tally.ParseMetric(name)
+		if err != nil {
+			return nil, allowed(err, metricNames())
+		}
+		limit, err := threshold.Parse(text)
+		if err != nil {
+			return nil, allowed(err, "[@][start:][end], such as 10, 5:10 or @50:")
+		}
+		if other, twice := thresholds[metric]; twice {
+			return nil, fmt.Errorf("'%s' is a second range for %s, which has %s", word, metric, other)
+		}
+		thresholds[metric] = limit
+	}
+	return thresholds, nil
+}
+
+// parsePrefix reads an address or CIDR prefix; IPv4-mapped ones are unmapped,
+// as the addresses of sockets are.
+func parsePrefix(s string) (netip.Prefix, error) {
+	prefix, err := netip.ParsePrefix(s)
+	if err != nil {
+		addr, errAddr := netip.ParseAddr(s)
+		if errAddr != nil || addr.Zone() != "" {
+			return netip.Prefix{}, fmt.Errorf("'%s' is not an IP address or CIDR prefix; use one such as 10.1.2.3 or 10.1.0.0/16", s)
+		}
+		prefix = netip.PrefixFrom(addr, addr.BitLen())
+	}
+	const mappedBits = 96
+	if addr := prefix.Addr(); addr.Is4In6() && prefix.Bits() >= mappedBits {
+		prefix = netip.PrefixFrom(addr.Unmap(), prefix.Bits()-mappedBits)
+	}
+	return prefix.Masked(), nil
+}
+
+// checkName refuses what would break a line of service output.
+func checkName(name string) error {
+	const longest = 64
+	bad := func(r rune) bool { return r == '|' || r == utf8.RuneError || !unicode.IsPrint(r) }
+	if strings.ContainsFunc(name, bad) || utf8.RuneCountInString(name) > longest {
+		return fmt.Errorf("'%s' is not a name; use up to %d printable characters without '|'", name, longest)
+	}
+	return nil
+}
+
+// parseDuration reads seconds ("5", "2.5") or a duration ("500ms"), above 0.
+func parseDuration(s string) (time.Duration, error) {
+	d, err := time.ParseDuration(s)
+	if err != nil {
+		d, err = time.ParseDuration(s + "s")
+	}
+	if err != nil || d <= 0 {
+		return 0, fmt.Errorf("'%s' is not a time above 0; use seconds such as 5, or a duration such as 500ms", s)
+	}
+	return d, nil
+}
+
+func parseTop(s string) (int, error) {
+	n, err := strconv.ParseUint(s, 10, 16)
+	if err != nil {
+		return 0, fmt.Errorf("'%s' is not a number from 0 to 65535", s)
+	}
+	return int(n), nil
+}

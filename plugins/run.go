@@ -1,0 +1,181 @@
+package plugins
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+	"runtime/debug"
+	"strings"
+	"syscall"
+	"time"
+
+	"frontsockets/internal/output"
+	"frontsockets/internal/source"
+	"frontsockets/internal/tally"
+	"frontsockets/internal/verdict"
+)
+
+// Profile is one check: what a kind of front has for defaults.
+type Profile struct {
+	Program  string // name of the binary
+	Title    string // what it does, for help
+	Service  string // first word of the service output
+	Port     string // default of -p
+	Critical string // default range of -c abnormal=, the seed's ">=" limit
+
+	look lookFunc // tests put a false world here; nil is the real one
+}
+
+type lookFunc func(context.Context, []source.Source, source.Query, func(source.Source) source.Visit) (source.Seen, error)
+
+// The two checks.
+var (
+	MDFront = Profile{
+		Program:  "check_mdfront_sockets",
+		Title:    "Judge the client sockets of a market-data front",
+		Service:  "MDFRONT",
+		Port:     "41213",
+		Critical: "@50:",
+	}
+	Front = Profile{
+		Program:  "check_front_sockets",
+		Title:    "Judge the client sockets of a trade front",
+		Service:  "FRONT",
+		Port:     "41205",
+		Critical: "@100:",
+	}
+)
+
+const exitUnknown = int(verdict.Unknown)
+
+// Run is the check from the command line (without the program's name) to the exit
+// code. It writes to stdout only; stdin and stderr are not used. It starts at
+// UNKNOWN: only package verdict can make it OK.
+func (p Profile) Run(args []string, _ io.Reader, stdout, _ io.Writer) int {
+	// Completion of go-flags would print words and exit 0 instead of checking.
+	os.Unsetenv("GO_FLAGS_COMPLETION")
+	// A reader that went away is a failed write, and no death by signal.
+	signal.Ignore(syscall.SIGPIPE)
+
+	out, code := p.answer(args)
+	return write(stdout, out, code)
+}
+
+// answer is what to print and the exit code. A panic in here is an UNKNOWN too.
+func (p Profile) answer(args []string) (out []byte, code int) {
+	var s settings
+	report := output.Report{Service: p.Service}
+	defer func() {
+		if cause := recover(); cause != nil {
+			report.Result, report.Failure = nil, bug(cause)
+			out, code = output.Nagios(report, s.style), exitUnknown
+		}
+	}()
+	s, err := p.parse(args)
+	var shown errShown
+	if errors.As(err, &shown) {
+		return []byte(shown), exitUnknown
+	}
+	report.Name, report.Ports, report.Policy = s.name, s.query.Ports, s.policy
+	if err != nil {
+		report.Usage, report.Failure = true, err.Error()
+	} else {
+		p.check(s, &report)
+	}
+	return s.format.Render(report, s.style), s.format.ExitCode(report)
+}
+
+// check looks and judges, within the time limit.
+func (p Profile) check(s settings, report *output.Report) {
+	report.Time = time.Now()
+	report.Host, _ = os.Hostname() // without it the report is as good
+
+	ctx, cancel := context.WithTimeout(context.Background(), s.timeout)
+	defer cancel()
+	type answer struct {
+		seen   source.Seen
+		result tally.Result
+		err    error
+	}
+	answers := make(chan answer, 1)
+	go func() {
+		var a answer
+		defer func() {
+			if cause := recover(); cause != nil {
+				a.err = errors.New(bug(cause))
+			}
+			answers <- a
+		}()
+		a.seen, a.result, a.err = p.count(ctx, s)
+	}()
+	var a answer
+	select {
+	case a = <-answers:
+	case <-ctx.Done():
+		a.err = ctx.Err()
+	}
+	switch {
+	case errors.Is(a.err, context.DeadlineExceeded):
+		report.Failure = fmt.Sprintf("no answer within %s (-t)", s.timeout)
+	case a.err != nil:
+		report.Failure = a.err.Error()
+	default:
+		report.Source, report.Result = a.seen.String(), &a.result
+		report.Verdict = verdict.Judge(s.policy, s.query.Ports, a.result)
+	}
+}
+
+// count tallies what the first source that speaks can see.
+func (p Profile) count(ctx context.Context, s settings) (source.Seen, tally.Result, error) {
+	look := p.look
+	if look == nil {
+		look = source.Look
+	}
+	var t *tally.Tally
+	seen, err := look(ctx, s.sources, s.query, func(src source.Source) source.Visit {
+		rules := s.rules
+		rules.Tells, rules.Blind = src.Tells, src.Blind
+		t = tally.New(rules) // a new start forgets what a failed one counted
+		return t.Add
+	})
+	if err != nil {
+		return seen, tally.Result{}, err
+	}
+	return seen, t.Result(), nil
+}
+
+// bug describes a panic, with the line that panicked: in the stack, the second
+// line under the frame of the last "panic(".
+func bug(cause any) string {
+	place := "an unknown place"
+	_, after, _ := strings.Cut(string(debug.Stack()), "\npanic(")
+	if lines := strings.SplitN(after, "\n", 5); len(lines) == 5 {
+		place, _, _ = strings.Cut(strings.TrimSpace(lines[3]), " ")
+	}
+	return fmt.Sprintf("this check has a bug: %v, at %s", cause, place[strings.LastIndexByte(place, '/')+1:])
+}
+
+// write prints the answer and gives the exit code, which is UNKNOWN's if the
+// answer could not be written, or not in the time that a reader may be slow.
+func write(w io.Writer, b []byte, code int) int {
+	const patience = 5 * time.Second
+	if f, ok := w.(*os.File); ok && closed(f) {
+		return exitUnknown
+	}
+	result := make(chan error, 1)
+	go func() {
+		_, err := w.Write(b)
+		result <- err
+	}()
+	select {
+	case err := <-result:
+		if err == nil {
+			return code
+		}
+	case <-time.After(patience):
+	}
+	return exitUnknown
+}
