@@ -78,14 +78,14 @@ func (p *procRows) read(ctx context.Context, r io.Reader) error {
 		case err != nil:
 			return err
 		}
+		if n&0x3ff == 1 && ctx.Err() != nil {
+			return ctx.Err()
+		}
 		if n == 1 {
 			if !bytes.HasPrefix(bytes.TrimLeft(line, " "), []byte("sl ")) {
 				return fmt.Errorf("line 1: not the header of a socket table: %q", line)
 			}
 			continue
-		}
-		if n&0x3ff == 0 && ctx.Err() != nil {
-			return ctx.Err()
 		}
 		if err := p.line(line); err != nil {
 			return fmt.Errorf("line %d: %w: %q", n, err, line)

@@ -1,0 +1,224 @@
+package population
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"net"
+	"net/netip"
+	"slices"
+	"syscall"
+	"testing"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+// Front is a listener and the two ends of its sessions, held open until the test
+// ends. Sessions are named after the state of the front's end.
+type Front struct {
+	t        testing.TB
+	listener *net.TCPListener
+	dial     string // address that clients dial
+	held     []io.Closer
+}
+
+// Listen opens a front on network tcp4 or tcp6, or tcp for both, such as
+// "127.0.0.1:41213" or "[::]:41213".
+func Listen(t testing.TB, network, address string) *Front {
+	t.Helper()
+	// REUSEADDR is Go's default, so the TIME_WAITs of an earlier test do not hurt.
+	var config net.ListenConfig
+	config.SetMultipathTCP(false)
+	l, err := config.Listen(context.Background(), network, address)
+	if err != nil {
+		t.Fatal(err)
+	}
+	f := &Front{t: t, listener: l.(*net.TCPListener), dial: l.Addr().String()}
+	t.Cleanup(f.Close)
+	return f
+}
+
+// Close ends every session and the listener. The sessions are reset, so that no
+// TIME_WAIT is left for the next test.
+func (f *Front) Close() {
+	for _, c := range f.held {
+		if conn, ok := c.(*net.TCPConn); ok {
+			conn.SetLinger(0)
+		}
+		c.Close()
+	}
+	f.held = nil
+	f.listener.Close()
+}
+
+// Dial makes a connection to the front from the client address, and holds it.
+func (f *Front) Dial(client string) *net.TCPConn {
+	f.t.Helper()
+	from := netip.MustParseAddr(client)
+	_, port, err := net.SplitHostPort(f.dial)
+	if err != nil {
+		f.t.Fatal(err)
+	}
+	dialer := net.Dialer{
+		Timeout:   10 * time.Second,
+		LocalAddr: net.TCPAddrFromAddrPort(netip.AddrPortFrom(from, 0)),
+		Control: func(_, _ string, raw syscall.RawConn) (err error) {
+			control := raw.Control(func(fd uintptr) {
+				err = unix.SetsockoptInt(int(fd), unix.SOL_IP, unix.IP_BIND_ADDRESS_NO_PORT, 1)
+			})
+			if from.Is6() || control != nil {
+				return control
+			}
+			return err
+		},
+	}
+	dialer.SetMultipathTCP(false)
+	server := "127.0.0.1"
+	if from.Is6() {
+		server = "::1"
+	}
+	conn, err := dialer.Dial("tcp", net.JoinHostPort(server, port))
+	if err != nil {
+		f.t.Fatal(err)
+	}
+	f.held = append(f.held, conn)
+	return conn.(*net.TCPConn)
+}
+
+// Session makes a connection from the client address and accepts it. Both ends are held.
+func (f *Front) Session(client string) (front, peer *net.TCPConn) {
+	f.t.Helper()
+	peer = f.Dial(client)
+	f.listener.SetDeadline(time.Now().Add(10 * time.Second))
+	front, err := f.listener.AcceptTCP()
+	if err != nil {
+		f.t.Fatal(err)
+	}
+	f.held = append(f.held, front)
+	return front, peer
+}
+
+// Make makes n sessions in the named state, from the clients in turn:
+// established, close_wait, time_wait, fin_wait2, fin_wait2_orphan, syn_recv or
+// unaccepted. After syn_recv the front accepts no more silent clients; it must
+// come last.
+func (f *Front) Make(state string, n int, clients ...string) {
+	f.t.Helper()
+	if state == "syn_recv" {
+		// The kernel leaves a connection half open until its client speaks.
+		f.control(func(fd int) error { return unix.SetsockoptInt(fd, unix.SOL_TCP, unix.TCP_DEFER_ACCEPT, 600) })
+	}
+	for i := range n {
+		client := clients[i%len(clients)]
+		switch state {
+		case "syn_recv", "unaccepted":
+			f.Dial(client)
+			continue
+		}
+		front, peer := f.Session(client)
+		switch state {
+		case "established":
+		case "close_wait":
+			peer.Close()
+			f.eof(front)
+		case "time_wait":
+			front.Close()
+			f.eof(peer)
+			peer.Close()
+		case "fin_wait2":
+			front.CloseWrite()
+			f.eof(peer)
+		case "fin_wait2_orphan":
+			front.Close()
+			f.eof(peer)
+		default:
+			f.t.Fatalf("population: no state %q", state)
+		}
+	}
+	f.settle()
+}
+
+// Tick sends n bytes to every session that is open on the front's side.
+func Tick(t testing.TB, n int, fronts ...*net.TCPConn) {
+	t.Helper()
+	for _, front := range fronts {
+		if _, err := front.Write(make([]byte, n)); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+// settle waits until the last packets on loopback have arrived: a FIN or ACK is
+// delivered at once, but by the softirq of whichever processor.
+func (f *Front) settle() { time.Sleep(20 * time.Millisecond) }
+
+func (f *Front) eof(c *net.TCPConn) {
+	f.t.Helper()
+	c.SetReadDeadline(time.Now().Add(10 * time.Second))
+	if n, err := c.Read(make([]byte, 1)); err != io.EOF {
+		f.t.Fatalf("population: read %d bytes, %v; want the end", n, err)
+	}
+}
+
+func (f *Front) control(do func(fd int) error) {
+	f.t.Helper()
+	raw, err := f.listener.SyscallConn()
+	if err != nil {
+		f.t.Fatal(err)
+	}
+	var inner error
+	if err := raw.Control(func(fd uintptr) { inner = do(int(fd)) }); err != nil || inner != nil {
+		f.t.Fatal(err, inner)
+	}
+}
+
+// Backlog sets the length that the accept queue may have.
+func (f *Front) Backlog(n int) {
+	f.t.Helper()
+	f.control(func(fd int) error { return unix.Listen(fd, n) })
+}
+
+// Addresses gives n client addresses: 127.0.0.11 and up.
+func Addresses(n int) []string {
+	return slices.Collect(func(yield func(string) bool) {
+		for i := range n {
+			if !yield(fmt.Sprintf("127.0.%d.%d", i/200, 11+i%200)) {
+				return
+			}
+		}
+	})
+}
+
+// ListenReusePort opens an IPv4 listener that shares its address with others.
+func ListenReusePort(t testing.TB, address string) net.Listener {
+	t.Helper()
+	config := net.ListenConfig{Control: func(_, _ string, raw syscall.RawConn) (err error) {
+		if e := raw.Control(func(fd uintptr) {
+			err = unix.SetsockoptInt(int(fd), unix.SOL_SOCKET, unix.SO_REUSEPORT, 1)
+		}); e != nil {
+			return e
+		}
+		return err
+	}}
+	config.SetMultipathTCP(false)
+	l, err := config.Listen(context.Background(), "tcp4", address)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { l.Close() })
+	return l
+}
+
+// Overflow starts n connections that the full accept queue has to drop, and gives
+// them up after a moment.
+func (f *Front) Overflow(n int) {
+	for range n {
+		dialer := net.Dialer{Timeout: 100 * time.Millisecond}
+		dialer.SetMultipathTCP(false)
+		if conn, err := dialer.Dial("tcp", f.dial); err == nil {
+			conn.Close()
+			f.t.Fatal("population: the accept queue was not full")
+		}
+	}
+}

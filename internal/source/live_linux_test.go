@@ -1,0 +1,247 @@
+package source
+
+import (
+	"cmp"
+	"context"
+	"encoding/binary"
+	"fmt"
+	"net/netip"
+	"os/exec"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"frontsockets/internal/population"
+	"frontsockets/internal/tcp"
+)
+
+func TestMain(m *testing.M) { population.Main(m) }
+
+// perFamily is sock_diag as a kernel without the old request sees it.
+func perFamily() Source {
+	d := diag{askKernel, binary.NativeEndian}
+	return Source{Name: "per family", Tells: diagTells, Look: func(ctx context.Context, q Query, begin func() Visit) error {
+		return d.retry(ctx, q, begin, sockDiagByFamily, afInet, afInet6)
+	}}
+}
+
+// collect gives what a source sees, in a stable order.
+func collect(t *testing.T, s Source, q Query) []tcp.Socket {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(context.Background(), 20*time.Second)
+	defer cancel()
+	var rows []tcp.Socket
+	err := s.Look(ctx, q, func() Visit {
+		rows = nil
+		return func(s *tcp.Socket) { rows = append(rows, *s) }
+	})
+	if err != nil {
+		t.Fatalf("%s: %v", s.Name, err)
+	}
+	slices.SortFunc(rows, func(a, b tcp.Socket) int {
+		return cmp.Or(a.Local.Compare(b.Local), a.Remote.Compare(b.Remote), cmp.Compare(a.State, b.State), cmp.Compare(a.Inode, b.Inode))
+	})
+	return rows
+}
+
+func counts(rows []tcp.Socket) map[tcp.State]int {
+	n := map[tcp.State]int{}
+	for _, s := range rows {
+		n[s.State]++
+	}
+	return n
+}
+
+// bySS counts what ss sees on the local ports.
+func bySS(t *testing.T, ports ...int) map[tcp.State]int {
+	t.Helper()
+	if _, err := exec.LookPath("ss"); err != nil {
+		population.Skip(t, "there is no ss to compare with")
+	}
+	out, err := exec.Command("ss", "-Htan").Output()
+	if err != nil {
+		t.Fatal(err)
+	}
+	n := map[tcp.State]int{}
+	for line := range strings.Lines(string(out)) {
+		fields := strings.Fields(line)
+		for _, port := range ports {
+			if strings.HasSuffix(fields[3], fmt.Sprintf(":%d", port)) {
+				state, err := tcp.ParseState(fields[0])
+				if err != nil {
+					t.Fatal(err)
+				}
+				n[state]++
+			}
+		}
+	}
+	return n
+}
+
+// populate makes a front with sockets in every state that one host can hold.
+func populate(t *testing.T, network, address string, clients ...string) {
+	t.Helper()
+	f := population.Listen(t, network, address)
+	f.Make("established", 7, clients...)
+	f.Make("close_wait", 5, clients...)
+	f.Make("time_wait", 4, clients...)
+	f.Make("fin_wait2", 3, clients...)
+	f.Make("fin_wait2_orphan", 2, clients...)
+	front, peer := f.Session(clients[0])
+	peer.Write(make([]byte, 100)) // unread
+	front.Write(make([]byte, 50))
+	f.Make("unaccepted", 3, clients...)
+	f.Make("syn_recv", 2, clients...)
+}
+
+func TestEverySourceSeesTheSame(t *testing.T) {
+	population.Need(t)
+	for _, world := range []struct {
+		name, network, address string
+		port                   uint16 // each its own: TIME_WAIT stays for a minute
+		clients                []string
+		local                  string // address of the sessions' near end
+	}{
+		{"IPv4", "tcp4", "127.0.0.1", 41213, population.Addresses(3), "127.0.0.1"},
+		{"IPv6", "tcp6", "[::1]", 41313, []string{"::1"}, "::1"},
+		{"IPv4-mapped", "tcp", "[::]", 41413, population.Addresses(3), "127.0.0.1"},
+	} {
+		t.Run(world.name, func(t *testing.T) {
+			populate(t, world.network, fmt.Sprintf("%s:%d", world.address, world.port), world.clients...)
+			other := population.Listen(t, "tcp4", "127.0.0.1:41230")
+			other.Make("established", 2, "127.0.0.1")
+			decoy := population.Listen(t, "tcp4", "127.0.0.1:4121") // a prefix of the port's digits
+			decoy.Make("close_wait", 6, population.Addresses(3)...)
+
+			ports, err := tcp.ParsePorts(fmt.Sprintf("%d,41225-41240", world.port))
+			if err != nil {
+				t.Fatal(err)
+			}
+			q := Query{Ports: ports}
+			want := map[tcp.State]int{
+				tcp.Listen: 2, tcp.Established: 7 + 1 + 3 + 2, tcp.CloseWait: 5,
+				tcp.TimeWait: 4, tcp.FinWait2: 3 + 2, tcp.SynRecv: 2,
+			}
+			diagRows := collect(t, sockDiag(), q)
+			if got := counts(diagRows); fmt.Sprint(got) != fmt.Sprint(want) {
+				t.Errorf("sockdiag counts %v, want %v", got, want)
+			}
+			if got := bySS(t, int(world.port), 41230); fmt.Sprint(got) != fmt.Sprint(want) {
+				t.Errorf("ss counts %v, want %v", got, want)
+			}
+			var unaccepted, unread int
+			for _, s := range diagRows {
+				if s.State == tcp.Established && s.Inode == 0 {
+					unaccepted++
+				}
+				if s.State == tcp.Established && s.RecvQ > 0 {
+					unread += int(s.RecvQ)
+				}
+				if s.State == tcp.Established && s.Local.Addr() != netip.MustParseAddr(world.local) && s.Local.Port() == world.port {
+					t.Errorf("a session is at %s, want it at %s", s.Local, world.local)
+				}
+				if s.State == tcp.Listen && s.Local.Port() == world.port && s.RecvQ != 3 {
+					t.Errorf("accept queue is %d, want 3", s.RecvQ)
+				}
+				if !s.Known.Has(diagTells) && (s.State == tcp.Established || s.State == tcp.Listen) {
+					t.Errorf("%v: sockdiag knows %b of %b", s, s.Known, diagTells)
+				}
+			}
+			if unaccepted != 3 || unread != 100 {
+				t.Errorf("%d unaccepted, %d bytes unread; want 3, 100", unaccepted, unread)
+			}
+
+			for _, s := range []Source{perFamily(), procNet(), gopsutil()} {
+				rows := collect(t, s, q)
+				if len(rows) != len(diagRows) {
+					t.Errorf("%s sees %d sockets, sockdiag %d", s.Name, len(rows), len(diagRows))
+					continue
+				}
+				for i := range rows {
+					if got, want := project(rows[i], s.Tells), project(diagRows[i], s.Tells); got != want {
+						t.Errorf("%s sees\n%+v, sockdiag\n%+v", s.Name, got, want)
+					}
+				}
+			}
+		})
+	}
+}
+
+// project keeps of a socket what a source tells and what stands still.
+func project(s tcp.Socket, tells tcp.Facts) tcp.Socket {
+	p := tcp.Socket{State: s.State, Local: s.Local, Remote: s.Remote}
+	if tells.Has(tcp.KnowsRecvQ) {
+		p.RecvQ = s.RecvQ
+	}
+	if tells.Has(tcp.KnowsSendQ) && s.State != tcp.Listen || tells.Has(tcp.KnowsBacklog) {
+		p.SendQ = s.SendQ
+	}
+	if tells.Has(tcp.KnowsInode) {
+		p.Inode = s.Inode
+	}
+	return p
+}
+
+func TestReusePortTwinsAreTwoListeners(t *testing.T) {
+	population.Need(t)
+	a := population.ListenReusePort(t, "127.0.0.1:41213")
+	b := population.ListenReusePort(t, "127.0.0.1:41213")
+	_, _ = a, b
+	for _, s := range []Source{sockDiag(), perFamily(), procNet()} {
+		if n := counts(collect(t, s, Query{Ports: tcp.Ports{{Lo: 41213, Hi: 41213}}}))[tcp.Listen]; n != 2 {
+			t.Errorf("%s sees %d listeners, want 2", s.Name, n)
+		}
+	}
+}
+
+func TestDropsAndFullAcceptQueue(t *testing.T) {
+	population.Need(t)
+	f := population.Listen(t, "tcp4", "127.0.0.1:41213")
+	f.Backlog(2)
+	f.Make("unaccepted", 3, "127.0.0.1") // one over the backlog
+	f.Overflow(5)
+	rows := collect(t, sockDiag(), Query{Ports: tcp.Ports{{Lo: 41213, Hi: 41213}}})
+	for _, s := range rows {
+		if s.State == tcp.Listen && (s.RecvQ != 3 || s.SendQ != 2 || s.Drops == 0) {
+			t.Errorf("accept queue %d of %d with %d drops; want 3 of 2 and some drops", s.RecvQ, s.SendQ, s.Drops)
+		}
+	}
+}
+
+func TestManyRangesOfPorts(t *testing.T) {
+	population.Need(t)
+	population.Listen(t, "tcp4", "127.0.0.1:41213").Make("established", 3, "127.0.0.1")
+	population.Listen(t, "tcp4", "127.0.0.1:41214").Make("established", 2, "127.0.0.1")
+	var many tcp.Ports // every odd port: more ranges than one filter holds
+	for port := 1; port < 65535; port += 2 {
+		many = append(many, tcp.PortRange{Lo: uint16(port), Hi: uint16(port)})
+	}
+	for _, ports := range []tcp.Ports{many, many[20000:20999]} {
+		rows := collect(t, sockDiag(), Query{Ports: ports})
+		established := 0
+		for _, s := range rows {
+			if s.Local.Port() == 41213 && s.State == tcp.Established {
+				established++
+			}
+			if s.Local.Port()%2 == 0 {
+				t.Errorf("%d ranges: a socket on port %d, which nobody asked for", len(ports), s.Local.Port())
+			}
+		}
+		if established != 3 {
+			t.Errorf("%d ranges: %d established on 41213, want 3", len(ports), established)
+		}
+	}
+}
+
+func TestDeadlineHolds(t *testing.T) {
+	ctx, cancel := context.WithTimeout(context.Background(), time.Nanosecond)
+	defer cancel()
+	<-ctx.Done()
+	for _, s := range []Source{sockDiag(), procNet(), gopsutil()} {
+		seen, err := Look(ctx, []Source{s}, Query{Ports: tcp.Ports{{Lo: 1, Hi: 65535}}}, func(Source) Visit { return func(*tcp.Socket) {} })
+		if err == nil {
+			t.Errorf("%s answered after its time", seen)
+		}
+	}
+}

@@ -1,0 +1,156 @@
+package source
+
+import (
+	"context"
+	"encoding/binary"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"strings"
+	"testing"
+
+	"frontsockets/internal/tcp"
+)
+
+const procHeader = "  sl  local_address rem_address   st tx_queue rx_queue tr tm->when retrnsmt   uid  timeout inode\n"
+
+const proc6Header = "  sl  local_address                         remote_address                        st tx_queue rx_queue tr tm->when retrnsmt   uid  timeout inode\n"
+
+// procFiles opens tables from memory.
+func procFiles(files map[string]string) func(string) (io.ReadCloser, error) {
+	return func(name string) (io.ReadCloser, error) {
+		text, ok := files[name]
+		if !ok {
+			return nil, &fs.PathError{Op: "open", Path: name, Err: fs.ErrNotExist}
+		}
+		return io.NopCloser(strings.NewReader(text)), nil
+	}
+}
+
+func procLook(order byteOrder, files map[string]string, q Query) (string, error) {
+	var b strings.Builder
+	err := proc{procFiles(files), order}.look(context.Background(), q, func() Visit {
+		return func(s *tcp.Socket) {
+			fmt.Fprintf(&b, "%s %s %s recvq=%d sendq=%d inode=%d retransmits=%d\n",
+				s.State, s.Local, s.Remote, s.RecvQ, s.SendQ, s.Inode, s.Retransmits)
+		}
+	})
+	return b.String(), err
+}
+
+// TestProcFixtures reads tables as they stand on hosts of both byte orders.
+func TestProcFixtures(t *testing.T) {
+	const dir = "../../testdata/procnet/"
+	golden, err := os.ReadFile(dir + "golden")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, order := range map[string]byteOrder{"le": binary.LittleEndian, "be": binary.BigEndian} {
+		open := func(table string) (io.ReadCloser, error) { return os.Open(dir + name + "/" + table) }
+		var b strings.Builder
+		err := proc{open, order}.look(context.Background(), Query{Ports: tcp.Ports{{Lo: 41213, Hi: 41213}}}, func() Visit {
+			return func(s *tcp.Socket) {
+				fmt.Fprintf(&b, "%s %s %s recvq=%d sendq=%d inode=%d retransmits=%d\n",
+					s.State, s.Local, s.Remote, s.RecvQ, s.SendQ, s.Inode, s.Retransmits)
+			}
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if b.String() != string(golden) {
+			t.Errorf("%s reads\n%swant\n%s", name, b.String(), golden)
+		}
+	}
+}
+
+func TestProcWithoutIPv6(t *testing.T) {
+	row := "   0: 0100007F:A0FD 0900007F:C350 06 00000000:00000000 03:00000DA3 00000000     0        0 0 3 0000000000000000\n"
+	got, err := procLook(binary.LittleEndian, map[string]string{"tcp": procHeader + row}, anyPort)
+	if want := "time_wait 127.0.0.1:41213 127.0.0.9:50000 recvq=0 sendq=0 inode=0 retransmits=0\n"; err != nil || got != want {
+		t.Errorf("got %q, %v; want %q", got, err, want)
+	}
+	if _, err := procLook(binary.LittleEndian, nil, anyPort); !absent(err) {
+		t.Errorf("no table at all: %v, want that it is absent", err)
+	}
+}
+
+func TestProcRowTwiceCountsOnce(t *testing.T) {
+	row := "   0: 0100007F:A0FD 0900007F:C350 01 00000000:00000000 00:00000000 00000000     0        0 77 1\n"
+	twin := strings.Replace(row, " 77 ", " 78 ", 1)
+	got, err := procLook(binary.LittleEndian, map[string]string{"tcp": procHeader + row + twin + row}, anyPort)
+	if err != nil || strings.Count(got, "\n") != 2 {
+		t.Errorf("got %q, %v; want two rows", got, err)
+	}
+}
+
+func TestGarbledProc(t *testing.T) {
+	good := "   0: 0100007F:A0FD 0900007F:C350 01 00000000:00000000 00:00000000 00000000     0        0 12345 1 0000000000000000 20 0 0 10 -1\n"
+	swap := func(old, new string) string { return procHeader + strings.Replace(good, old, new, 1) }
+	for _, test := range []struct{ name, table, want string }{
+		{"empty", "", "line 1: cut short"},
+		{"no header", good, "line 1: not the header"},
+		{"header cut", "  sl  local_add", "line 1: cut short"},
+		{"row cut", procHeader + good[:60], "line 2: cut short"},
+		{"second row cut", procHeader + good + good[:60], "line 3: cut short"},
+		{"blank line", procHeader + "\n", "line 2: not a row"},
+		{"no port", swap("0100007F:A0FD", "0100007F A0FD"), "line 2: not a row"},
+		{"port of three digits", swap(":A0FD", ":0FD"), "not a row"},
+		{"port no hex", swap(":A0FD", ":A0GD"), "not a row"},
+		{"address no hex", swap("0100007F", "0100007G"), "not a row"},
+		{"remote of six digits", swap("0900007F", "09007F"), "not a row"},
+		{"state 0", swap(" 01 ", " 00 "), "0 is not a TCP state"},
+		{"state 13", swap(" 01 ", " 0D "), "13 is not a TCP state"},
+		{"state no hex", swap(" 01 ", " zz "), "not a row"},
+		{"state of three digits", swap(" 01 ", " 101 "), "not a row"},
+		{"queues no pair", swap("00000000:00000000", "00000000"), "not a row"},
+		{"timer no pair", swap("00:00000000", "00"), "not a row"},
+		{"retransmits no hex", swap(" 00000000     0", " 0000000x     0"), "not a row"},
+		{"inode no number", swap(" 12345 ", " 12x45 "), "not a row"},
+		{"inode missing", procHeader + strings.Fields(good)[0] + " " + strings.Join(strings.Fields(good)[1:9], " ") + "\n", "not a row"},
+		{"an IPv6 row among IPv4", procHeader + strings.ReplaceAll(good, "0100007F", strings.Repeat("0", 32)), "not a row"},
+		{"a line without end", procHeader + strings.Repeat("x", 70<<10), "over 65536 bytes"},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			got, err := procLook(binary.LittleEndian, map[string]string{"tcp": test.table}, anyPort)
+			if err == nil || !strings.Contains(err.Error(), test.want) {
+				t.Errorf("got %q, error %v; want one with %q", got, err, test.want)
+			}
+		})
+	}
+}
+
+func FuzzProc(f *testing.F) {
+	for _, dir := range []string{"le", "be"} {
+		for _, table := range []string{"tcp", "tcp6"} {
+			text, err := os.ReadFile("../../testdata/procnet/" + dir + "/" + table)
+			if err != nil {
+				f.Fatal(err)
+			}
+			f.Add(string(text), table == "tcp6")
+		}
+	}
+	f.Fuzz(func(t *testing.T, table string, six bool) {
+		files := map[string]string{"tcp": procHeader, "tcp6": proc6Header}
+		if six {
+			files["tcp6"] = table
+		} else {
+			files["tcp"] = table
+		}
+		n := 0
+		err := proc{procFiles(files), binary.LittleEndian}.look(context.Background(), anyPort, func() Visit {
+			return func(s *tcp.Socket) {
+				n++
+				if !s.Local.Addr().IsValid() || s.Local.Port() == 0 || s.State >= tcp.NumStates || s.State == 0 {
+					t.Errorf("visited %+v", *s)
+				}
+			}
+		})
+		if lines := strings.Count(table, "\n"); n > lines {
+			t.Errorf("%d rows from %d lines", n, lines)
+		}
+		if err == nil && !strings.HasSuffix(table, "\n") {
+			t.Error("a table that is cut short was taken")
+		}
+	})
+}

@@ -1,0 +1,322 @@
+package source
+
+import (
+	"bytes"
+	"context"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"os"
+	"strings"
+	"syscall"
+	"testing"
+
+	"frontsockets/internal/tcp"
+)
+
+const recorded = "../../testdata/sockdiag/"
+
+var anyPort = Query{Ports: tcp.Ports{{Lo: 1, Hi: 65535}}}
+
+// replay is an exchange with a kernel that always sends the same datagrams.
+func replay(datagrams ...[]byte) exchange {
+	return func(_ context.Context, _ []byte, receive func([]byte) (bool, error)) error {
+		for _, d := range datagrams {
+			if done, err := receive(d); done || err != nil {
+				return err
+			}
+		}
+		return errors.New("the kernel fell silent")
+	}
+}
+
+// rows gives what a diag source sees as text, a row a line.
+func rows(d diag, q Query) (string, error) {
+	var b strings.Builder
+	err := d.look(context.Background(), q, func() Visit {
+		b.Reset()
+		return func(s *tcp.Socket) {
+			fmt.Fprintf(&b, "%s %s %s recvq=%d sendq=%d inode=%d retransmits=%d sent=%s drops=%d known=%07b\n",
+				s.State, s.Local, s.Remote, s.RecvQ, s.SendQ, s.Inode, s.Retransmits, s.LastDataSent, s.Drops, s.Known)
+		}
+	})
+	return b.String(), err
+}
+
+// message is a netlink message of the type, with the given flags and sequence number.
+func message(kind, flags uint16, seq uint32, body []byte) []byte {
+	o := binary.LittleEndian
+	b := o.AppendUint32(nil, uint32(nlmsgHeaderLen+len(body)))
+	b = o.AppendUint16(b, kind)
+	b = o.AppendUint16(b, flags)
+	b = o.AppendUint32(b, seq)
+	b = o.AppendUint32(b, 0)
+	return append(b, body...)
+}
+
+// row is the fixed part of a row: an IPv4 session on port 41213 with 127.0.0.9.
+func row(state tcp.State, cookie uint32) []byte {
+	b := make([]byte, rowLen)
+	b[0], b[1] = afInet, uint8(state)
+	binary.BigEndian.PutUint16(b[4:], 41213)
+	binary.BigEndian.PutUint16(b[6:], 50000)
+	copy(b[8:], []byte{127, 0, 0, 1})
+	copy(b[24:], []byte{127, 0, 0, 9})
+	binary.LittleEndian.PutUint32(b[44:], cookie)
+	return b
+}
+
+func attr(kind uint16, value []byte) []byte {
+	b := binary.LittleEndian.AppendUint16(nil, uint16(attrHeaderLen+len(value)))
+	b = binary.LittleEndian.AppendUint16(b, kind)
+	return append(b, value...)
+}
+
+func number(n int32) []byte { return binary.LittleEndian.AppendUint32(nil, uint32(n)) }
+
+func TestBrokenDumps(t *testing.T) {
+	good := message(tcpDiagGetSock, 0, 1, row(tcp.Established, 1))
+	done := message(nlmsgDone, 0, 1, number(0))
+	long := bytes.Clone(good)
+	binary.LittleEndian.PutUint32(long, 4000)
+	short := bytes.Clone(good)
+	binary.LittleEndian.PutUint32(short, 15)
+	badState := row(tcp.Established, 1)
+	badState[1] = 13
+	badFamily := row(tcp.Established, 1)
+	badFamily[0] = 1
+	longAttr := append(row(tcp.Established, 1), 200, 0, 2, 0)
+	shortAttr := append(row(tcp.Established, 1), 3, 0, 2, 0)
+	for _, test := range []struct {
+		name string
+		dump []byte
+		want string
+	}{
+		{"no end", good, "fell silent"},
+		{"nothing", nil, "empty datagram"},
+		{"header cut", good[:10], "10 bytes left in a datagram are no message"},
+		{"row cut", good[:40], "a message claims 88 bytes, its datagram has 40"},
+		{"message longer than its datagram", long, "claims 4000 bytes"},
+		{"message shorter than its header", short, "claims 15 bytes"},
+		{"row shorter than a row", message(tcpDiagGetSock, 0, 1, make([]byte, 20)), "a row has 20 bytes of 72"},
+		{"unknown state", message(tcpDiagGetSock, 0, 1, badState), "13 is not a TCP state"},
+		{"unknown family", message(tcpDiagGetSock, 0, 1, badFamily), "address family 1"},
+		{"attribute longer than its row", message(tcpDiagGetSock, 0, 1, longAttr), "an attribute claims 200 bytes, its row has 4"},
+		{"attribute shorter than its header", message(tcpDiagGetSock, 0, 1, shortAttr), "an attribute claims 3 bytes"},
+		{"attribute cut", message(tcpDiagGetSock, 0, 1, append(row(tcp.Established, 1), 1, 2)), "2 bytes left in a row"},
+		{"another request's answer", message(tcpDiagGetSock, 0, 7, row(tcp.Established, 1)), "answers request 7, not 1"},
+		{"another kind of message", message(99, 0, 1, row(tcp.Established, 1)), "type 99"},
+		{"interrupted row", append(message(tcpDiagGetSock, nlmFDumpIntr, 1, row(tcp.Established, 1)), done...), "NLM_F_DUMP_INTR"},
+		{"interrupted end", append(bytes.Clone(good), message(nlmsgDone, nlmFDumpIntr, 1, number(0))...), "NLM_F_DUMP_INTR"},
+		{"failed at the end", append(bytes.Clone(good), message(nlmsgDone, 0, 1, number(-int32(syscall.ENOMEM)))...), "the dump ended: cannot allocate memory"},
+		{"refused", message(nlmsgError, 0, 1, number(-int32(syscall.EPERM))), "refused: operation not permitted"},
+		{"refused without a reason", message(nlmsgError, 0, 1, nil), "status of 0 bytes"},
+		{"acknowledged only", message(nlmsgError, 0, 1, number(0)), "acknowledged"},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			_, err := rows(diag{replay(test.dump), binary.LittleEndian}, anyPort)
+			if err == nil || !strings.Contains(err.Error(), test.want) {
+				t.Errorf("got error %v, want one with %q", err, test.want)
+			}
+		})
+	}
+}
+
+func TestDecodesOnce(t *testing.T) {
+	const established = "established 127.0.0.1:41213 127.0.0.9:50000"
+	done := message(nlmsgDone, 0, 1, number(0))
+	join := func(messages ...[]byte) []byte { return bytes.Join(messages, nil) }
+	get := func(body ...[]byte) []byte { return message(tcpDiagGetSock, 0, 1, join(body...)) }
+
+	for _, test := range []struct {
+		name string
+		dump []byte
+		want []string // how each row begins
+	}{
+		{"an empty table", done, nil},
+		{"an end without a status", message(nlmsgDone, 0, 1, nil), nil},
+		{"a no-op between", join(message(nlmsgNoop, 0, 1, nil), get(row(tcp.Established, 1)), done), []string{established}},
+		{"a row that comes twice", join(get(row(tcp.Established, 1)), get(row(tcp.Established, 1)), done), []string{established}},
+		{"two listeners with one address", join(get(row(tcp.Listen, 1)), get(row(tcp.Listen, 2)), done), []string{"listen", "listen"}},
+		{"an unknown attribute", join(get(row(tcp.Established, 1), attr(777, []byte("new!"))), done), []string{established}},
+		{"the kernel's twelfth state", join(get(row(12, 1)), done), []string{"syn_recv"}},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			text, err := rows(diag{replay(test.dump), binary.LittleEndian}, anyPort)
+			if err != nil {
+				t.Fatal(err)
+			}
+			lines := strings.Split(strings.TrimSuffix(text, "\n"), "\n")
+			if text == "" {
+				lines = nil
+			}
+			if len(lines) != len(test.want) {
+				t.Fatalf("got %d rows, want %d:\n%s", len(lines), len(test.want), text)
+			}
+			for i, want := range test.want {
+				if !strings.HasPrefix(lines[i], want) {
+					t.Errorf("row %d is %q, want %q", i, lines[i], want)
+				}
+			}
+		})
+	}
+}
+
+// TestShortAttributes: what an older kernel leaves out is unknown, not zero.
+func TestShortAttributes(t *testing.T) {
+	info := make([]byte, lastDataSentAt+4)
+	binary.LittleEndian.PutUint32(info[lastDataSentAt:], 1500)
+	memory := make([]byte, dropsAt+4)
+	memory[dropsAt] = 7
+	for _, test := range []struct{ info, memory int }{{48, 36}, {47, 35}, {0, 0}} {
+		body := bytes.Join([][]byte{row(tcp.Established, 1), attr(attrInfo, info[:test.info])}, nil)
+		for len(body)%4 != 0 {
+			body = append(body, 0)
+		}
+		body = append(body, attr(attrSKMemInfo, memory[:test.memory])...)
+		dump := append(message(tcpDiagGetSock, 0, 1, body), make([]byte, align4(len(body))-len(body))...)
+		dump = append(dump, message(nlmsgDone, 0, 1, nil)...)
+		var got tcp.Socket
+		err := diag{replay(dump), binary.LittleEndian}.look(context.Background(), anyPort, func() Visit {
+			return func(s *tcp.Socket) { got = *s }
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if has, want := got.Known.Has(tcp.KnowsLastDataSent), test.info == 48; has != want || want && got.LastDataSent.Milliseconds() != 1500 {
+			t.Errorf("tcp_info of %d bytes: known %v, %s", test.info, has, got.LastDataSent)
+		}
+		if has, want := got.Known.Has(tcp.KnowsDrops), test.memory == 36; has != want || want && got.Drops != 7 {
+			t.Errorf("skmeminfo of %d bytes: known %v, %d", test.memory, has, got.Drops)
+		}
+	}
+}
+
+// TestProbesAreNoRetransmits: the counter means retransmits only under their timer.
+func TestProbesAreNoRetransmits(t *testing.T) {
+	for timer, want := range map[byte]string{0: "retransmits=0", 1: "retransmits=3", 2: "retransmits=0", 4: "retransmits=0"} {
+		b := row(tcp.Established, 1)
+		b[2], b[3] = timer, 3
+		text, err := rows(diag{replay(append(message(tcpDiagGetSock, 0, 1, b), message(nlmsgDone, 0, 1, nil)...)), binary.LittleEndian}, anyPort)
+		if err != nil || !strings.Contains(text, want) {
+			t.Errorf("timer %d: %q, %v; want %s", timer, text, err, want)
+		}
+	}
+}
+
+// TestRetry: a failed dump is made once more, and what it had shown is void.
+func TestRetry(t *testing.T) {
+	good := append(message(tcpDiagGetSock, 0, 1, row(tcp.Established, 2)), message(nlmsgDone, 0, 1, nil)...)
+	cut := append(message(tcpDiagGetSock, 0, 1, row(tcp.TimeWait, 1)), message(tcpDiagGetSock, nlmFDumpIntr, 1, row(tcp.TimeWait, 3))...)
+	for failures, want := range []string{"established", "established", ""} {
+		asked := 0
+		kernel := func(ctx context.Context, request []byte, receive func([]byte) (bool, error)) error {
+			asked++
+			if asked <= failures {
+				return replay(cut)(ctx, request, receive)
+			}
+			return replay(good)(ctx, request, receive)
+		}
+		text, err := rows(diag{kernel, binary.LittleEndian}, anyPort)
+		if want == "" {
+			if !errors.Is(err, errInterrupted) || asked != 2 {
+				t.Errorf("%d failures: %v after %d dumps, want an interruption after 2", failures, err, asked)
+			}
+		} else if err != nil || !strings.HasPrefix(text, want) || strings.Count(text, "\n") != 1 {
+			t.Errorf("%d failures: %q, %v; want one row %s", failures, text, err, want)
+		}
+	}
+}
+
+// TestOldRequestRefused: a kernel without the old request is asked per family.
+func TestOldRequestRefused(t *testing.T) {
+	for _, refusal := range []syscall.Errno{syscall.ENOENT, syscall.EINVAL, syscall.EOPNOTSUPP} {
+		var families []byte
+		kernel := func(ctx context.Context, request []byte, receive func([]byte) (bool, error)) error {
+			kind, seq := binary.LittleEndian.Uint16(request[4:]), binary.LittleEndian.Uint32(request[8:])
+			if kind == tcpDiagGetSock {
+				return replay(message(nlmsgError, 0, seq, number(-int32(refusal))))(ctx, request, receive)
+			}
+			families = append(families, request[nlmsgHeaderLen])
+			body := row(tcp.Established, seq)
+			body[0] = request[nlmsgHeaderLen]
+			return replay(append(message(kind, 0, seq, body), message(nlmsgDone, 0, seq, nil)...))(ctx, request, receive)
+		}
+		text, err := rows(diag{kernel, binary.LittleEndian}, anyPort)
+		if err != nil || strings.Count(text, "\n") != 2 || !bytes.Equal(families, []byte{afInet, afInet6}) {
+			t.Errorf("%v: families %v, rows %q, %v", refusal, families, text, err)
+		}
+	}
+}
+
+// TestPortBytecode runs the filter as inet_diag_bc_run does, on every port.
+func TestPortBytecode(t *testing.T) {
+	for _, text := range []string{"41213", "1-65535", "41213,41223-41226", "1,3,5,7,65535", "80,443,8000-8999,41205"} {
+		ports, err := tcp.ParsePorts(text)
+		if err != nil {
+			t.Fatal(err)
+		}
+		code := portBytecode(binary.LittleEndian, ports)
+		for port := range 1 << 16 {
+			if got, want := runBytecode(t, code, uint16(port)), ports.Has(uint16(port)); got != want {
+				t.Fatalf("%s: port %d passes: %v, want %v", text, port, got, want)
+			}
+		}
+	}
+}
+
+func runBytecode(t *testing.T, code []byte, port uint16) bool {
+	at, left := 0, len(code)
+	for left > 0 {
+		op, yes, no := code[at], int(code[at+1]), int(binary.LittleEndian.Uint16(code[at+2:]))
+		holds := false
+		switch op {
+		case 1: // jump: always the "no" way
+		case 2:
+			holds = port >= binary.LittleEndian.Uint16(code[at+6:])
+		case 3:
+			holds = port <= binary.LittleEndian.Uint16(code[at+6:])
+		default:
+			t.Fatalf("operation %d at %d", op, at)
+		}
+		step := no
+		if holds {
+			step = yes
+		}
+		at, left = at+step, left-step
+	}
+	return left == 0
+}
+
+func FuzzDiag(f *testing.F) {
+	for _, name := range []string{"dump-le.bin", "dump-be.bin"} {
+		dump, err := os.ReadFile(recorded + name)
+		if err != nil {
+			f.Fatal(err)
+		}
+		f.Add(dump[:min(len(dump), 2000)], name == "dump-be.bin")
+		f.Add(dump[len(dump)-600:], name == "dump-be.bin")
+	}
+	f.Fuzz(func(t *testing.T, dump []byte, big bool) {
+		order := byteOrder(binary.LittleEndian)
+		if big {
+			order = binary.BigEndian
+		}
+		n := 0
+		err := diag{replay(dump), order}.look(context.Background(), anyPort, func() Visit {
+			n = 0
+			return func(s *tcp.Socket) {
+				n++
+				if !s.Local.Addr().IsValid() || s.State >= tcp.NumStates || s.State == 0 {
+					t.Errorf("visited %+v", *s)
+				}
+			}
+		})
+		if most := len(dump) / (nlmsgHeaderLen + rowLen); n > most {
+			t.Errorf("%d rows from %d bytes, which hold %d", n, len(dump), most)
+		}
+		if err == nil && len(dump) < nlmsgHeaderLen {
+			t.Error("no error, and no end")
+		}
+	})
+}

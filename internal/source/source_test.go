@@ -1,0 +1,134 @@
+package source
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"net/netip"
+	"strings"
+	"testing"
+
+	"github.com/shirou/gopsutil/v3/net"
+
+	"frontsockets/internal/tcp"
+)
+
+func TestQueryWants(t *testing.T) {
+	for _, test := range []struct {
+		local, addresses string
+		state            tcp.State
+		want             bool
+	}{
+		{"10.1.0.7:41213", "", tcp.Established, true},
+		{"10.1.0.7:4121", "", tcp.Established, false},
+		{"10.1.0.7:41213", "10.1.0.7/32", tcp.TimeWait, true},
+		{"10.1.0.7:41213", "10.1.0.8/32", tcp.TimeWait, false},
+		{"10.1.0.7:41213", "192.168.0.0/16 10.1.0.0/16", tcp.TimeWait, true},
+		{"[2001:db8::7]:41213", "2001:db8::/32", tcp.TimeWait, true},
+		{"[2001:db8::7]:41213", "0.0.0.0/0", tcp.TimeWait, false},
+		{"0.0.0.0:41213", "10.1.0.7/32", tcp.Listen, true},
+		{"[::]:41213", "10.1.0.7/32", tcp.Listen, true},
+		{"127.0.0.1:41213", "10.1.0.7/32", tcp.Listen, false},
+		{"0.0.0.0:41213", "10.1.0.7/32", tcp.Close, false},
+	} {
+		q := Query{Ports: tcp.Ports{{Lo: 41213, Hi: 41213}}}
+		for _, a := range strings.Fields(test.addresses) {
+			q.Addresses = append(q.Addresses, netip.MustParsePrefix(a))
+		}
+		s := tcp.Socket{State: test.state, Local: netip.MustParseAddrPort(test.local)}
+		if got := q.wants(&s); got != test.want {
+			t.Errorf("%s %s at addresses %q: %v", test.state, test.local, test.addresses, got)
+		}
+	}
+}
+
+// TestOrder: a better source that fails is passed over, but not in silence, and a
+// table that is there and garbled is never read again by somebody less strict.
+func TestOrder(t *testing.T) {
+	speaks := func(name string, n int) Source {
+		return Source{Name: name, Look: func(_ context.Context, _ Query, begin func() Visit) error {
+			visit := begin()
+			for range n {
+				visit(&tcp.Socket{})
+			}
+			return nil
+		}}
+	}
+	fails := func(name string, err error) Source {
+		return Source{Name: name, Look: func(_ context.Context, _ Query, begin func() Visit) error {
+			begin()(&tcp.Socket{}) // rows before the failure do not count
+			return err
+		}}
+	}
+	gone := &fs.PathError{Op: "open", Path: "/proc/net/tcp", Err: fs.ErrNotExist}
+	for _, test := range []struct {
+		name    string
+		sources []Source
+		want    string // how the source is named, or the error
+		n       int
+	}{
+		{"the first", []Source{speaks("sockdiag", 5), speaks("procnet", 9)}, "sockdiag", 5},
+		{"the second", []Source{fails("sockdiag", errors.New("refused")), speaks("procnet", 9)}, "procnet (sockdiag: refused)", 9},
+		{"the third", []Source{fails("sockdiag", errors.ErrUnsupported), fails("procnet", errors.ErrUnsupported), speaks("gopsutil", 2)},
+			"gopsutil (sockdiag: unsupported operation; procnet: unsupported operation)", 2},
+		{"no table", []Source{fails("procnet", gone), speaks("gopsutil", 2)}, "gopsutil (procnet: open /proc/net/tcp: file does not exist)", 2},
+		{"a garbled table", []Source{fails("procnet", errGarbled), speaks("gopsutil", 2)}, "error: procnet: not a row of a socket table", 0},
+		{"none", []Source{fails("sockdiag", errors.New("refused"))}, "error: sockdiag: refused", 0},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			n := 0
+			seen, err := Look(context.Background(), test.sources, Query{}, func(Source) Visit {
+				n = 0
+				return func(*tcp.Socket) { n++ }
+			})
+			got := seen.String()
+			if err != nil {
+				got, n = fmt.Sprintf("error: %v", err), 0
+			}
+			if got != test.want || n != test.n {
+				t.Errorf("got %q with %d rows, want %q with %d", got, n, test.want, test.n)
+			}
+		})
+	}
+}
+
+func TestByName(t *testing.T) {
+	for name, want := range map[string]string{"auto": "sockdiag procnet gopsutil", "sockdiag": "sockdiag", "procnet": "procnet", "gopsutil": "gopsutil"} {
+		sources, err := ByName(name)
+		var names []string
+		for _, s := range sources {
+			names = append(names, s.Name)
+		}
+		if got := strings.Join(names, " "); err != nil || got != want {
+			t.Errorf("%s is %q, %v; want %q", name, got, err, want)
+		}
+	}
+	if _, err := ByName("ss"); err == nil || err.Error() != "'ss' is not a source; use one of auto, sockdiag, procnet, gopsutil" {
+		t.Errorf("ss: %v", err)
+	}
+}
+
+// TestGopsutilRows: the spellings of the systems that only gopsutil reads.
+func TestGopsutilRows(t *testing.T) {
+	for _, test := range []struct {
+		row  net.ConnectionStat
+		want string
+	}{
+		{net.ConnectionStat{Status: "SYN_RECEIVED", Laddr: net.Addr{IP: "10.1.0.7", Port: 41213}, Raddr: net.Addr{IP: "10.1.2.3", Port: 5}}, "syn_recv 10.1.0.7:41213 10.1.2.3:5"},
+		{net.ConnectionStat{Status: "LISTEN", Laddr: net.Addr{IP: "*", Port: 41213}}, "listen [::]:41213 [::]:0"},
+		{net.ConnectionStat{Status: "FIN_WAIT_2", Laddr: net.Addr{IP: "::ffff:10.1.0.7", Port: 41213}, Raddr: net.Addr{IP: "fe80::1%eth0", Port: 5}}, "fin_wait2 10.1.0.7:41213 [fe80::1]:5"},
+		{net.ConnectionStat{Status: "NONE", Laddr: net.Addr{IP: "10.1.0.7", Port: 41213}}, "'NONE' is not a TCP state"},
+		{net.ConnectionStat{Status: "LISTEN", Laddr: net.Addr{IP: "localhost", Port: 41213}}, `ParseAddr("localhost"): unable to parse IP`},
+		{net.ConnectionStat{Status: "LISTEN", Laddr: net.Addr{IP: "10.1.0.7", Port: 70000}}, "port 70000"},
+	} {
+		s, err := gopsutilSocket(test.row)
+		got := fmt.Sprint(s.State, " ", s.Local, " ", s.Remote)
+		if err != nil {
+			got = err.Error()
+		}
+		if got != test.want {
+			t.Errorf("got %q, want %q", got, test.want)
+		}
+	}
+}
