@@ -1,0 +1,237 @@
+package output
+
+import (
+	"encoding/json"
+	"flag"
+	"fmt"
+	"net/netip"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+	"unicode/utf8"
+
+	"frontsockets/internal/tally"
+	"frontsockets/internal/tcp"
+	"frontsockets/internal/threshold"
+	"frontsockets/internal/verdict"
+)
+
+var update = flag.Bool("update", false, "write the goldens anew")
+
+const goldens = "../../testdata/output/"
+
+func critical(t *testing.T, words ...string) verdict.Policy {
+	t.Helper()
+	p := verdict.Policy{Critical: verdict.Thresholds{}, NoListener: verdict.Critical}
+	for _, w := range words {
+		name, text, _ := strings.Cut(w, "=")
+		m, err := tally.ParseMetric(name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if p.Critical[m], err = threshold.Parse(text); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return p
+}
+
+// world is a front with sessions as "STATE CLIENT COUNT".
+type world struct {
+	name, source string
+	listens      bool
+	queue        uint32
+	sentAgo      time.Duration
+	sessions     []string
+	blind        tcp.StateSet
+	policy       []string
+}
+
+func (w world) report(t *testing.T) Report {
+	t.Helper()
+	counted := tally.New(tally.Rules{
+		Normal: tcp.Set(tcp.Established, tcp.Listen), Tells: ^tcp.Facts(0), Blind: w.blind, StalledAfter: 10 * time.Second,
+	})
+	local := netip.MustParseAddrPort("10.1.0.7:41213")
+	if w.listens {
+		counted.Add(&tcp.Socket{State: tcp.Listen, Known: ^tcp.Facts(0), Local: local, RecvQ: w.queue, SendQ: 128, Drops: 2})
+	}
+	for _, s := range w.sessions {
+		var state, client string
+		var n int
+		if _, err := fmt.Sscan(s, &state, &client, &n); err != nil {
+			t.Fatal(err)
+		}
+		st, err := tcp.ParseState(state)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for range n {
+			counted.Add(&tcp.Socket{
+				State: st, Known: ^tcp.Facts(0), Local: local, Inode: 1, LastDataSent: w.sentAgo,
+				Remote: netip.AddrPortFrom(netip.MustParseAddr(client), 50000),
+			})
+		}
+	}
+	result := counted.Result()
+	r := Report{
+		Service: "MDFRONT", Name: w.name, Ports: tcp.Ports{{Lo: 41213, Hi: 41213}},
+		Policy: critical(t, append([]string{"abnormal=@50:"}, w.policy...)...), Result: &result,
+		Source: w.source, Host: "front7.example", Time: time.Date(2026, 11, 23, 9, 30, 0, 0, time.UTC),
+	}
+	if r.Source == "" {
+		r.Source = "sockdiag"
+	}
+	r.Verdict = verdict.Judge(r.Policy, r.Ports, result)
+	return r
+}
+
+func reports(t *testing.T) map[string]Report {
+	healthy := []string{"established 10.1.2.3 4", "established 10.1.2.4 2", "time_wait 10.1.2.4 3"}
+	looping := []string{"established 10.1.2.5 3", "time_wait 10.1.2.3 60", "close_wait 10.1.2.3 2", "close_wait 10.1.2.4 5", "close_wait 2001:db8::4 4", "close_wait 10.1.2.5 2"}
+	failed := Report{
+		Service: "MDFRONT", Name: "front7", Ports: tcp.Ports{{Lo: 41213, Hi: 41213}}, Policy: critical(t, "abnormal=@50:"),
+		Failure: "sockdiag: socket: operation not permitted", Host: "front7.example", Time: time.Date(2026, 11, 23, 9, 30, 0, 0, time.UTC),
+	}
+	return map[string]Report{
+		"healthy":  world{name: "front7", listens: true, sessions: healthy}.report(t),
+		"looping":  world{name: "front7", listens: true, sessions: looping}.report(t),
+		"down":     world{listens: false}.report(t),
+		"full":     world{listens: true, queue: 129, sessions: healthy}.report(t),
+		"feed":     world{name: "front7", listens: true, sentAgo: 42 * time.Second, sessions: healthy, policy: []string{"feed_age=30"}}.report(t),
+		"both":     world{listens: true, sentAgo: 42 * time.Second, sessions: looping, policy: []string{"feed_age=30", "clients=2"}}.report(t),
+		"empty":    world{listens: true, policy: []string{"feed_age=30"}}.report(t),
+		"fallback": world{listens: true, sessions: healthy, source: "procnet (sockdiag: socket: operation not permitted)"}.report(t),
+		"blind":    world{listens: true, sessions: healthy, blind: tcp.Set(tcp.TimeWait)}.report(t),
+		"failed":   failed,
+		"usage":    {Service: "MDFRONT", Usage: true, Failure: "-c: '5x' is not a range: the end '5x' is not a number"},
+	}
+}
+
+func TestGoldens(t *testing.T) {
+	for name, r := range reports(t) {
+		for _, format := range []struct {
+			name  string
+			style Style
+		}{
+			{"nagios", Style{Verbose: 1, Top: 2}}, {"hostmonitor", Style{}}, {"json", Style{Top: 2}}, {"value", Style{Metric: tally.Abnormal}},
+		} {
+			f, err := ByName(format.name)
+			if err != nil {
+				t.Fatal(err)
+			}
+			got := append(f.Render(r, format.style), fmt.Sprintf("exit %d\n", f.ExitCode(r))...)
+			golden := filepath.Join(goldens, name+"."+format.name)
+			if *update {
+				if err := os.WriteFile(golden, got, 0o644); err != nil {
+					t.Fatal(err)
+				}
+			}
+			want, err := os.ReadFile(golden)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if string(got) != string(want) {
+				t.Errorf("%s as %s:\n%swant\n%s", name, format.name, got, want)
+			}
+		}
+	}
+}
+
+// TestNagiosRules: what a strict reader of the guidelines asks of any output.
+func TestNagiosRules(t *testing.T) {
+	var labels string
+	for name, r := range reports(t) {
+		for verbose := range 3 {
+			out := string(Nagios(r, Style{Verbose: verbose, Top: 5}))
+			first, rest, _ := strings.Cut(out, "\n")
+			text, perf, hasPerf := strings.Cut(first, " | ")
+			if utf8.RuneCountInString(text) >= 200 {
+				t.Errorf("%s: %d characters of text", name, utf8.RuneCountInString(text))
+			}
+			if strings.Contains(perf, "|") || strings.Contains(rest, "|") {
+				t.Errorf("%s: a second |: %s", name, out)
+			}
+			if hasPerf == r.Usage {
+				t.Errorf("%s: perfdata: %v", name, hasPerf)
+			}
+			if !hasPerf {
+				continue
+			}
+			var these []string
+			for _, field := range strings.Fields(perf) {
+				label, value, _ := strings.Cut(field, "=")
+				these = append(these, label)
+				if strings.ContainsAny(value, "eE+") {
+					t.Errorf("%s: %s is not a plain number", name, field)
+				}
+			}
+			if labels == "" {
+				labels = strings.Join(these, " ")
+			}
+			if got := strings.Join(these, " "); got != labels {
+				t.Errorf("%s: labels %s, elsewhere %s", name, got, labels)
+			}
+		}
+	}
+}
+
+// TestLimits: a thousand clients and a hostile name change no line's form.
+func TestLimits(t *testing.T) {
+	w := world{name: strings.Repeat("前", 64), listens: true}
+	for i := range 3000 {
+		w.sessions = append(w.sessions, fmt.Sprintf("close_wait 10.%d.%d.7 1", i/250, i%250))
+	}
+	r := w.report(t)
+	out := Nagios(r, Style{Verbose: 2})
+	if len(out) > 8<<10 {
+		t.Errorf("%d bytes of output", len(out))
+	}
+	lines := strings.Split(strings.TrimSpace(string(out)), "\n")
+	if last := lines[len(lines)-1]; !strings.HasSuffix(last, " more lines") || len(out) < 7<<10 {
+		t.Errorf("%d bytes that end with %q", len(out), last)
+	}
+	if text, _, _ := strings.Cut(lines[0], " | "); utf8.RuneCountInString(text) >= 200 {
+		t.Errorf("%d characters of text", utf8.RuneCountInString(text))
+	}
+	r.Failure, r.Result = "line 3:\tnot a row: \"a|b\"\x00\n\xff:"+strings.Repeat("x", 300), nil
+	for _, f := range []func(Report, Style) []byte{Nagios, HostMonitor, Value} {
+		got := string(f(r, Style{}))
+		if strings.Count(got, "\n") != 1 || strings.ContainsAny(got, "\x00\t") {
+			t.Errorf("not one clean line: %q", got)
+		}
+	}
+	if got := string(HostMonitor(r, Style{})); strings.Count(got, ":") != 2 || strings.ContainsFunc(got, func(r rune) bool { return r > '~' }) {
+		t.Errorf("not a line for HostMonitor: %q", got)
+	}
+	if !json.Valid(JSON(r, Style{})) {
+		t.Errorf("not JSON: %s", JSON(r, Style{}))
+	}
+}
+
+func TestHostMonitorNumber(t *testing.T) {
+	r := reports(t)
+	for name, want := range map[string]string{"looping": "ScriptRes:Bad:73\n", "healthy": "ScriptRes:Ok:3\n", "feed": "ScriptRes:Bad:3\n"} {
+		if got := string(HostMonitor(r[name], Style{Number: true})); got != want {
+			t.Errorf("%s: %q, want %q", name, got, want)
+		}
+	}
+}
+
+// TestNothingIsNotOK: a report that nobody filled in is UNKNOWN in every format.
+func TestNothingIsNotOK(t *testing.T) {
+	for _, name := range strings.Split(Names, ", ") {
+		f, err := ByName(name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if out := string(f.Render(Report{}, Style{})); !strings.Contains(strings.ToUpper(out), "UNKNOWN") || f.ExitCode(Report{Usage: true}) != 3 {
+			t.Errorf("%s: %q", name, out)
+		}
+	}
+	if (Format{}).ExitCode(Report{}) != 3 {
+		t.Error("nothing exits 0")
+	}
+}

@@ -1,0 +1,200 @@
+package tally
+
+import (
+	"net/netip"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"frontsockets/internal/tcp"
+)
+
+const everything = ^tcp.Facts(0)
+
+var rules = Rules{
+	Normal:       tcp.Set(tcp.Established, tcp.Listen),
+	Tells:        everything,
+	StalledAfter: 10 * time.Second,
+}
+
+func session(state tcp.State, client string) tcp.Socket {
+	return tcp.Socket{
+		State: state, Known: everything, Inode: 1,
+		Local:  netip.MustParseAddrPort("10.1.0.7:41213"),
+		Remote: netip.AddrPortFrom(netip.MustParseAddr(client), 50000),
+	}
+}
+
+func listener(local string, queue, backlog uint32) tcp.Socket {
+	return tcp.Socket{State: tcp.Listen, Known: everything, Local: netip.MustParseAddrPort(local), RecvQ: queue, SendQ: backlog, Drops: 4}
+}
+
+func tallied(rules Rules, sockets ...tcp.Socket) Result {
+	t := New(rules)
+	for i := range sockets {
+		t.Add(&sockets[i])
+	}
+	return t.Result()
+}
+
+// check compares some metrics, written "name=value", with a result.
+func check(t *testing.T, r Result, want string) {
+	t.Helper()
+	for _, w := range strings.Fields(want) {
+		name, value, _ := strings.Cut(w, "=")
+		m, err := ParseMetric(name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := r.Values[m].String(); got != value {
+			t.Errorf("%s is %s, want %s", name, got, value)
+		}
+	}
+}
+
+func TestMetrics(t *testing.T) {
+	sent := session(tcp.Established, "10.1.2.3")
+	sent.LastDataSent = 1500 * time.Millisecond
+	stalled := session(tcp.Established, "10.1.2.4")
+	stalled.LastDataSent = 10 * time.Second
+	stalled.SendQ = 300
+	stalled.Retransmits = 2
+	unread := session(tcp.Established, "10.1.2.4")
+	unread.LastDataSent = 9999 * time.Millisecond
+	unread.RecvQ = 17
+	unread.Inode = 0
+	closeWait := session(tcp.CloseWait, "10.1.2.3")
+	closeWait.RecvQ, closeWait.SendQ, closeWait.Inode = 9, 9, 0 // counts for no metric of established clients
+	check(t, tallied(rules,
+		listener("[::]:41213", 3, 128), listener("0.0.0.0:41213", 5, 10),
+		sent, stalled, unread, closeWait,
+		session(tcp.TimeWait, "10.1.2.3"), session(tcp.TimeWait, "10.1.2.3"), session(tcp.TimeWait, "10.1.2.5"),
+		session(tcp.FinWait1, "10.1.2.3"), session(tcp.FinWait2, "10.1.2.3"), session(tcp.SynRecv, "10.1.2.6"),
+		session(tcp.SynSent, "10.1.2.6"), session(tcp.LastAck, "10.1.2.6"), session(tcp.Closing, "10.1.2.6"), session(tcp.Close, "10.1.2.6"),
+	), `abnormal=11 established=3 syn_sent=1 syn_recv=1 fin_wait1=1 fin_wait2=1 time_wait=3 close=1 close_wait=1 last_ack=1 closing=1
+		clients=4 abnormal_clients=3 top_client=5 top_client_pct=45.45 listeners=2 accept_queue=5 accept_queue_pct=50 unaccepted=1
+		unread=1 unread_bytes=17 unsent=1 unsent_bytes=300 retransmitting=1 stalled=1 stalled_pct=33.33 feed_age=1.5`)
+}
+
+func TestNothing(t *testing.T) {
+	r := tallied(rules)
+	for m := range NumMetrics {
+		want := "0"
+		if m == FeedAge {
+			want = "U" // there is no client to be sent data
+		}
+		if got := r.Values[m].String(); got != want {
+			t.Errorf("%s of nothing is %s, want %s", m, got, want)
+		}
+	}
+}
+
+func TestNormalIsAChoice(t *testing.T) {
+	mine := rules
+	mine.Normal = tcp.Set(tcp.Established, tcp.TimeWait)
+	check(t, tallied(mine, listener("0.0.0.0:41213", 0, 128), session(tcp.Established, "10.1.2.3"), session(tcp.TimeWait, "10.1.2.3"), session(tcp.CloseWait, "10.1.2.3")),
+		"abnormal=2 time_wait=1 close_wait=1 clients=1 abnormal_clients=1 top_client=1 top_client_pct=50")
+}
+
+// TestUnknown: what one socket does not tell, no sum over it can know.
+func TestUnknown(t *testing.T) {
+	full, partial := session(tcp.Established, "10.1.2.3"), session(tcp.Established, "10.1.2.4")
+	for _, test := range []struct {
+		lacks   tcp.Facts
+		metrics string
+	}{
+		{tcp.KnowsRecvQ, "unread unread_bytes"},
+		{tcp.KnowsSendQ, "unsent unsent_bytes"},
+		{tcp.KnowsInode, "unaccepted"},
+		{tcp.KnowsRetransmits, "retransmitting"},
+		{tcp.KnowsLastDataSent, "stalled stalled_pct feed_age"},
+		{tcp.KnowsDrops | tcp.KnowsBacklog, ""},
+	} {
+		partial.Known = everything &^ test.lacks
+		r := tallied(rules, listener("0.0.0.0:41213", 0, 128), full, partial)
+		for m := range NumMetrics {
+			if want := !slices.Contains(strings.Fields(test.metrics), m.String()); r.Values[m].Known() != want {
+				t.Errorf("without %07b, %s is known: %v", test.lacks, m, !want)
+			}
+		}
+	}
+
+	// A listener of /proc/net/tcp has an accept queue, but no backlog.
+	l := listener("0.0.0.0:41213", 7, 0)
+	l.Known &^= tcp.KnowsBacklog
+	r := tallied(rules, l)
+	check(t, r, "accept_queue=7 accept_queue_pct=U")
+	if r.Listeners[0].Overflows() {
+		t.Error("an accept queue overflows a backlog that nobody knows")
+	}
+
+	// What a source never tells is unknown even of no socket.
+	blind := rules
+	blind.Tells = 0
+	check(t, tallied(blind), "unread=U unsent_bytes=U unaccepted=U retransmitting=U stalled=U accept_queue=U accept_queue_pct=U abnormal=0 clients=0 listeners=0")
+}
+
+// TestBlind: a source that cannot see a state does not know the sums over it.
+func TestBlind(t *testing.T) {
+	mine := rules
+	mine.Blind = tcp.Set(tcp.TimeWait)
+	sockets := []tcp.Socket{listener("0.0.0.0:41213", 0, 128), session(tcp.Established, "10.1.2.3"), session(tcp.CloseWait, "10.1.2.3")}
+	check(t, tallied(mine, sockets...), "time_wait=U abnormal=U clients=U abnormal_clients=U top_client=U top_client_pct=U close_wait=1 established=1 listeners=1")
+	mine.Normal |= tcp.Set(tcp.TimeWait)
+	check(t, tallied(mine, sockets...), "time_wait=U abnormal=1 clients=U abnormal_clients=1 top_client=1 top_client_pct=100 close_wait=1")
+}
+
+func TestOverflows(t *testing.T) {
+	for _, test := range []struct {
+		queue, backlog uint32
+		overflows      bool
+		pct            string
+	}{{0, 0, false, "0"}, {1, 0, true, "100"}, {128, 128, false, "100"}, {129, 128, true, "100.78"}, {2, 3, false, "66.67"}} {
+		r := tallied(rules, listener("0.0.0.0:41213", test.queue, test.backlog))
+		if got := r.Listeners[0].Overflows(); got != test.overflows {
+			t.Errorf("%d of %d overflows: %v", test.queue, test.backlog, got)
+		}
+		check(t, r, "accept_queue_pct="+test.pct)
+	}
+}
+
+func TestOrder(t *testing.T) {
+	r := tallied(rules,
+		session(tcp.TimeWait, "10.1.2.10"), session(tcp.TimeWait, "10.1.2.9"), session(tcp.Established, "10.0.0.1"),
+		session(tcp.TimeWait, "2001:db8::1"), session(tcp.CloseWait, "10.1.2.11"), session(tcp.TimeWait, "10.1.2.11"),
+		listener("[::]:41213", 0, 1), listener("10.1.0.7:41214", 0, 1), listener("10.1.0.7:41213", 0, 1))
+	var got []string
+	for _, c := range r.Clients {
+		got = append(got, c.Addr.String())
+	}
+	for _, l := range r.Listeners {
+		got = append(got, l.Local.String())
+	}
+	want := "10.1.2.11 10.1.2.9 10.1.2.10 2001:db8::1 10.0.0.1 10.1.0.7:41213 10.1.0.7:41214 [::]:41213"
+	if strings.Join(got, " ") != want {
+		t.Errorf("order is %v, want %s", got, want)
+	}
+	if got := r.Silent(tcp.Ports{{Lo: 41211, Hi: 41215}}); !slices.Equal(got, []uint16{41211, 41212, 41215}) {
+		t.Errorf("silent ports are %v", got)
+	}
+}
+
+func TestNamesOfMetrics(t *testing.T) {
+	seen := map[string]bool{}
+	for m := range NumMetrics {
+		name := m.String()
+		if got, err := ParseMetric(name); err != nil || got != m {
+			t.Errorf("%s does not read itself", name)
+		}
+		// RRD keeps 19 characters of a label, and perfdata has no room for these.
+		if prefix := name[:min(19, len(name))]; seen[prefix] || strings.ContainsAny(name, "='| ") {
+			t.Errorf("%q is no perfdata label", name)
+		} else {
+			seen[prefix] = true
+		}
+	}
+	if _, err := ParseMetric("listen"); err == nil || err.Error() != "'listen' is not a metric" {
+		t.Errorf("listen: %v", err)
+	}
+}

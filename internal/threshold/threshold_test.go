@@ -1,0 +1,125 @@
+package threshold
+
+import (
+	"math"
+	"strings"
+	"testing"
+)
+
+// TestAlerts has the guideline's examples, and what strict readers ask.
+func TestAlerts(t *testing.T) {
+	inf := math.Inf(1)
+	for _, test := range []struct {
+		text, canonical string
+		alerts, quiet   []float64
+	}{
+		{"10", "10", []float64{-1, -0.001, 10.001, 11}, []float64{0, 5, 10}},
+		{"10:", "10:", []float64{-1, 0, 9.999}, []float64{10, 11, 1e15}},
+		{"~:10", "~:10", []float64{10.001, 1e15}, []float64{-1e15, 0, 10}},
+		{"10:20", "10:20", []float64{9.999, 20.001}, []float64{10, 15, 20}},
+		{"@10:20", "@10:20", []float64{10, 15, 20}, []float64{9.999, 20.001}},
+		{"@50:", "@50:", []float64{50, 51}, []float64{0, 49, 49.999}},
+		{"@82:", "@82:", []float64{82}, []float64{81}},
+		{"0", "0", []float64{-1, 1}, []float64{0}},
+		{"0:10", "10", []float64{-1, 11}, []float64{0, 10}},
+		{"0:", "0:", []float64{-1}, []float64{0, inf}},
+		{"~:", "~:", nil, []float64{-inf, 0, inf}},
+		{"@~:", "@~:", []float64{-inf, 0, inf}, nil},
+		{"@~:5", "@~:5", []float64{-1e9, 0, 5}, []float64{5.1}},
+		{"-5:5", "-5:5", []float64{-5.1, 5.1}, []float64{-5, 0, 5}},
+		{"-10:-5", "-10:-5", []float64{-11, 0}, []float64{-7}},
+		{"~:-5", "~:-5", []float64{0, -4.9}, []float64{-5, -6}},
+		{"1.5:2.50", "1.5:2.5", []float64{1.4, 2.6}, []float64{2}},
+		{"@5", "@5", []float64{0, 5}, []float64{-1, 6}},
+		{"5:5", "5:5", []float64{4, 6}, []float64{5}},
+		{".5", "0.5", []float64{0.6}, []float64{0.4}},
+		{"-0", "0", []float64{1}, []float64{0}},
+		{"1000000000000000000000", "1000000000000000000000", nil, []float64{1e20}},
+	} {
+		r, err := Parse(test.text)
+		if err != nil {
+			t.Error(err)
+			continue
+		}
+		for _, v := range test.alerts {
+			if !r.Alerts(v) {
+				t.Errorf("%s does not alert on %v", test.text, v)
+			}
+		}
+		for _, v := range test.quiet {
+			if r.Alerts(v) {
+				t.Errorf("%s alerts on %v", test.text, v)
+			}
+		}
+		if got := r.String(); got != test.canonical {
+			t.Errorf("%s is written %s, want %s", test.text, got, test.canonical)
+		}
+	}
+}
+
+func TestWrongRanges(t *testing.T) {
+	for text, want := range map[string]string{
+		"":             "'' is not a range: a number is missing",
+		"@":            "'@' is not a range: a number is missing",
+		":":            "':' is not a range: the start is missing",
+		":10":          "':10' is not a range: the start is missing",
+		"@:10":         "'@:10' is not a range: the start is missing",
+		"~":            "'~' is not a range: the end '~' is not a number",
+		"5:~":          "'5:~' is not a range: the end '~' is not a number",
+		"5x":           "'5x' is not a range: the end '5x' is not a number",
+		"50%":          "'50%' is not a range: the end '50%' is not a number",
+		"30s":          "'30s' is not a range: the end '30s' is not a number",
+		"10:5":         "'10:5' is not a range: the start 10 is above the end 5",
+		"-5":           "'-5' is not a range: the start 0 is above the end -5",
+		"1:2:3":        "'1:2:3' is not a range: the end '2:3' is not a number",
+		"@@5":          "'@@5' is not a range: the end '@5' is not a number",
+		"1e3":          "'1e3' is not a range: the end '1e3' is not a number",
+		"0x10":         "'0x10' is not a range: the end '0x10' is not a number",
+		"+5":           "'+5' is not a range: the end '+5' is not a number",
+		"inf":          "'inf' is not a range: the end 'inf' is not a number",
+		"nan":          "'nan' is not a range: the end 'nan' is not a number",
+		"1_000":        "'1_000' is not a range: the end '1_000' is not a number",
+		" 5":           "' 5' is not a range: the end ' 5' is not a number",
+		"5 ":           "'5 ' is not a range: the end '5 ' is not a number",
+		"1.2.3":        "'1.2.3' is not a range: the end '1.2.3' is not a number",
+		".":            "'.' is not a range: the end '.' is not a number",
+		"-":            "'-' is not a range: the end '-' is not a number",
+		"5-":           "'5-' is not a range: the end '5-' is not a number",
+		"\u0665":       "'\u0665' is not a range: the end '\u0665' is not a number",
+		"x:5":          "'x:5' is not a range: the start 'x' is not a number",
+		"10,5":         "'10,5' is not a range: the end '10,5' is not a number",
+		"feed=3":       "'feed=3' is not a range: the end 'feed=3' is not a number",
+		"5\x00":        "'5\x00' is not a range: the end '5\x00' is not a number",
+		"~:10:":        "'~:10:' is not a range: the end '10:' is not a number",
+		"\uff11\uff10": "'\uff11\uff10' is not a range: the end '\uff11\uff10' is not a number",
+	} {
+		if r, err := Parse(text); err == nil || err.Error() != want {
+			t.Errorf("Parse(%q) = %v, %v; want the error %q", text, r, err, want)
+		}
+	}
+	if _, err := Parse(strings.Repeat("9", 400)); err == nil {
+		t.Error("a number beyond all floats was taken")
+	}
+}
+
+func FuzzParse(f *testing.F) {
+	for _, text := range []string{"10", "10:", "~:10", "10:20", "@10:20", "@~:", "-5:5", "1.5:2.5", "@", "", "10:5", "0.000000001", "~:-0"} {
+		f.Add(text, 10.0)
+	}
+	f.Fuzz(func(t *testing.T, text string, v float64) {
+		r, err := Parse(text)
+		if err != nil {
+			if !strings.Contains(err.Error(), text) {
+				t.Fatalf("the error %q does not quote %q", err, text)
+			}
+			return
+		}
+		again, err := Parse(r.String())
+		if err != nil || again != r {
+			t.Fatalf("%q is written %q, which reads %+v, %v; want %+v", text, r, again, err, r)
+		}
+		if opposite, err := Parse("@" + text); err == nil && !math.IsNaN(v) && opposite.Alerts(v) == r.Alerts(v) {
+			t.Fatalf("%q and its opposite agree on %v", text, v)
+		}
+	})
+}

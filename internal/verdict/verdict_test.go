@@ -1,0 +1,120 @@
+package verdict
+
+import (
+	"net/netip"
+	"strings"
+	"testing"
+
+	"frontsockets/internal/tally"
+	"frontsockets/internal/tcp"
+	"frontsockets/internal/threshold"
+)
+
+var ports = tcp.Ports{{Lo: 41213, Hi: 41213}}
+
+func ranges(t *testing.T, words string) Thresholds {
+	t.Helper()
+	thresholds := Thresholds{}
+	for _, w := range strings.Fields(words) {
+		name, text, _ := strings.Cut(w, "=")
+		m, err := tally.ParseMetric(name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if thresholds[m], err = threshold.Parse(text); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return thresholds
+}
+
+func listener(port uint16, queue, backlog uint32) tally.Listener {
+	return tally.Listener{
+		Local: netip.AddrPortFrom(netip.IPv4Unspecified(), port), Known: ^tcp.Facts(0), Queue: queue, Backlog: backlog,
+	}
+}
+
+func TestJudge(t *testing.T) {
+	healthy := []tally.Listener{listener(41213, 0, 128)}
+	for _, test := range []struct {
+		name              string
+		warning, critical string
+		noListener        Status
+		abnormal, feedAge tally.Value
+		listeners         []tally.Listener
+		ports             tcp.Ports
+		want              Status
+		problems          string
+	}{
+		{name: "nothing wrong", critical: "abnormal=@50:", abnormal: tally.Value{N: 49}, want: OK},
+		{name: "the limit itself", critical: "abnormal=@50:", abnormal: tally.Value{N: 50}, want: Critical, problems: "abnormal is 50 (critical @50:)"},
+		{name: "no thresholds", abnormal: tally.Value{N: 1e6}, want: OK},
+		{name: "both breached is critical", warning: "abnormal=10", critical: "abnormal=81", abnormal: tally.Value{N: 82}, want: Critical, problems: "abnormal is 82 (critical 81)"},
+		{name: "warning only", warning: "abnormal=10", critical: "abnormal=81", abnormal: tally.Value{N: 81}, want: Warning, problems: "abnormal is 81 (warning 10)"},
+		{name: "a warning hides no critical", warning: "abnormal=10", critical: "feed_age=30", abnormal: tally.Value{N: 20}, feedAge: tally.Value{N: 42.5},
+			want: Critical, problems: "feed_age is 42.5s (critical 30); abnormal is 20 (warning 10)"},
+		{name: "unknown is over warning", warning: "abnormal=10 feed_age=30", abnormal: tally.Value{N: 20}, feedAge: tally.Value{Unknown: "no client is established"},
+			want: Unknown, problems: "feed_age is not known: no client is established; abnormal is 20 (warning 10)"},
+		{name: "unknown is under critical", critical: "abnormal=10 feed_age=30", abnormal: tally.Value{N: 20}, feedAge: tally.Value{Unknown: "no client is established"},
+			want: Critical, problems: "abnormal is 20 (critical 10); feed_age is not known: no client is established"},
+		{name: "unknown without a threshold", critical: "abnormal=10", feedAge: tally.Value{Unknown: "no client is established"}, want: OK},
+		{name: "an unknown count is not OK", critical: "abnormal=@50:", abnormal: tally.Value{Unknown: "lsof"}, want: Unknown, problems: "abnormal is not known: lsof"},
+		{name: "nobody listens", noListener: Critical, listeners: []tally.Listener{}, want: Critical, problems: "nothing listens on port 41213"},
+		{name: "nobody listens, and it is a warning", noListener: Warning, listeners: []tally.Listener{}, want: Warning, problems: "nothing listens on port 41213"},
+		{name: "nobody listens, and it is unknown", noListener: Unknown, listeners: []tally.Listener{}, want: Unknown, problems: "nothing listens on port 41213"},
+		{name: "nobody listens, and it is all right", noListener: OK, listeners: []tally.Listener{}, want: OK},
+		{name: "nobody listens, and there is worse", noListener: Warning, critical: "abnormal=10", abnormal: tally.Value{N: 11}, listeners: []tally.Listener{},
+			want: Critical, problems: "abnormal is 11 (critical 10); nothing listens on port 41213"},
+		{name: "one port of several is silent", noListener: Critical, ports: tcp.Ports{{Lo: 41213, Hi: 41214}}, want: Critical, problems: "nothing listens on port 41214"},
+		{name: "many are", noListener: Critical, ports: tcp.Ports{{Lo: 41213, Hi: 41220}}, want: Critical, problems: "nothing listens on port 41214 and 6 more"},
+		{name: "a full accept queue", listeners: []tally.Listener{listener(41213, 128, 128), listener(41213, 129, 128)},
+			want: Critical, problems: "accept queue of port 41213 is full, 129 of 128"},
+		{name: "an accept queue at its backlog", listeners: []tally.Listener{listener(41213, 128, 128)}, want: OK},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			r := tally.Result{Listeners: test.listeners}
+			if r.Listeners == nil {
+				r.Listeners = healthy
+			}
+			r.Values[tally.Abnormal], r.Values[tally.FeedAge] = test.abnormal, test.feedAge
+			asked := test.ports
+			if asked == nil {
+				asked = ports
+			}
+			v := Judge(Policy{ranges(t, test.warning), ranges(t, test.critical), test.noListener}, asked, r)
+			var texts []string
+			for _, p := range v.Problems {
+				texts = append(texts, p.Text)
+			}
+			if got := strings.Join(texts, "; "); v.Status != test.want || got != test.problems {
+				t.Errorf("got %d %q, want %d %q", v.Status, got, test.want, test.problems)
+			}
+		})
+	}
+}
+
+func TestShort(t *testing.T) {
+	r := tally.Result{Listeners: []tally.Listener{listener(41213, 0, 128)}}
+	r.Values[tally.FeedAge].N = 42
+	r.Values[tally.AcceptQueuePct].N = 93.75
+	r.Values[tally.Unread].N = 7
+	v := Judge(Policy{Critical: ranges(t, "feed_age=30 accept_queue_pct=80 unread=5")}, ports, r)
+	var got []string
+	for _, p := range v.Problems {
+		got = append(got, p.Short)
+	}
+	if want := "accept queue pct 93.75 %, unread 7, feed stalled 42 s"; strings.Join(got, ", ") != want {
+		t.Errorf("got %q, want %q", got, want)
+	}
+}
+
+func TestParseStatus(t *testing.T) {
+	for text, want := range map[string]Status{"ok": OK, "Warning": Warning, "CRITICAL": Critical, "unknown": Unknown} {
+		if got, err := ParseStatus(text); err != nil || got != want {
+			t.Errorf("%s is %v, %v", text, got, err)
+		}
+	}
+	if got, err := ParseStatus("fine"); err == nil || got == OK {
+		t.Errorf("fine is %v, %v", got, err)
+	}
+}
