@@ -24,7 +24,7 @@ import (
 // in settings, whose errors name the option, the value and what is allowed.
 type options struct {
 	Port         []string `short:"p" long:"port" value-name:"PORTS" description:"local ports of the front: 41213 or 41213,41223-41226; repeatable"`
-	Address      []string `short:"a" long:"address" value-name:"PREFIX" description:"only sockets whose local address is this one or in this CIDR prefix; repeatable (default: any)"`
+	Address      []string `short:"a" long:"address" value-name:"PREFIX" description:"only sockets whose local address is this one or in this CIDR prefix; repeatable" default-mask:"any"`
 	Name         string   `short:"n" long:"name" value-name:"NAME" description:"what this front is called in output"`
 	Warning      []string `short:"w" long:"warning" value-name:"[METRIC=]RANGE" description:"WARNING outside this range; without a metric it is abnormal; repeatable"`
 	Critical     []string `short:"c" long:"critical" value-name:"[METRIC=]RANGE" description:"CRITICAL outside this range; repeatable"`
@@ -69,7 +69,7 @@ func (p Profile) newParser(o *options) *flags.Parser {
 		panic(err) // a wrong struct tag: the caller turns a panic into UNKNOWN
 	}
 	parser.FindOptionByLongName("port").Default = []string{p.Port}
-	parser.FindOptionByLongName("critical").Description += fmt.Sprintf(" (default: abnormal=%s, unless abnormal has one)", p.Critical)
+	parser.FindOptionByLongName("critical").DefaultMask = fmt.Sprintf("abnormal=%s unless abnormal is set", p.Critical)
 	return parser
 }
 
@@ -237,7 +237,7 @@ func checkName(name string) error {
 	const longest = 64
 	bad := func(r rune) bool { return r == '|' || r == utf8.RuneError || !unicode.IsPrint(r) }
 	if strings.ContainsFunc(name, bad) || utf8.RuneCountInString(name) > longest {
-		return fmt.Errorf("'%s' is not a name; use up to %d printable characters without '|'", name, longest)
+		return fmt.Errorf("'%s' is not a name; use up to %d printable characters and no pipe", name, longest)
 	}
 	return nil
 }

@@ -48,6 +48,7 @@ func (r Report) trouble() string {
 
 // ascii replaces ':', at which HostMonitor may cut the reply, and what is not ASCII.
 func ascii(s string) string {
+	s = strings.ReplaceAll(s, ": ", ", ")
 	return strings.Map(func(r rune) rune {
 		switch {
 		case r == ':':

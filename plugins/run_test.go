@@ -1,0 +1,309 @@
+package plugins
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net/netip"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"frontsockets/internal/source"
+	"frontsockets/internal/tcp"
+)
+
+// check runs a profile and gives what it printed and its exit code. Nothing may
+// ever come on stderr.
+func check(t *testing.T, p Profile, args ...string) (string, int) {
+	t.Helper()
+	var stdout, stderr strings.Builder
+	code := p.Run(args, strings.NewReader(""), &stdout, &stderr)
+	if stderr.Len() > 0 {
+		t.Errorf("%v: stderr has %q", args, &stderr)
+	}
+	return stdout.String(), code
+}
+
+// fake is a profile whose only source does as told.
+func fake(look func(visit source.Visit) error) Profile {
+	p := MDFront
+	p.look = func(ctx context.Context, _ []source.Source, q source.Query, begin func(source.Source) source.Visit) (source.Seen, error) {
+		return source.Look(ctx, []source.Source{{
+			Name: "fake", Tells: ^tcp.Facts(0),
+			Look: func(_ context.Context, _ source.Query, begin func() source.Visit) error { return look(begin()) },
+		}}, q, begin)
+	}
+	return p
+}
+
+func listener() *tcp.Socket {
+	return &tcp.Socket{State: tcp.Listen, Known: ^tcp.Facts(0), Local: netip.MustParseAddrPort("0.0.0.0:41213"), SendQ: 128}
+}
+
+// front is a listener with n clients in TIME_WAIT.
+func front(n int) Profile {
+	return fake(func(visit source.Visit) error {
+		visit(listener())
+		for i := range n {
+			visit(&tcp.Socket{
+				State: tcp.TimeWait, Known: ^tcp.Facts(0), Local: netip.MustParseAddrPort("10.1.0.7:41213"),
+				Remote: netip.AddrPortFrom(netip.MustParseAddr("10.1.2.3"), uint16(50000+i)),
+			})
+		}
+		return nil
+	})
+}
+
+// TestWrongUsage: one line on stdout that names the option, the value and what is
+// allowed, and exit 3.
+func TestWrongUsage(t *testing.T) {
+	const ranges = "; use [@][start:][end], such as 10, 5:10 or @50:"
+	for args, want := range map[string]string{
+		"-c 5x":                 "-c: '5x' is not a range: the end '5x' is not a number" + ranges,
+		"-c @":                  "-c: '@' is not a range: a number is missing" + ranges,
+		"-w 10:5":               "-w: '10:5' is not a range: the start 10 is above the end 5" + ranges,
+		"-c feed_age=30s":       "-c: '30s' is not a range: the end '30s' is not a number" + ranges,
+		"-c feed_age=":          "-c: '' is not a range: a number is missing" + ranges,
+		"-c sockets=3":          "-c: 'sockets' is not a metric; use abnormal established",
+		"-c =3":                 "-c: '' is not a metric; use abnormal established",
+		"-c 5 -c abnormal=6":    "-c: 'abnormal=6' is a second range for abnormal, which has 5",
+		"-w -5:5":               "expected argument for flag '-w, --warning', but got option '-5:5' (a value that starts with '-' is written behind '=': -w=-5:5), see --help",
+		"-p 0":                  "-p: '0' is not a port or range of ports: ports are 1 to 65535",
+		"-p 70000":              "-p: '70000' is not a port or range of ports: ports are 1 to 65535",
+		"-p 5-3":                "-p: '5-3' is not a range of ports: 5 is over 3",
+		"-p 41213 -p x":         "-p: 'x' is not a port or range of ports: a port is written in digits",
+		"-p":                    "expected argument for flag '-p, --port', see --help",
+		"-a front7":             "-a: 'front7' is not an IP address or CIDR prefix; use one such as 10.1.2.3 or 10.1.0.0/16",
+		"-a 10.0.0.0/33":        "-a: '10.0.0.0/33' is not an IP address or CIDR prefix; use one such as 10.1.2.3 or 10.1.0.0/16",
+		"-a fe80::1%eth0":       "-a: 'fe80::1%eth0' is not an IP address or CIDR prefix; use one such as 10.1.2.3 or 10.1.0.0/16",
+		"-n a|b":                "-n: 'a/b' is not a name; use up to 64 printable characters and no pipe",
+		"--no-listener fine":    "--no-listener: 'fine' is not a status; use ok, warning, critical or unknown",
+		"--normal up":           "--normal: 'up' is not a TCP state; use states separated by commas, such as established,listen,time_wait",
+		"--normal established,": "--normal: a state is missing; use states separated by commas, such as established,listen,time_wait",
+		"--stalled-after 0":     "--stalled-after: '0' is not a time above 0; use seconds such as 5, or a duration such as 500ms",
+		"--stalled-after long":  "--stalled-after: 'long' is not a time above 0; use seconds such as 5, or a duration such as 500ms",
+		"--top x":               "--top: 'x' is not a number from 0 to 65535",
+		"--top=-1":              "--top: '-1' is not a number from 0 to 65535",
+		"-s ss":                 "-s: 'ss' is not a source; use one of auto, sockdiag, procnet, gopsutil",
+		"-f xml":                "-f: 'xml' is not a format; use one of nagios, hostmonitor, json, value",
+		"--metric listen":       "--metric: 'listen' is not a metric; use abnormal established",
+		"--reply words":         "--reply: 'words' is not a reply; use text or number",
+		"-t 0":                  "-t: '0' is not a time above 0; use seconds such as 5, or a duration such as 500ms",
+		"-t -1":                 "expected argument for flag '-t, --timeout', but got option '-1' (a value that starts with '-' is written behind '=': -w=-5:5), see --help",
+		"-t=-1":                 "-t: '-1' is not a time above 0; use seconds such as 5, or a duration such as 500ms",
+		"-t 5x":                 "-t: '5x' is not a time above 0; use seconds such as 5, or a duration such as 500ms",
+		"--bogus":               "unknown flag 'bogus', see --help",
+		"-x":                    "unknown flag 'x', see --help",
+		"50":                    "unexpected argument '50': everything is an option, see --help",
+		"-- -w":                 "unexpected argument '-w': everything is an option, see --help",
+		"--session cn-futures":  "unknown flag 'session', see --help",
+	} {
+		got, code := check(t, front(0), strings.Fields(args)...)
+		if code != 3 || !strings.HasPrefix(got, "MDFRONT UNKNOWN: "+want) || strings.Count(got, "\n") != 1 || strings.Contains(got, "|") {
+			t.Errorf("%s: exit %d\n%swant\nMDFRONT UNKNOWN: %s", args, code, got, want)
+		}
+		for format, prefix := range map[string]string{"hostmonitor": "ScriptRes:Unknown:", "json": `{"name":`, "value": "UNKNOWN: "} {
+			if args == "-p" || args == "-f xml" || args == "-- -w" {
+				continue // these swallow or hide the format
+			}
+			got, code := check(t, front(0), strings.Fields(args+" -f "+format)...)
+			if code != 3 || !strings.HasPrefix(got, prefix) || strings.Count(got, "\n") != 1 {
+				t.Errorf("%s as %s: exit %d, %s", args, format, code, got)
+			}
+		}
+	}
+}
+
+func TestFormatOfABrokenLine(t *testing.T) {
+	for _, args := range [][]string{
+		{"-f", "hostmonitor", "-p"}, {"--format=hostmonitor", "--bogus"}, {"--bogus", "-fhostmonitor"}, {"--bogus", "--format", "hostmonitor"},
+	} {
+		if got, code := check(t, MDFront, args...); code != 3 || !strings.HasPrefix(got, "ScriptRes:Unknown:") {
+			t.Errorf("%q: exit %d, %s", args, code, got)
+		}
+	}
+}
+
+func TestThresholds(t *testing.T) {
+	for _, test := range []struct {
+		profile  Profile
+		abnormal int
+		args     string
+		want     int
+	}{
+		{MDFront, 49, "", 0}, {MDFront, 50, "", 2}, {Front, 99, "-p 41213", 0}, {Front, 100, "-p 41213", 2},
+		{MDFront, 82, "-c 82", 0}, {MDFront, 82, "-c 81", 2}, {MDFront, 82, "-w 10 -c 81", 2}, {MDFront, 82, "-w 10 -c 82", 1}, {MDFront, 82, "-c @82:", 2},
+		{MDFront, 82, "-w abnormal=10 -c abnormal=100", 1}, {MDFront, 82, "-c abnormal=100", 0}, {MDFront, 82, "-c time_wait=100", 2},
+		{MDFront, 5, "-c=-5:4", 2}, {MDFront, 5, "-w clients=2:", 1}, {MDFront, 82, "--normal established,listen,time_wait", 0},
+		{MDFront, 0, "-c feed_age=30", 3}, {MDFront, 60, "-c feed_age=30 -c @50:", 2}, {MDFront, 0, "-p 41213,41214", 2},
+		{MDFront, 0, "-p 41213,41214 --no-listener warning", 1}, {MDFront, 0, "-p 41214 --no-listener ok", 0},
+	} {
+		p := front(test.abnormal)
+		p.Critical, p.Port = test.profile.Critical, test.profile.Port
+		if got, code := check(t, p, strings.Fields(test.args)...); code != test.want {
+			t.Errorf("%d abnormal with %q: exit %d, want %d: %s", test.abnormal, test.args, code, test.want, got)
+		}
+	}
+}
+
+func TestHostMonitor(t *testing.T) {
+	for n, want := range map[int]string{49: "ScriptRes:Ok:49\n", 50: "ScriptRes:Bad:50 socket disconnect\n"} {
+		if got, code := check(t, front(n), "-f", "hostmonitor"); code != 0 || got != want {
+			t.Errorf("exit %d, %q; want 0, %q", code, got, want)
+		}
+	}
+	if got, code := check(t, front(50), "-f", "hostmonitor", "--reply", "number"); code != 0 || got != "ScriptRes:Bad:50\n" {
+		t.Errorf("exit %d, %q", code, got)
+	}
+}
+
+// TestNoAnswer: whatever goes wrong inside is UNKNOWN with the reason, in every
+// format, and nothing that was counted before shows.
+func TestNoAnswer(t *testing.T) {
+	hang := make(chan bool)
+	t.Cleanup(func() { close(hang) })
+	for name, test := range map[string]struct {
+		look func(source.Visit) error
+		want string
+	}{
+		"failure":          {func(source.Visit) error { return errors.New("no right") }, "fake: no right"},
+		"half an answer":   {func(v source.Visit) error { v(listener()); return io.ErrUnexpectedEOF }, "fake: unexpected EOF"},
+		"hang":             {func(source.Visit) error { <-hang; return nil }, "no answer within 50ms (-t)"},
+		"panic":            {func(source.Visit) error { panic("oh no") }, "this check has a bug: oh no, at run_test.go:"},
+		"a real panic":     {func(v source.Visit) error { v(nil); return nil }, "this check has a bug: runtime error: invalid memory address or nil pointer dereference, at tally.go:"},
+		"an unknown state": {func(v source.Visit) error { v(&tcp.Socket{State: 99}); return nil }, "this check has a bug: runtime error: index out of range [99] with length 12, at tally.go:"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			p := fake(test.look)
+			got, code := check(t, p, "-t", "50ms", "-n", "front7")
+			if code != 3 || !strings.HasPrefix(got, "MDFRONT UNKNOWN: front7 :41213 cannot be judged: "+test.want) || !strings.Contains(got, " | 'abnormal'=U;;@50:;0 ") {
+				t.Errorf("exit %d, %s", code, got)
+			}
+			if got, code := check(t, p, "-t", "50ms", "-f", "hostmonitor"); code != 0 || !strings.HasPrefix(got, "ScriptRes:Unknown:") {
+				t.Errorf("exit %d, %s", code, got)
+			}
+			if got, code := check(t, p, "-t", "50ms", "-f", "json"); code != 3 || !strings.Contains(got, `"abnormal":null`) {
+				t.Errorf("exit %d, %s", code, got)
+			}
+			if got, code := check(t, p, "-t", "50ms", "-f", "value"); code != 3 || !strings.HasPrefix(got, "UNKNOWN: ") {
+				t.Errorf("exit %d, %s", code, got)
+			}
+		})
+	}
+}
+
+// TestRestart: rows of a failed source are forgotten when the next one speaks.
+func TestRestart(t *testing.T) {
+	p := MDFront
+	p.look = func(ctx context.Context, _ []source.Source, q source.Query, begin func(source.Source) source.Visit) (source.Seen, error) {
+		return source.Look(ctx, []source.Source{
+			{Name: "first", Look: func(_ context.Context, _ source.Query, begin func() source.Visit) error {
+				visit := begin()
+				for range 500 {
+					visit(&tcp.Socket{State: tcp.TimeWait})
+				}
+				return errors.New("torn")
+			}},
+			{Name: "second", Look: func(_ context.Context, _ source.Query, begin func() source.Visit) error {
+				begin()(listener())
+				return nil
+			}},
+		}, q, begin)
+	}
+	got, code := check(t, p)
+	if want := "MDFRONT OK: :41213 has 0 abnormal sockets, 0 established from 0 clients; seen by second (first: torn) | "; code != 0 || !strings.HasPrefix(got, want) {
+		t.Errorf("exit %d, %s", code, got)
+	}
+}
+
+func TestHelpAndVersion(t *testing.T) {
+	for _, p := range []Profile{MDFront, Front} {
+		for _, flag := range []string{"-h", "--help"} {
+			got, code := check(t, p, flag)
+			if code != 3 || !strings.HasPrefix(got, "Usage:\n  "+p.Program+" ") || !strings.Contains(got, "Examples:") || !strings.Contains(got, p.Critical) {
+				t.Errorf("%s %s: exit %d\n%s", p.Program, flag, code, got)
+			}
+		}
+		for _, flag := range []string{"-V", "--version"} {
+			got, code := check(t, p, flag)
+			if code != 3 || !strings.HasPrefix(got, p.Program+" ") || strings.Count(got, "\n") != 1 {
+				t.Errorf("%s %s: exit %d\n%s", p.Program, flag, code, got)
+			}
+		}
+	}
+}
+
+// TestEnvironment: a variable that makes go-flags complete words changes nothing.
+func TestEnvironment(t *testing.T) {
+	t.Setenv("GO_FLAGS_COMPLETION", "1")
+	if got, code := check(t, front(60)); code != 2 || !strings.HasPrefix(got, "MDFRONT CRITICAL: ") {
+		t.Errorf("exit %d, %s", code, got)
+	}
+}
+
+type failing struct{}
+
+func (failing) Write([]byte) (int, error) { return 0, errors.New("full") }
+
+func TestUnwritableOutput(t *testing.T) {
+	for _, args := range [][]string{{}, {"-h"}, {"-V"}, {"-f", "hostmonitor"}, {"--bogus"}} {
+		if code := front(0).Run(args, nil, failing{}, io.Discard); code != 3 {
+			t.Errorf("%v to a full disk: exit %d", args, code)
+		}
+	}
+	if full, err := os.OpenFile("/dev/full", os.O_WRONLY, 0); err == nil {
+		defer full.Close()
+		if code := front(0).Run(nil, nil, full, io.Discard); code != 3 {
+			t.Errorf("/dev/full: exit %d", code)
+		}
+	}
+}
+
+func TestParsePrefix(t *testing.T) {
+	for text, want := range map[string]string{
+		"10.1.2.3": "10.1.2.3/32", "10.1.2.3/16": "10.1.0.0/16", "::ffff:10.1.2.3": "10.1.2.3/32",
+		"::ffff:10.1.0.0/112": "10.1.0.0/16", "2001:db8::7": "2001:db8::7/128", "::/0": "::/0",
+	} {
+		if got, err := parsePrefix(text); err != nil || got.String() != want {
+			t.Errorf("%s is %v, %v; want %s", text, got, err, want)
+		}
+	}
+}
+
+func TestParseDuration(t *testing.T) {
+	for text, want := range map[string]time.Duration{"5": 5 * time.Second, "2.5": 2500 * time.Millisecond, "500ms": 500 * time.Millisecond, "1m30s": 90 * time.Second} {
+		if got, err := parseDuration(text); err != nil || got != want {
+			t.Errorf("%s is %v, %v; want %v", text, got, err, want)
+		}
+	}
+}
+
+// TestMainsAreOneStatement: a program is its call of Run and nothing else.
+func TestMainsAreOneStatement(t *testing.T) {
+	mains, err := filepath.Glob("../cmd/check_*/main.go")
+	if err != nil || len(mains) != 2 {
+		t.Fatal(mains, err)
+	}
+	for _, name := range mains {
+		text, err := os.ReadFile(name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		_, body, _ := strings.Cut(string(text), "func main() {\n")
+		if strings.Count(body, "\n") != 2 || !strings.HasPrefix(body, "\tos.Exit(plugins.") {
+			t.Errorf("%s is more than one call: %s", name, body)
+		}
+	}
+}
+
+func ExampleProfile_Run() {
+	code := front(60).Run([]string{"-n", "front7", "-f", "hostmonitor"}, os.Stdin, os.Stdout, os.Stderr)
+	fmt.Println(code)
+	// Output:
+	// ScriptRes:Bad:60 socket disconnect
+	// 0
+}
