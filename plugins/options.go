@@ -25,9 +25,9 @@ import (
 type options struct {
 	Port         []string `short:"p" long:"port" value-name:"PORTS" description:"local ports of the front: 41213 or 41213,41223-41226; repeatable"`
 	Address      []string `short:"a" long:"address" value-name:"PREFIX" description:"only sockets whose local address is this one or in this CIDR prefix; repeatable" default-mask:"any"`
-	Name         string   `short:"n" long:"name" value-name:"NAME" description:"what this front is called in output"`
-	Warning      []string `short:"w" long:"warning" value-name:"[METRIC=]RANGE" description:"WARNING outside this range; without a metric it is abnormal; repeatable"`
-	Critical     []string `short:"c" long:"critical" value-name:"[METRIC=]RANGE" description:"CRITICAL outside this range; repeatable"`
+	Name         string   `short:"n" long:"name" value-name:"NAME" description:"what this front is called in output" default-mask:"none"`
+	Warning      []string `short:"w" long:"warning" value-name:"[METRIC=]RANGE" description:"WARNING when METRIC breaches RANGE; without a metric it is abnormal; repeatable" default-mask:"none"`
+	Critical     []string `short:"c" long:"critical" value-name:"[METRIC=]RANGE" description:"CRITICAL when METRIC breaches RANGE; repeatable"`
 	NoListener   string   `long:"no-listener" value-name:"STATUS" default:"critical" description:"what it means that nothing listens on a port: ok, warning, critical or unknown"`
 	Normal       string   `long:"normal" value-name:"STATES" default:"established,listen" description:"the states that are not abnormal"`
 	StalledAfter string   `long:"stalled-after" value-name:"DURATION" default:"10s" description:"age of the last data sent at which an established client counts as stalled"`

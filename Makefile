@@ -1,0 +1,52 @@
+# frontsockets. Needs Go and make; `make help` lists what it can do.
+
+GO      ?= go
+BUILD   := CGO_ENABLED=0 $(GO) build -buildvcs=auto -trimpath -tags forceposix
+PLUGINS := ./cmd/check_mdfront_sockets ./cmd/check_front_sockets
+PROGRAMS := $(PLUGINS) ./cmd/front_drill
+PLATFORMS := linux/amd64 linux/arm64 linux/386 windows/amd64 darwin/arm64 freebsd/amd64
+STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.7.0
+FUZZTIME ?= 60s
+
+help: ## list the targets
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+build: ## build the programs into bin/
+	$(BUILD) -ldflags '-s -w' -o bin/ $(PROGRAMS)
+
+test: ## run all tests; what the machine does not allow is skipped with a reason
+	$(GO) test -tags forceposix -timeout 300s ./...
+
+race: ## run all tests under the race detector (needs a C compiler)
+	CGO_ENABLED=1 $(GO) test -race -tags forceposix -timeout 600s ./...
+
+fuzz: ## run every fuzz target for FUZZTIME (60s)
+	$(GO) test -run '^$$' -fuzz FuzzDiag -fuzztime $(FUZZTIME) ./internal/source
+	$(GO) test -run '^$$' -fuzz FuzzProc -fuzztime $(FUZZTIME) ./internal/source
+	$(GO) test -run '^$$' -fuzz FuzzParse -fuzztime $(FUZZTIME) ./internal/threshold
+	$(GO) test -run '^$$' -fuzz FuzzParsePorts -fuzztime $(FUZZTIME) ./internal/tcp
+
+bench: ## compare the check with what one would run instead; time the decoders
+	$(GO) test -run '^$$' -bench . ./internal/source
+	$(GO) run -tags forceposix ./internal/bench
+
+lint: ## gofmt, go vet, staticcheck, a tidy go.mod
+	@test -z "$$(gofmt -l .)" || { gofmt -d .; exit 1; }
+	$(GO) mod tidy -diff
+	$(GO) vet -tags forceposix ./...
+	$(GO) run $(STATICCHECK) -tags forceposix ./...
+
+demo: build ## show a healthy front, a hung one and a looping client (under a minute)
+	@./cmd/front_drill/demo.sh bin
+
+cross: ## build for every platform into dist/
+	@for p in $(PLATFORMS); do \
+		echo "$$p"; \
+		GOOS=$${p%/*} GOARCH=$${p#*/} $(BUILD) -ldflags '-s -w' -o dist/$${p%/*}-$${p#*/}/ $(PROGRAMS) || exit 1; \
+		GOOS=$${p%/*} GOARCH=$${p#*/} CGO_ENABLED=0 $(GO) vet -tags forceposix ./... || exit 1; \
+	done
+
+clean: ## remove what was built
+	rm -rf bin dist
+
+.PHONY: help build test race fuzz bench lint demo cross clean
