@@ -1,0 +1,65 @@
+#!/bin/sh
+# Shows both ways to ask about a healthy front, a hung one and a looping client.
+# Fails unless every answer is the expected one. Usage: demo.sh BIN-FOLDER
+set -u
+PATH=$(cd "$1" && pwd):$PATH
+export PATH
+if [ "$(uname)" != Linux ]; then
+	echo "demo: needs Linux, whose kernel tells an ordinary user about every socket" >&2
+	exit 1
+fi
+
+# expect CODE PATTERN PROGRAM [ARGS...]: runs a check, shows it, and judges its answer.
+expect() {
+	code=$1 pattern=$2
+	shift 2
+	out=$("$@")
+	got=$?
+	printf '\n  $ %s\n  %s\n  exit code %s\n' "$*" "$(echo "$out" | sed "s/ 'established'.*/ .../")" "$got"
+	# shellcheck disable=SC2254 # it is a pattern
+	case $out in
+	$pattern) [ "$got" -eq "$code" ] && return 0 ;;
+	esac
+	printf '\ndemo: expected exit code %s and %s\n' "$code" "$pattern"
+	return 1
+}
+
+# drill SCENARIO PORT: acts a scenario, and asks once it has taken its shape.
+drill() {
+	asked=no
+	front_drill "$1" --port "$2" --for 3s | {
+		while read -r line; do
+			echo "$line"
+			case $line in
+			*"front_drill: ready"*) "ask_$1" "$2" && asked=yes && echo ;;
+			esac
+		done
+		[ "$asked" = yes ]
+	}
+}
+
+ask_healthy() {
+	expect 0 "MDFRONT OK: front7 :$1 has 0 abnormal sockets, 60 established from 9 clients | *" check_mdfront_sockets -p "$1" -n front7 &&
+		expect 0 "ScriptRes:Ok:0" check_mdfront_sockets -p "$1" -f hostmonitor
+}
+
+ask_hang() {
+	expect 2 "MDFRONT CRITICAL: *front7 :$1 has * abnormal sockets (* CLOSE_WAIT*) from 9 clients, * from 127.0.0.1? | *" check_mdfront_sockets -p "$1" -n front7 &&
+		expect 0 "ScriptRes:Bad:* socket disconnect" check_mdfront_sockets -p "$1" -f hostmonitor
+}
+
+ask_loop() {
+	expect 2 "MDFRONT CRITICAL: front7 :$1 has * abnormal sockets (* TIME_WAIT) from 127.0.0.66 | *" check_mdfront_sockets -p "$1" -n front7 &&
+		expect 0 "ScriptRes:Bad:* socket disconnect" check_mdfront_sockets -p "$1" -f hostmonitor
+}
+
+echo "A healthy front:"
+drill healthy 47213 || exit 1
+echo
+echo "A front that plays dead: its process is there and its port listens, but nothing is served:"
+drill hang 47214 || exit 1
+echo
+echo "One client that is thrown out and reconnects over and over:"
+drill loop 47215 || exit 1
+echo
+echo "demo: every answer was the expected one"

@@ -1,0 +1,484 @@
+package main
+
+import (
+	"bufio"
+	"bytes"
+	"encoding/binary"
+	"encoding/hex"
+	"fmt"
+	"net"
+	"os"
+	"os/exec"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+)
+
+const patience = 40 * time.Second // for anything that has to happen on a slow machine
+
+// States as /proc/net/tcp numbers them.
+const (
+	established = "01"
+	timeWait    = "06"
+	closeWait   = "08"
+	listening   = "0A"
+)
+
+type socket struct {
+	local, remote string // address without port
+	state         string
+	queued        uint64 // receive queue; of a listener, its accept queue
+}
+
+// sockets are the kernel's rows with this port as the front's. A row may come
+// twice, since the kernel writes the table piece by piece while it changes; a
+// client of another test may happen to have the same port, at its own address.
+func sockets(t *testing.T, port int) []socket {
+	t.Helper()
+	var found []socket
+	seen := map[string]bool{}
+	for _, table := range []string{"/proc/net/tcp", "/proc/net/tcp6"} {
+		text, err := os.ReadFile(table)
+		if os.IsNotExist(err) {
+			continue
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, line := range strings.Split(string(text), "\n")[1:] {
+			f := strings.Fields(line)
+			if len(f) < 5 || !strings.HasSuffix(f[1], fmt.Sprintf(":%04X", port)) {
+				continue
+			}
+			if local := address(t, f[1]); seen[f[1]+f[2]] || local != "127.0.0.1" && local != "::1" {
+				continue
+			}
+			seen[f[1]+f[2]] = true
+			_, queue, _ := strings.Cut(f[4], ":")
+			queued, err := strconv.ParseUint(queue, 16, 64)
+			if err != nil {
+				t.Fatal(err)
+			}
+			found = append(found, socket{address(t, f[1]), address(t, f[2]), f[3], queued})
+		}
+	}
+	return found
+}
+
+// address turns the kernel's notation (words in host order) into the usual one.
+func address(t *testing.T, field string) string {
+	t.Helper()
+	digits, _, _ := strings.Cut(field, ":")
+	raw, err := hex.DecodeString(digits)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for word := range slices.Chunk(raw, 4) {
+		binary.NativeEndian.PutUint32(word, binary.BigEndian.Uint32(word))
+	}
+	return net.IP(raw).String()
+}
+
+// tally counts the rows of each state.
+func tally(rows []socket) map[string]int {
+	n := map[string]int{}
+	for _, row := range rows {
+		n[row.state]++
+	}
+	return n
+}
+
+// eventually polls until ok, or fails with the last thing it saw.
+func eventually(t *testing.T, limit time.Duration, what string, ok func() (bool, any)) {
+	t.Helper()
+	deadline := time.Now().Add(limit)
+	for {
+		good, saw := ok()
+		if good {
+			return
+		}
+		if time.Now().After(deadline) {
+			t.Fatalf("%s: not within %v, last seen: %v", what, limit, saw)
+		}
+		time.Sleep(50 * time.Millisecond)
+	}
+}
+
+func freePort(t *testing.T, address string) int {
+	t.Helper()
+	l, err := net.Listen("tcp", net.JoinHostPort(address, "0"))
+	if err != nil {
+		t.Skipf("no %s here: %v", address, err)
+	}
+	defer l.Close()
+	return l.Addr().(*net.TCPAddr).Port
+}
+
+// stat gives a process's state letter and parent; a process that is gone, or
+// is only waiting for someone to collect it, has the state "".
+func stat(pid int) (state string, parent int) {
+	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
+	if err != nil {
+		return "", 0
+	}
+	f := strings.Fields(string(text[bytes.LastIndexByte(text, ')')+1:]))
+	if f[0] == "Z" || f[0] == "X" {
+		return "", 0
+	}
+	parent, _ = strconv.Atoi(f[1])
+	return f[0], parent
+}
+
+// running is a drill that a test has started.
+type running struct {
+	cmd            *exec.Cmd
+	port           int
+	front, clients int
+	text           []string
+	lines          chan string
+	stderr         bytes.Buffer
+}
+
+// begin starts a drill on a free port. With via, that program runs it.
+func begin(t *testing.T, address, line string, via ...string) *running {
+	t.Helper()
+	r := &running{port: freePort(t, address), lines: make(chan string, 100)}
+	args := append(via, os.Args[0])
+	args = append(args, strings.Fields(line)...)
+	args = append(args, "--port", strconv.Itoa(r.port), "--address", address)
+	r.cmd = exec.Command(args[0], args[1:]...)
+	r.cmd.Env = append(os.Environ(), asDrill)
+	r.cmd.Stderr = &r.stderr
+	// A grandchild may hold the pipes longer than the process itself lives.
+	r.cmd.WaitDelay = patience
+	stdout, err := r.cmd.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := r.cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	go func() {
+		defer close(r.lines)
+		for in := bufio.NewScanner(stdout); in.Scan(); {
+			r.lines <- in.Text()
+		}
+	}()
+	t.Cleanup(func() {
+		// Parts that a failed drill has left; without them a supervisor ends.
+		for _, pid := range []int{r.front, r.clients} {
+			line, _ := os.ReadFile(fmt.Sprintf("/proc/%d/cmdline", pid))
+			if bytes.Contains(line, fmt.Appendf(nil, "\x00--port\x00%d\x00", r.port)) {
+				_ = syscall.Kill(pid, syscall.SIGKILL)
+			}
+		}
+		_ = r.cmd.Process.Kill()
+		_ = r.cmd.Wait()
+	})
+	return r
+}
+
+// until reads lines up to the first one with the prefix.
+func (r *running) until(t *testing.T, prefix string) {
+	t.Helper()
+	pid := regexp.MustCompile(`^front_drill: (front|\d+ clients?) .*\(pid (\d+)\)`)
+	timeUp := time.After(patience)
+	for {
+		select {
+		case line, open := <-r.lines:
+			if !open {
+				_ = r.cmd.Wait()
+				t.Fatalf("the drill ended without %q: %q, stderr %q", prefix, r.text, &r.stderr)
+			}
+			r.text = append(r.text, line)
+			if m := pid.FindStringSubmatch(line); m != nil {
+				n, _ := strconv.Atoi(m[2])
+				if m[1] == "front" {
+					r.front = n
+				} else {
+					r.clients = n
+				}
+			}
+			if strings.HasPrefix(line, prefix) {
+				return
+			}
+		case <-timeUp:
+			t.Fatalf("no line %q within %v: %q", prefix, patience, r.text)
+		}
+	}
+}
+
+// wait returns the exit code.
+func (r *running) wait(t *testing.T) int {
+	t.Helper()
+	ended := time.AfterFunc(patience, func() { _ = r.cmd.Process.Kill() })
+	defer ended.Stop()
+	for line := range r.lines {
+		r.text = append(r.text, line)
+	}
+	_ = r.cmd.Wait()
+	return r.cmd.ProcessState.ExitCode()
+}
+
+// gone checks that both parts and the listener are gone, and so is every
+// socket that the kernel does not have to keep.
+func (r *running) gone(t *testing.T, limit time.Duration) {
+	t.Helper()
+	eventually(t, limit, "the drill is gone", func() (bool, any) {
+		front, _ := stat(r.front)
+		clients, _ := stat(r.clients)
+		n := tally(sockets(t, r.port))
+		left := fmt.Sprintf("front %d %q, clients %d %q, sockets %v", r.front, front, r.clients, clients, n)
+		delete(n, timeWait)
+		return r.front != 0 && r.clients != 0 && front == "" && clients == "" && len(n) == 0, left
+	})
+}
+
+// interrupt ends a drill as Ctrl-C does and checks that it cleans up.
+func (r *running) interrupt(t *testing.T, sig syscall.Signal) {
+	t.Helper()
+	if err := r.cmd.Process.Signal(sig); err != nil {
+		t.Fatal(err)
+	}
+	if code := r.wait(t); code != 0 || r.stderr.Len() > 0 {
+		t.Errorf("code %d, output %q, stderr %q", code, r.text, &r.stderr)
+	}
+	want := []string{"front_drill: stopped early: " + sig.String(), "front_drill: done"}
+	if n := len(r.text); n < 2 || !slices.Equal(r.text[n-2:], want) {
+		t.Errorf("output %q does not end with %q", r.text, want)
+	}
+	r.gone(t, 0) // nothing is left for later
+}
+
+func TestHealthy(t *testing.T) {
+	t.Parallel()
+	r := begin(t, "127.0.0.1", "healthy --clients 40 --for 2s")
+	r.until(t, "front_drill: ready")
+	wantText := []string{
+		fmt.Sprintf("front_drill: front (pid %d) listens on 127.0.0.1:%d", r.front, r.port),
+		fmt.Sprintf("front_drill: 40 clients connected from 9 addresses (pid %d)", r.clients),
+		"front_drill: ready: all clients get ticks (ESTABLISHED); for 2s",
+	}
+	if !slices.Equal(r.text, wantText) {
+		t.Errorf("output %q, want %q", r.text, wantText)
+	}
+	for until := time.Now().Add(1200 * time.Millisecond); time.Now().Before(until); time.Sleep(100 * time.Millisecond) {
+		rows := sockets(t, r.port)
+		n := tally(rows)
+		if n[established] != 40 || n[listening] != 1 || len(rows) != 41 {
+			t.Fatalf("sockets %v, want 40 established and nothing else", n)
+		}
+		from := map[string]bool{}
+		for _, row := range rows {
+			if row.state == established {
+				from[row.remote] = true
+			}
+		}
+		if len(from) != 9 || !from["127.0.0.11"] || !from["127.0.0.19"] {
+			t.Fatalf("clients come from %v", from)
+		}
+	}
+	if code := r.wait(t); code != 0 || r.text[len(r.text)-1] != "front_drill: done" || r.stderr.Len() > 0 {
+		t.Errorf("code %d, output %q, stderr %q", code, r.text, &r.stderr)
+	}
+	r.gone(t, 0)
+	if n := tally(sockets(t, r.port)); len(n) > 0 {
+		t.Errorf("left behind: %v", n)
+	}
+}
+
+func TestIPv6(t *testing.T) {
+	t.Parallel()
+	r := begin(t, "::1", "leak --clients 7 --for 1m")
+	r.until(t, "front_drill: ready")
+	if n := tally(sockets(t, r.port)); n[closeWait] != 7 || n[established] != 1 {
+		t.Errorf("sockets %v", n)
+	}
+	for _, row := range sockets(t, r.port) {
+		if row.state != listening && (row.local != "::1" || row.remote != "::1") {
+			t.Errorf("%+v", row)
+		}
+	}
+	r.interrupt(t, syscall.SIGHUP)
+}
+
+func TestHang(t *testing.T) {
+	t.Parallel()
+	const clients = 80
+	r := begin(t, "127.0.0.1", fmt.Sprintf("hang --clients %d --for 5m", clients))
+	r.until(t, "front_drill: front stopped (SIGSTOP)")
+	r.until(t, "front_drill: ready")
+	if state, _ := stat(r.front); state != "T" {
+		t.Errorf("the front's state is %q, not T", state)
+	}
+	if n := tally(sockets(t, r.port)); n[closeWait] < clients {
+		t.Errorf("sockets %v when ready, want %d in CLOSE_WAIT", n, clients)
+	}
+	eventually(t, patience, "accept queue 129 of 128, all in CLOSE_WAIT", func() (bool, any) {
+		rows := sockets(t, r.port)
+		queue := uint64(0)
+		for _, row := range rows {
+			if row.state == listening {
+				queue = row.queued
+			}
+		}
+		n := tally(rows)
+		return queue == hangBacklog+1 && n[closeWait] == clients+hangBacklog+1, fmt.Sprint(queue, n)
+	})
+	r.interrupt(t, syscall.SIGINT)
+	if n := tally(sockets(t, r.port)); len(n) > 0 {
+		t.Errorf("left behind: %v", n)
+	}
+}
+
+func TestLeak(t *testing.T) {
+	t.Parallel()
+	r := begin(t, "127.0.0.1", "leak --clients 50 --for 3s")
+	r.until(t, "front_drill: ready")
+	for until := time.Now().Add(2 * time.Second); time.Now().Before(until); time.Sleep(200 * time.Millisecond) {
+		rows := sockets(t, r.port)
+		if n := tally(rows); n[closeWait] != 50 || n[established] != 1 || len(rows) != 52 {
+			t.Fatalf("sockets %v", n)
+		}
+	}
+	if code := r.wait(t); code != 0 {
+		t.Errorf("code %d, stderr %q", code, &r.stderr)
+	}
+	r.gone(t, 0)
+	if n := tally(sockets(t, r.port)); len(n) > 0 {
+		t.Errorf("left behind: %v", n)
+	}
+}
+
+func TestLoop(t *testing.T) {
+	t.Parallel()
+	r := begin(t, "127.0.0.1", "loop --clients 100 --for 5m")
+	r.until(t, "front_drill: ready")
+	ready := time.Now()
+	check := func() int {
+		rows := sockets(t, r.port)
+		n := tally(rows)
+		others := len(rows) - n[timeWait] - n[established] - n[listening]
+		if n[timeWait] < 100 || n[timeWait] > 200 || n[established] < 5 || others > 1 {
+			t.Fatalf("sockets %v", n)
+		}
+		for _, row := range rows {
+			if row.state == timeWait && row.remote != "127.0.0.66" {
+				t.Fatalf("TIME_WAIT of another client: %+v", row)
+			}
+		}
+		return n[timeWait]
+	}
+	check()
+	// It goes on slowly: 100 a minute are 5 in 3 seconds.
+	eventually(t, patience, "more throw-outs", func() (bool, any) { n := check(); return n >= 105, n })
+	if took := time.Since(ready); took < 2*time.Second {
+		t.Errorf("5 more throw-outs took just %v", took)
+	}
+	r.interrupt(t, syscall.SIGTERM)
+}
+
+// A kill of the supervisor cannot be caught; the kernel has to clean up.
+func TestSupervisorKilled(t *testing.T) {
+	for _, scenario := range []string{"healthy", "hang"} {
+		t.Run(scenario, func(t *testing.T) {
+			t.Parallel()
+			r := begin(t, "127.0.0.1", scenario+" --clients 20 --for 5m")
+			r.until(t, "front_drill: ready")
+			if err := r.cmd.Process.Kill(); err != nil {
+				t.Fatal(err)
+			}
+			r.gone(t, 5*time.Second)
+		})
+	}
+}
+
+func TestParentKilled(t *testing.T) {
+	t.Parallel()
+	// The shell has more to do afterwards, so it stays the drill's parent.
+	r := begin(t, "127.0.0.1", "hang --clients 20 --for 5m", "sh", "-c", `"$0" "$@"; exit 9`)
+	r.until(t, "front_drill: ready")
+	_, supervisor := stat(r.front)
+	if _, shell := stat(supervisor); shell != r.cmd.Process.Pid {
+		t.Fatalf("the shell %d is not the parent of %d", r.cmd.Process.Pid, supervisor)
+	}
+	if err := r.cmd.Process.Kill(); err != nil {
+		t.Fatal(err)
+	}
+	r.gone(t, 5*time.Second)
+	eventually(t, 5*time.Second, "the supervisor is gone", func() (bool, any) {
+		state, _ := stat(supervisor)
+		return state == "", state
+	})
+	r.wait(t)
+	if last := r.text[len(r.text)-2]; last != "front_drill: stopped early: the process that started the drill has ended" {
+		t.Errorf("output %q", r.text)
+	}
+}
+
+// A part ends with its standard input, where no signal announces the end of
+// the supervisor.
+func TestPartEndsWithItsInput(t *testing.T) {
+	t.Parallel()
+	cmd := exec.Command(os.Args[0], partFront, "healthy", "--port", strconv.Itoa(freePort(t, "127.0.0.1")))
+	cmd.Env = append(os.Environ(), asDrill)
+	input, err := cmd.StdinPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	output, err := cmd.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	limit := time.AfterFunc(patience, func() { _ = cmd.Process.Kill() })
+	defer limit.Stop()
+	if line, err := bufio.NewReader(output).ReadString('\n'); line != wordListens+"\n" {
+		t.Errorf("said %q (%v)", line, err)
+	}
+	input.Close()
+	_ = cmd.Wait()
+	if code := cmd.ProcessState.ExitCode(); code != exitFailed {
+		t.Errorf("code %d", code)
+	}
+}
+
+func TestPortTaken(t *testing.T) {
+	t.Parallel()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	var stdout, stderr bytes.Buffer
+	cmd := exec.Command(os.Args[0], "hang", "--port", strconv.Itoa(l.Addr().(*net.TCPAddr).Port))
+	cmd.Env = append(os.Environ(), asDrill)
+	cmd.Stdout, cmd.Stderr = &stdout, &stderr
+	_ = cmd.Run()
+	want := fmt.Sprintf("front_drill: the front cannot listen: listen tcp %s: bind: address already in use\n", l.Addr())
+	if code := cmd.ProcessState.ExitCode(); code != 1 || stderr.String() != want || stdout.Len() > 0 {
+		t.Errorf("code %d, stdout %q, stderr %q", code, &stdout, &stderr)
+	}
+}
+
+// A drill whose front is gone is no drill any more.
+func TestFrontKilled(t *testing.T) {
+	t.Parallel()
+	r := begin(t, "127.0.0.1", "healthy --clients 3 --for 5m")
+	r.until(t, "front_drill: ready")
+	if err := syscall.Kill(r.front, syscall.SIGKILL); err != nil {
+		t.Fatal(err)
+	}
+	code := r.wait(t)
+	want := fmt.Sprintf("front_drill: process as-front (pid %d) has ended\n", r.front)
+	if code != 1 || r.stderr.String() != want || strings.Contains(strings.Join(r.text, "\n"), "done") {
+		t.Errorf("code %d, output %q, stderr %q", code, r.text, &r.stderr)
+	}
+	r.gone(t, 0)
+}

@@ -1,0 +1,97 @@
+package main
+
+import (
+	"bytes"
+	"os"
+	"reflect"
+	"strings"
+	"testing"
+)
+
+// asDrill in the environment makes the test binary act as front_drill; the
+// parts that it starts inherit it.
+const asDrill = "FRONT_DRILL_TEST_AS_DRILL=1"
+
+func TestMain(m *testing.M) {
+	if name, value, _ := strings.Cut(asDrill, "="); os.Getenv(name) == value {
+		main()
+	}
+	os.Exit(m.Run())
+}
+
+func TestUsageErrors(t *testing.T) {
+	const number, port = "is not a number from 1 to 5000", "is not a number from 1 to 65535"
+	for line, want := range map[string]string{
+		"":                                `no scenario given: healthy, hang, leak or loop`,
+		"--port 5":                        `no scenario given: healthy, hang, leak or loop`,
+		"panic":                           `"panic" is not a scenario: healthy, hang, leak or loop`,
+		"hang now":                        `unexpected argument after hang: "now"`,
+		"hang --port 5 leak loop":         `unexpected argument after hang: "leak loop"`,
+		"healthy -- --port":               `unexpected argument after healthy: "--port"`,
+		"healthy as-front":                `unexpected argument after healthy: "as-front"`,
+		"healthy --port 0":                `--port: "0" ` + port,
+		"healthy --port 65536":            `--port: "65536" ` + port,
+		"healthy --port=-1":               `--port: "-1" ` + port,
+		"healthy --port http":             `--port: "http" ` + port,
+		"healthy --port=":                 `--port: "" ` + port,
+		"healthy --clients 0":             `--clients: "0" ` + number,
+		"healthy --clients 5001":          `--clients: "5001" ` + number,
+		"healthy --clients 1e3":           `--clients: "1e3" ` + number,
+		"healthy --clients":               "expected argument for flag",
+		"healthy --for 0s":                `--for: "0s" is not a duration above 0 and up to 1h`,
+		"healthy --for -1s":               "expected argument for flag",
+		"healthy --for=-1s":               `--for: "-1s" is not a duration above 0 and up to 1h`,
+		"healthy --for 3601s":             `--for: "3601s" is not a duration above 0 and up to 1h`,
+		"healthy --for 30":                `--for: "30" is not a duration above 0 and up to 1h`,
+		"healthy --address 8.8.8.8":       `--address: "8.8.8.8" is not a loopback IP address`,
+		"healthy --address 0.0.0.0":       `--address: "0.0.0.0" is not a loopback IP address`,
+		"healthy --address ::":            `--address: "::" is not a loopback IP address`,
+		"healthy --address localhost":     `--address: "localhost" is not a loopback IP address`,
+		"healthy --address 127.0.0.1:80":  `--address: "127.0.0.1:80" is not a loopback IP address`,
+		"healthy --address=":              `--address: "" is not a loopback IP address`,
+		"healthy --frobnicate":            "unknown flag `frobnicate'",
+		"as-front healthy --clients zero": `--clients: "zero" ` + number,
+	} {
+		var stdout, stderr bytes.Buffer
+		code := run(strings.Fields(line), &stdout, &stderr)
+		if code != 2 || stdout.Len() > 0 || !strings.HasPrefix(stderr.String(), "front_drill: "+want) {
+			t.Errorf("%q: code %d, stdout %q, stderr %q; want code 2 and %q", line, code, &stdout, &stderr, want)
+		}
+		if strings.Count(stderr.String(), "\n") != 1 {
+			t.Errorf("%q: not one line: %q", line, &stderr)
+		}
+	}
+}
+
+func TestHelp(t *testing.T) {
+	for _, line := range []string{"-h", "--help", "hang --help", "--help --port 0"} {
+		var stdout, stderr bytes.Buffer
+		if code := run(strings.Fields(line), &stdout, &stderr); code != 0 || stdout.String() != usage || stderr.Len() > 0 {
+			t.Errorf("%q: code %d, stdout %q, stderr %q", line, code, &stdout, &stderr)
+		}
+	}
+	for text := range strings.Lines(usage) {
+		if len(text) > 81 || strings.Contains(text, "\t") {
+			t.Errorf("help does not fit a terminal: %q", text)
+		}
+	}
+}
+
+// The supervisor hands its order on to the parts as a command line.
+func TestArgsAreReadBack(t *testing.T) {
+	for _, line := range []string{
+		"healthy",
+		"hang --port 1 --clients 5000 --for 1h --address ::1",
+		"--port=65535 leak --clients=1 --for=1ms --address=127.9.9.9",
+		"loop --address ::ffff:127.0.0.1",
+	} {
+		d, _, err := parse(strings.Fields(line))
+		if err != nil {
+			t.Fatal(err)
+		}
+		again, _, err := parse(d.args())
+		if err != nil || !reflect.DeepEqual(d, again) {
+			t.Errorf("%q: %+v became %+v (%v)", line, d, again, err)
+		}
+	}
+}
