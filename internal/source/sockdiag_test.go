@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"slices"
 	"strings"
 	"syscall"
 	"testing"
@@ -289,13 +290,18 @@ func runBytecode(t *testing.T, code []byte, port uint16) bool {
 }
 
 func FuzzDiag(f *testing.F) {
-	for _, name := range []string{"dump-le.bin", "dump-be.bin"} {
+	for name, order := range map[string]byteOrder{"dump-le.bin": binary.LittleEndian, "dump-be.bin": binary.BigEndian} {
 		dump, err := os.ReadFile(recorded + name)
 		if err != nil {
 			f.Fatal(err)
 		}
-		f.Add(dump[:min(len(dump), 2000)], name == "dump-be.bin")
-		f.Add(dump[len(dump)-600:], name == "dump-be.bin")
+		end := dump[len(dump)-20:] // the NLMSG_DONE
+		for range 12 {             // each of the first rows alone, as a whole dump
+			length := align4(int(order.Uint32(dump)))
+			f.Add(slices.Concat(dump[:length], end), name == "dump-be.bin")
+			dump = dump[length:]
+		}
+		f.Add(slices.Concat(dump[:align4(int(order.Uint32(dump)))]), name == "dump-be.bin")
 	}
 	f.Fuzz(func(t *testing.T, dump []byte, big bool) {
 		order := byteOrder(binary.LittleEndian)
