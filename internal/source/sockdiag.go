@@ -119,6 +119,14 @@ func request(order byteOrder, kind uint16, family uint8, seq uint32, ports tcp.P
 	b = order.AppendUint16(b, attrBytecode)
 	b = append(b, bytecode...)
 
+	if len(ports) == 1 && ports[0].Lo == ports[0].Hi {
+		// The kernel compares this one before it runs any bytecode.
+		sourcePortAt := nlmsgHeaderLen + 4
+		if kind == sockDiagByFamily {
+			sourcePortAt = nlmsgHeaderLen + 8
+		}
+		binary.BigEndian.PutUint16(b[sourcePortAt:], ports[0].Lo)
+	}
 	order.PutUint32(b[0:], uint32(len(b)))
 	order.PutUint16(b[4:], kind)
 	order.PutUint16(b[6:], nlmFRequest|nlmFDump)
