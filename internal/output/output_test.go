@@ -211,6 +211,51 @@ func TestLimits(t *testing.T) {
 	}
 }
 
+func TestLine(t *testing.T) {
+	for text, want := range map[string]string{
+		"a|b\tc\nd": "a/b c d", "é\u200b\ufffd": "é", " x ": "x", "1234567890": "1234567890", "12345678901": "1234567...",
+	} {
+		if got := line(text, 10); got != want {
+			t.Errorf("%q is %q, want %q", text, got, want)
+		}
+	}
+	if got := ascii("front: é\u00ff [::1]~"); got != "front, ?? [  1]~" {
+		t.Errorf("in ASCII it is %q", got)
+	}
+}
+
+// TestListenersOnly: with LISTEN not normal a lonely listener is abnormal, and no client.
+func TestListenersOnly(t *testing.T) {
+	counted := tally.New(tally.Rules{Normal: tcp.Set(tcp.Established), Tells: ^tcp.Facts(0)})
+	counted.Add(&tcp.Socket{State: tcp.Listen, Known: ^tcp.Facts(0), Local: netip.MustParseAddrPort("10.1.0.7:41213")})
+	result := counted.Result()
+	r := Report{Ports: tcp.Ports{{Lo: 41213, Hi: 41213}}, Result: &result}
+	if got, want := r.Reason(), ":41213 has 1 abnormal socket (1 LISTEN)"; got != want {
+		t.Errorf("got %q, want %q", got, want)
+	}
+}
+
+// TestWarningCount: a count that only warns does not explain a CRITICAL.
+func TestWarningCount(t *testing.T) {
+	r := world{listens: true, sentAgo: 42 * time.Second, sessions: []string{"time_wait 10.1.2.3 3", "established 10.1.2.3 1"}, policy: []string{"feed_age=30"}}.report(t)
+	r.Policy.Warning = verdict.Thresholds{tally.Abnormal: {}}
+	r.Verdict = verdict.Judge(r.Policy, r.Ports, *r.Result)
+	if got, want := string(HostMonitor(r, Style{})), "ScriptRes:Bad:3 feed stalled 42 s\n"; got != want {
+		t.Errorf("got %q, want %q", got, want)
+	}
+}
+
+// TestTop: JSON lists as many clients as asked for.
+func TestTop(t *testing.T) {
+	r := reports(t)["looping"]
+	for top, want := range map[int]int{0: 0, 1: 1, 3: 3, 4: 4, 99: 4} {
+		var doc struct{ Clients []any }
+		if err := json.Unmarshal(JSON(r, Style{Top: top}), &doc); err != nil || len(doc.Clients) != want {
+			t.Errorf("top %d lists %d clients, %v; want %d", top, len(doc.Clients), err, want)
+		}
+	}
+}
+
 func TestHostMonitorNumber(t *testing.T) {
 	r := reports(t)
 	for name, want := range map[string]string{"looping": "ScriptRes:Bad:73\n", "healthy": "ScriptRes:Ok:3\n", "feed": "ScriptRes:Bad:3\n"} {

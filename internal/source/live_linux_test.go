@@ -6,6 +6,7 @@ import (
 	"encoding/binary"
 	"fmt"
 	"net/netip"
+	"os"
 	"os/exec"
 	"slices"
 	"strings"
@@ -152,6 +153,15 @@ func TestEverySourceSeesTheSame(t *testing.T) {
 				t.Errorf("%d unaccepted, %d bytes unread; want 3, 100", unaccepted, unread)
 			}
 
+			elsewhere := q // no listener is on a wildcard here, but for the third world
+			elsewhere.Addresses = []netip.Prefix{netip.MustParsePrefix("10.0.0.0/8")}
+			for _, s := range []Source{sockDiag(), perFamily(), procNet(), gopsutil()} {
+				for _, row := range collect(t, s, elsewhere) {
+					if !row.Local.Addr().IsUnspecified() {
+						t.Errorf("%s sees %s, which is not in 10.0.0.0/8", s.Name, row.Local)
+					}
+				}
+			}
 			for _, s := range []Source{perFamily(), procNet(), gopsutil()} {
 				rows := collect(t, s, q)
 				if len(rows) != len(diagRows) {
@@ -231,6 +241,36 @@ func TestManyRangesOfPorts(t *testing.T) {
 		if established != 3 {
 			t.Errorf("%d ranges: %d established on 41213, want 3", len(ports), established)
 		}
+	}
+}
+
+// TestSilentKernel: a kernel that never answers is waited for until the deadline,
+// and the socket is closed whatever comes.
+func TestSilentKernel(t *testing.T) {
+	descriptors := func() int {
+		names, err := os.ReadDir("/proc/self/fd")
+		if err != nil {
+			t.Fatal(err)
+		}
+		return len(names)
+	}
+	before := descriptors()
+	ctx, cancel := context.WithTimeout(context.Background(), 100*time.Millisecond)
+	defer cancel()
+	noop := message(nlmsgNoop, nlmFRequest, 1, nil)
+	if binary.NativeEndian.Uint16([]byte{1, 0}) != 1 {
+		noop = bigEndian(noop)
+	}
+	start := time.Now()
+	err := askKernel(ctx, noop, func([]byte) (bool, error) { return true, nil })
+	if took := time.Since(start); err == nil || took < 80*time.Millisecond {
+		t.Errorf("got %v after %s, before the deadline", err, took)
+	}
+	for range 50 {
+		collect(t, sockDiag(), anyPort)
+	}
+	if after := descriptors(); after > before+2 { // package testing may open one of its own
+		t.Errorf("%d descriptors open, %d before", after, before)
 	}
 }
 

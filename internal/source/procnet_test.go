@@ -84,6 +84,41 @@ func TestProcRowTwiceCountsOnce(t *testing.T) {
 	}
 }
 
+// TestProcTimers: the counter means retransmits only under their timer, and stops
+// where a Socket's does.
+func TestProcTimers(t *testing.T) {
+	for timer, want := range map[string]string{"00": "=0", "01": "=3", "02": "=0", "03": "=0", "04": "=0"} {
+		row := "   0: 0100007F:A0FD 0900007F:C350 01 00000000:00000000 " + timer + ":00000010 00000003     0        0 77 1\n"
+		got, err := procLook(binary.LittleEndian, map[string]string{"tcp": procHeader + row}, anyPort)
+		if err != nil || !strings.HasSuffix(got, " retransmits"+want+"\n") {
+			t.Errorf("timer %s: %q, %v; want retransmits%s", timer, got, err, want)
+		}
+	}
+	row := "   0: 0100007F:A0FD 0900007F:C350 01 00000000:00000000 01:00000010 00000100     0        0 77 1\n"
+	if got, err := procLook(binary.LittleEndian, map[string]string{"tcp": procHeader + row}, anyPort); err != nil || !strings.HasSuffix(got, " retransmits=255\n") {
+		t.Errorf("256 retransmits: %q, %v", got, err)
+	}
+}
+
+type closing struct {
+	io.Reader
+	closed *int
+}
+
+func (c closing) Close() error { *c.closed++; return nil }
+
+func TestProcClosesItsTables(t *testing.T) {
+	opened, closed := 0, 0
+	open := func(string) (io.ReadCloser, error) {
+		opened++
+		return closing{strings.NewReader(procHeader), &closed}, nil
+	}
+	err := proc{open, binary.LittleEndian}.look(context.Background(), anyPort, func() Visit { return func(*tcp.Socket) {} })
+	if err != nil || opened != 2 || closed != 2 {
+		t.Errorf("%d tables opened, %d closed, %v", opened, closed, err)
+	}
+}
+
 func TestGarbledProc(t *testing.T) {
 	good := "   0: 0100007F:A0FD 0900007F:C350 01 00000000:00000000 00:00000000 00000000     0        0 12345 1 0000000000000000 20 0 0 10 -1\n"
 	swap := func(old, new string) string { return procHeader + strings.Replace(good, old, new, 1) }
@@ -99,6 +134,10 @@ func TestGarbledProc(t *testing.T) {
 		{"port no hex", swap(":A0FD", ":A0GD"), "not a row"},
 		{"address no hex", swap("0100007F", "0100007G"), "not a row"},
 		{"remote of six digits", swap("0900007F", "09007F"), "not a row"},
+		{"port of five digits", swap(":A0FD", ":A0FDE"), "not a row"},
+		{"no blank behind the number", swap("0: 01", "0:x01"), "not a row"},
+		{"queue of nine digits", swap("01 00000000:", "01 000000000:"), "not a row"},
+		{"inode of twenty digits", swap(" 12345 ", " 11111111111111111111 "), "not a row"},
 		{"state 0", swap(" 01 ", " 00 "), "0 is not a TCP state"},
 		{"state 13", swap(" 01 ", " 0D "), "13 is not a TCP state"},
 		{"state no hex", swap(" 01 ", " zz "), "not a row"},

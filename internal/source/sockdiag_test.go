@@ -99,6 +99,7 @@ func TestBrokenDumps(t *testing.T) {
 		{"row cut", good[:40], "a message claims 88 bytes, its datagram has 40"},
 		{"message longer than its datagram", long, "claims 4000 bytes"},
 		{"message shorter than its header", short, "claims 15 bytes"},
+		{"row one byte short", message(tcpDiagGetSock, 0, 1, make([]byte, 71)), "a row has 71 bytes of 72"},
 		{"row shorter than a row", message(tcpDiagGetSock, 0, 1, make([]byte, 20)), "a row has 20 bytes of 72"},
 		{"unknown state", message(tcpDiagGetSock, 0, 1, badState), "13 is not a TCP state"},
 		{"unknown family", message(tcpDiagGetSock, 0, 1, badFamily), "address family 1"},
@@ -106,6 +107,8 @@ func TestBrokenDumps(t *testing.T) {
 		{"attribute shorter than its header", message(tcpDiagGetSock, 0, 1, shortAttr), "an attribute claims 3 bytes"},
 		{"attribute cut", message(tcpDiagGetSock, 0, 1, append(row(tcp.Established, 1), 1, 2)), "2 bytes left in a row"},
 		{"another request's answer", message(tcpDiagGetSock, 0, 7, row(tcp.Established, 1)), "answers request 7, not 1"},
+		{"the next request's answer", message(tcpDiagGetSock, 0, 2, row(tcp.Established, 1)), "answers request 2, not 1"},
+		{"nobody's answer", message(nlmsgDone, 0, 0, number(0)), "answers request 0, not 1"},
 		{"another kind of message", message(99, 0, 1, row(tcp.Established, 1)), "type 99"},
 		{"interrupted row", append(message(tcpDiagGetSock, nlmFDumpIntr, 1, row(tcp.Established, 1)), done...), "NLM_F_DUMP_INTR"},
 		{"interrupted end", append(bytes.Clone(good), message(nlmsgDone, nlmFDumpIntr, 1, number(0))...), "NLM_F_DUMP_INTR"},
@@ -246,6 +249,39 @@ func TestOldRequestRefused(t *testing.T) {
 		text, err := rows(diag{kernel, binary.LittleEndian}, anyPort)
 		if err != nil || strings.Count(text, "\n") != 2 || !bytes.Equal(families, []byte{afInet, afInet6}) {
 			t.Errorf("%v: families %v, rows %q, %v", refusal, families, text, err)
+		}
+	}
+}
+
+// TestRequest: what is asked, byte by byte as linux/inet_diag.h has it.
+func TestRequest(t *testing.T) {
+	zeros := func(n int) []byte { return make([]byte, n) }
+	bytecode := []byte{
+		2, 8, 24, 0, 0, 0, 0xfd, 0xa0, // source port >= 41213, or on to beyond the end
+		3, 8, 16, 0, 0, 0, 0xfe, 0xa0, // source port <= 41214, or on to beyond the end
+		1, 4, 4, 0, // to the end
+	}
+	attribute := slices.Concat([]byte{24, 0, 1, 0}, bytecode)
+	states := []byte{0xfe, 0x1f, 0, 0} // 1 to 12, and no BOUND_INACTIVE
+	for _, test := range []struct {
+		kind   uint16
+		family uint8
+		want   []byte
+	}{
+		{tcpDiagGetSock, 0, slices.Concat([]byte{100, 0, 0, 0, 18, 0, 1, 3, 7, 0, 0, 0, 0, 0, 0, 0},
+			[]byte{0, 0, 0, 0x42}, zeros(48), states, zeros(4), attribute)},
+		{sockDiagByFamily, afInet6, slices.Concat([]byte{96, 0, 0, 0, 20, 0, 1, 3, 7, 0, 0, 0, 0, 0, 0, 0},
+			[]byte{10, 6, 0x42, 0}, states, zeros(48), attribute)},
+	} {
+		got := request(binary.LittleEndian, test.kind, test.family, 7, tcp.Ports{{Lo: 41213, Hi: 41214}})
+		if !bytes.Equal(got, test.want) {
+			t.Errorf("request %d is\n%v, want\n%v", test.kind, got, test.want)
+		}
+		// A single port stands in the request itself too, in network order.
+		got = request(binary.LittleEndian, test.kind, test.family, 7, tcp.Ports{{Lo: 41213, Hi: 41213}})
+		sourcePort := map[uint16]int{tcpDiagGetSock: 20, sockDiagByFamily: 24}[test.kind]
+		if !bytes.Equal(got[sourcePort:sourcePort+2], []byte{0xa0, 0xfd}) {
+			t.Errorf("request %d of one port is %v", test.kind, got)
 		}
 	}
 }

@@ -93,6 +93,20 @@ func TestOrder(t *testing.T) {
 	}
 }
 
+// TestNoTimeForTheNext: when the time is over no other source is asked.
+func TestNoTimeForTheNext(t *testing.T) {
+	ctx, cancel := context.WithCancel(context.Background())
+	late := Source{Name: "late", Look: func(context.Context, Query, func() Visit) error {
+		cancel()
+		return errors.New("torn")
+	}}
+	next := Source{Name: "next", Look: func(context.Context, Query, func() Visit) error { return nil }}
+	seen, err := Look(ctx, []Source{late, next}, Query{}, func(Source) Visit { return nil })
+	if !errors.Is(err, context.Canceled) {
+		t.Errorf("%q answers, %v", seen, err)
+	}
+}
+
 func TestByName(t *testing.T) {
 	for name, want := range map[string]string{"auto": "sockdiag procnet gopsutil", "sockdiag": "sockdiag", "procnet": "procnet", "gopsutil": "gopsutil"} {
 		sources, err := ByName(name)

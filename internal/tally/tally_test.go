@@ -77,6 +77,33 @@ func TestMetrics(t *testing.T) {
 		unread=1 unread_bytes=17 unsent=1 unsent_bytes=300 retransmitting=1 stalled=1 stalled_pct=33.33 feed_age=1.5`)
 }
 
+// TestEdges: the smallest counts, the largest sums, and an order that hides nothing.
+func TestEdges(t *testing.T) {
+	now, old := session(tcp.Established, "10.1.2.3"), session(tcp.Established, "10.1.2.4")
+	old.LastDataSent = 5 * time.Second
+	old.Retransmits = 1
+	old.RecvQ, old.SendQ = 4_000_000_000, 4_000_000_000
+	now.RecvQ, now.SendQ = 4_000_000_000, 4_000_000_000
+	want := "feed_age=0 retransmitting=1 unread_bytes=8000000000 unsent_bytes=8000000000"
+	check(t, tallied(rules, now, old), want)
+	check(t, tallied(rules, old, now), want)
+
+	counted := New(rules)
+	l := listener("0.0.0.0:41213", 0, 1)
+	counted.Add(&l)
+	before := counted.Result()
+	l.Local = netip.MustParseAddrPort("0.0.0.0:41212")
+	counted.Add(&l)
+	counted.Result()
+	if len(before.Listeners) != 1 || before.Listeners[0].Local.Port() != 41213 {
+		t.Errorf("a finished result changed to %v", before.Listeners)
+	}
+
+	if got := (Value{N: 123456789012345678}).String(); got != "123456789012345680" {
+		t.Errorf("a large number is %s", got)
+	}
+}
+
 func TestNothing(t *testing.T) {
 	r := tallied(rules)
 	for m := range NumMetrics {

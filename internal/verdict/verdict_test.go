@@ -69,6 +69,8 @@ func TestJudge(t *testing.T) {
 		{name: "many are", noListener: Critical, ports: tcp.Ports{{Lo: 41213, Hi: 41220}}, want: Critical, problems: "nothing listens on port 41214 and 6 more"},
 		{name: "a full accept queue", listeners: []tally.Listener{listener(41213, 128, 128), listener(41213, 129, 128)},
 			want: Critical, problems: "accept queue of port 41213 is full, 129 of 128"},
+		{name: "one port silent, another full", noListener: Critical, ports: tcp.Ports{{Lo: 41213, Hi: 41214}}, listeners: []tally.Listener{listener(41213, 129, 128)},
+			want: Critical, problems: "nothing listens on port 41214; accept queue of port 41213 is full, 129 of 128"},
 		{name: "an accept queue at its backlog", listeners: []tally.Listener{listener(41213, 128, 128)}, want: OK},
 	} {
 		t.Run(test.name, func(t *testing.T) {
