@@ -16,8 +16,10 @@ func TestImports(t *testing.T) {
 	var lines []string
 	for _, system := range []string{"linux", "windows", "darwin", "freebsd"} {
 		// -find looks no further: what other systems need may not be downloaded here.
-		cmd := exec.Command("go", "list", "-find", "-tags", "forceposix", "-f", list, "frontsockets/...")
+		cmd := exec.Command("go", "list", "-find", "-tags", "forceposix", "-f", list, "./...")
+		cmd.Dir = ".."
 		cmd.Env = append(cmd.Environ(), "GOOS="+system, "CGO_ENABLED=0")
+		cmd.Stderr = os.Stderr
 		out, err := cmd.Output()
 		if err != nil {
 			t.Fatal(err)
