@@ -216,7 +216,7 @@ func TestScripts(t *testing.T) {
 func TestDeadStdout(t *testing.T) {
 	population.Need(t)
 	program := filepath.Join(programs(t), "check_mdfront_sockets")
-	for redirection, want := range map[string]int{"": 2, ">/dev/null": 2, ">&-": 3, ">/dev/full": 3} {
+	for redirection, want := range map[string]int{"": 2, ">/dev/null": 2, "1<>" + t.TempDir() + "/file": 2, ">&-": 3, ">/dev/full": 3} {
 		cmd := exec.Command("sh", "-c", program+" -f nagios "+redirection)
 		if _, code := run(t, cmd); code != want {
 			t.Errorf("%q: exit %d, want %d", redirection, code, want)

@@ -60,12 +60,12 @@ func (p Profile) Run(args []string, _ io.Reader, stdout, _ io.Writer) int {
 	// A reader that went away is a failed write, and no death by signal.
 	signal.Ignore(syscall.SIGPIPE)
 
-	out, code := p.answer(args)
+	out, code := p.respond(args)
 	return write(stdout, out, code)
 }
 
-// answer is what to print and the exit code. A panic in here is an UNKNOWN too.
-func (p Profile) answer(args []string) (out []byte, code int) {
+// respond is what to print and the exit code. A panic in here is an UNKNOWN too.
+func (p Profile) respond(args []string) (out []byte, code int) {
 	var s settings
 	report := output.Report{Service: p.Service}
 	defer func() {
@@ -95,11 +95,6 @@ func (p Profile) check(s settings, report *output.Report) {
 
 	ctx, cancel := context.WithTimeout(context.Background(), s.timeout)
 	defer cancel()
-	type answer struct {
-		seen   source.Seen
-		result tally.Result
-		err    error
-	}
 	answers := make(chan answer, 1)
 	go func() {
 		var a answer
@@ -109,7 +104,7 @@ func (p Profile) check(s settings, report *output.Report) {
 			}
 			answers <- a
 		}()
-		a.seen, a.result, a.err = p.count(ctx, s)
+		a = p.judge(ctx, s)
 	}()
 	var a answer
 	select {
@@ -123,13 +118,20 @@ func (p Profile) check(s settings, report *output.Report) {
 	case a.err != nil:
 		report.Failure = a.err.Error()
 	default:
-		report.Source, report.Result = a.seen.String(), &a.result
-		report.Verdict = verdict.Judge(s.policy, s.query.Ports, a.result)
+		report.Source, report.Result, report.Verdict = a.source, &a.result, a.verdict
 	}
 }
 
-// count tallies what the first source that speaks can see.
-func (p Profile) count(ctx context.Context, s settings) (source.Seen, tally.Result, error) {
+// answer is what a look came to.
+type answer struct {
+	source  string
+	result  tally.Result
+	verdict verdict.Verdict
+	err     error
+}
+
+// judge tallies and judges what the first source that speaks can see.
+func (p Profile) judge(ctx context.Context, s settings) answer {
 	look := p.look
 	if look == nil {
 		look = source.Look
@@ -142,9 +144,10 @@ func (p Profile) count(ctx context.Context, s settings) (source.Seen, tally.Resu
 		return t.Add
 	})
 	if err != nil {
-		return seen, tally.Result{}, err
+		return answer{err: err}
 	}
-	return seen, t.Result(), nil
+	result := t.Result()
+	return answer{source: seen.String(), result: result, verdict: verdict.Judge(s.policy, s.query.Ports, result)}
 }
 
 // bug describes a panic, with the line that panicked: in the stack, the second

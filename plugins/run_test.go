@@ -2,6 +2,7 @@ package plugins
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -220,6 +221,64 @@ func TestRestart(t *testing.T) {
 	}
 }
 
+// TestPanicOutside: a panic that no look is to blame for is UNKNOWN as well.
+func TestPanicOutside(t *testing.T) {
+	p := MDFront
+	p.Critical = "no range" // of a profile, so that not even the options can be read
+	p.look = func(context.Context, []source.Source, source.Query, func(source.Source) source.Visit) (source.Seen, error) {
+		return source.Seen{Passed: []error{nil}}, nil
+	}
+	if got, code := check(t, p); code != 3 || !strings.HasPrefix(got, "MDFRONT UNKNOWN: -c: 'no range' is not a range: ") {
+		t.Errorf("exit %d, %s", code, got)
+	}
+	p.Critical = "5"
+	if got, code := check(t, p, "-f", "hostmonitor"); code != 0 || !strings.HasPrefix(got, "ScriptRes:Unknown:this check has a bug, ") {
+		t.Errorf("exit %d, %s", code, got)
+	}
+}
+
+// TestBlindSource: what a source cannot see is not counted as 0.
+func TestBlindSource(t *testing.T) {
+	p := MDFront
+	p.look = func(_ context.Context, _ []source.Source, _ source.Query, begin func(source.Source) source.Visit) (source.Seen, error) {
+		s := source.Source{Name: "lsof", Blind: tcp.Set(tcp.TimeWait)}
+		begin(s)(listener())
+		return source.Seen{Source: s}, nil
+	}
+	got, code := check(t, p)
+	if code != 3 || !strings.HasPrefix(got, "MDFRONT UNKNOWN: abnormal is not known: ") || !strings.Contains(got, " 'time_wait'=U;") {
+		t.Errorf("exit %d, %s", code, got)
+	}
+}
+
+// TestWhereAndWhen: JSON names this host and the time of the look.
+func TestWhereAndWhen(t *testing.T) {
+	got, _ := check(t, front(0), "-f", "json")
+	var doc struct {
+		Host string
+		Time time.Time
+	}
+	if err := json.Unmarshal([]byte(got), &doc); err != nil {
+		t.Fatal(err)
+	}
+	host, err := os.Hostname()
+	if err != nil || doc.Host != host {
+		t.Errorf("host %q, want %q, %v", doc.Host, host, err)
+	}
+	if age := time.Since(doc.Time); age < 0 || age > time.Minute {
+		t.Errorf("time %s", doc.Time)
+	}
+}
+
+func TestNameLength(t *testing.T) {
+	if got, code := check(t, front(0), "-n", strings.Repeat("前", 64)); code != 0 {
+		t.Errorf("64 characters: exit %d, %s", code, got)
+	}
+	if got, code := check(t, front(0), "-n", strings.Repeat("x", 65)); code != 3 {
+		t.Errorf("65 characters: exit %d, %s", code, got)
+	}
+}
+
 func TestHelpAndVersion(t *testing.T) {
 	for _, p := range []Profile{MDFront, Front} {
 		for _, flag := range []string{"-h", "--help"} {
@@ -266,7 +325,7 @@ func TestUnwritableOutput(t *testing.T) {
 func TestParsePrefix(t *testing.T) {
 	for text, want := range map[string]string{
 		"10.1.2.3": "10.1.2.3/32", "10.1.2.3/16": "10.1.0.0/16", "::ffff:10.1.2.3": "10.1.2.3/32",
-		"::ffff:10.1.0.0/112": "10.1.0.0/16", "2001:db8::7": "2001:db8::7/128", "::/0": "::/0",
+		"::ffff:10.1.0.0/112": "10.1.0.0/16", "::ffff:10.1.0.0/96": "0.0.0.0/0", "2001:db8::7": "2001:db8::7/128", "::/0": "::/0",
 	} {
 		if got, err := parsePrefix(text); err != nil || got.String() != want {
 			t.Errorf("%s is %v, %v; want %s", text, got, err, want)

@@ -46,17 +46,22 @@ type world struct {
 	sentAgo      time.Duration
 	sessions     []string
 	blind        tcp.StateSet
+	dumb         bool // the source tells nothing but states and addresses
 	policy       []string
 }
 
 func (w world) report(t *testing.T) Report {
 	t.Helper()
+	tells := ^tcp.Facts(0)
+	if w.dumb {
+		tells = 0
+	}
 	counted := tally.New(tally.Rules{
-		Normal: tcp.Set(tcp.Established, tcp.Listen), Tells: ^tcp.Facts(0), Blind: w.blind, StalledAfter: 10 * time.Second,
+		Normal: tcp.Set(tcp.Established, tcp.Listen), Tells: tells, Blind: w.blind, StalledAfter: 10 * time.Second,
 	})
 	local := netip.MustParseAddrPort("10.1.0.7:41213")
 	if w.listens {
-		counted.Add(&tcp.Socket{State: tcp.Listen, Known: ^tcp.Facts(0), Local: local, RecvQ: w.queue, SendQ: 128, Drops: 2})
+		counted.Add(&tcp.Socket{State: tcp.Listen, Known: tells, Local: local, RecvQ: w.queue, SendQ: 128, Drops: 2})
 	}
 	for _, s := range w.sessions {
 		var state, client string
@@ -70,7 +75,7 @@ func (w world) report(t *testing.T) Report {
 		}
 		for range n {
 			counted.Add(&tcp.Socket{
-				State: st, Known: ^tcp.Facts(0), Local: local, Inode: 1, LastDataSent: w.sentAgo,
+				State: st, Known: tells, Local: local, Inode: 1, LastDataSent: w.sentAgo,
 				Remote: netip.AddrPortFrom(netip.MustParseAddr(client), 50000),
 			})
 		}
@@ -105,6 +110,7 @@ func reports(t *testing.T) map[string]Report {
 		"empty":    world{listens: true, policy: []string{"feed_age=30"}}.report(t),
 		"fallback": world{listens: true, sessions: healthy, source: "procnet (sockdiag: socket: operation not permitted)"}.report(t),
 		"blind":    world{listens: true, sessions: healthy, blind: tcp.Set(tcp.TimeWait)}.report(t),
+		"dumb":     world{listens: true, sessions: healthy, dumb: true, source: "gopsutil"}.report(t),
 		"failed":   failed,
 		"usage":    {Service: "MDFRONT", Usage: true, Failure: "-c: '5x' is not a range: the end '5x' is not a number"},
 	}
@@ -185,16 +191,18 @@ func TestLimits(t *testing.T) {
 		w.sessions = append(w.sessions, fmt.Sprintf("close_wait 10.%d.%d.7 1", i/250, i%250))
 	}
 	r := w.report(t)
-	out := Nagios(r, Style{Verbose: 2})
-	if len(out) > 8<<10 {
-		t.Errorf("%d bytes of output", len(out))
+	for n := range 64 { // so that the limit falls anywhere in a line
+		r.Name = strings.Repeat("x", n)
+		out := Nagios(r, Style{Verbose: 2})
+		lines := strings.Split(strings.TrimSpace(string(out)), "\n")
+		if last := lines[len(lines)-1]; len(out) > 8<<10 || len(out) < 8000 || !strings.HasSuffix(last, " more lines") {
+			t.Errorf("%d bytes that end with %q", len(out), last)
+		}
 	}
-	lines := strings.Split(strings.TrimSpace(string(out)), "\n")
-	if last := lines[len(lines)-1]; !strings.HasSuffix(last, " more lines") || len(out) < 7<<10 {
-		t.Errorf("%d bytes that end with %q", len(out), last)
-	}
-	if text, _, _ := strings.Cut(lines[0], " | "); utf8.RuneCountInString(text) >= 200 {
-		t.Errorf("%d characters of text", utf8.RuneCountInString(text))
+	r.Name = w.name
+	first, _, _ := strings.Cut(string(Nagios(r, Style{})), " | ")
+	if utf8.RuneCountInString(first) >= 200 {
+		t.Errorf("%d characters of text", utf8.RuneCountInString(first))
 	}
 	r.Failure, r.Result = "line 3:\tnot a row: \"a|b\"\x00\n\xff:"+strings.Repeat("x", 300), nil
 	for _, f := range []func(Report, Style) []byte{Nagios, HostMonitor, Value} {

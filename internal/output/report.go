@@ -181,7 +181,7 @@ func line(text string, limit int) string {
 		switch {
 		case r == '|':
 			return '/'
-		case unicode.IsControl(r) || r == unicode.ReplacementChar || !unicode.IsPrint(r) && r != ' ':
+		case r == unicode.ReplacementChar || !unicode.IsPrint(r):
 			return ' '
 		}
 		return r

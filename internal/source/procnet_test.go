@@ -3,6 +3,7 @@ package source
 import (
 	"context"
 	"encoding/binary"
+	"errors"
 	"fmt"
 	"io"
 	"io/fs"
@@ -81,6 +82,21 @@ func TestProcRowTwiceCountsOnce(t *testing.T) {
 	got, err := procLook(binary.LittleEndian, map[string]string{"tcp": procHeader + row + twin + row}, anyPort)
 	if err != nil || strings.Count(got, "\n") != 2 {
 		t.Errorf("got %q, %v; want two rows", got, err)
+	}
+}
+
+// TestGarbledRowsOfOthers: what cannot be read may have been ours.
+func TestGarbledRowsOfOthers(t *testing.T) {
+	q := Query{Ports: tcp.Ports{{Lo: 1, Hi: 1}}}
+	for _, row := range []string{
+		"   0: 0100007F:A0FDE 0900007F:C350 01 00000000:00000000 00:00000000 00000000     0        0 12345 1\n",
+		"   0:x0100007F:A0FD 0900007F:C350 01 00000000:00000000 00:00000000 00000000     0        0 12345 1\n",
+		"   0: 0100007F A0FD 0900007F:C350 01 00000000:00000000 00:00000000 00000000     0        0 12345 1\n",
+		"   0: 0100007F:A0F\n",
+	} {
+		if got, err := procLook(binary.LittleEndian, map[string]string{"tcp": procHeader + row}, q); !errors.Is(err, errGarbled) {
+			t.Errorf("%q reads %q, %v", row, got, err)
+		}
 	}
 }
 

@@ -232,6 +232,21 @@ func TestRetry(t *testing.T) {
 	}
 }
 
+// TestNoTimeToRetry: when the time is over a failed dump is not made again.
+func TestNoTimeToRetry(t *testing.T) {
+	ctx, cancel := context.WithCancel(context.Background())
+	asked := 0
+	kernel := func(context.Context, []byte, func([]byte) (bool, error)) error {
+		asked++
+		cancel()
+		return errInterrupted
+	}
+	err := diag{kernel, binary.LittleEndian}.look(ctx, anyPort, func() Visit { return nil })
+	if !errors.Is(err, errInterrupted) || asked != 1 {
+		t.Errorf("%v after %d dumps", err, asked)
+	}
+}
+
 // TestOldRequestRefused: a kernel without the old request is asked per family.
 func TestOldRequestRefused(t *testing.T) {
 	for _, refusal := range []syscall.Errno{syscall.ENOENT, syscall.EINVAL, syscall.EOPNOTSUPP} {

@@ -139,7 +139,7 @@ type Result struct {
 // Result works out the metrics. A metric is unknown as soon as one of the sockets
 // it is made of did not tell what it needs.
 func (t *Tally) Result() Result {
-	r := Result{Rules: t.rules, States: t.states, Listeners: slices.Clone(t.listeners)}
+	r := Result{Rules: t.rules, States: t.states, Listeners: t.listeners}
 	abnormalClients := 0
 	for _, c := range t.clients {
 		r.Clients = append(r.Clients, *c)

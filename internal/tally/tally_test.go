@@ -88,17 +88,6 @@ func TestEdges(t *testing.T) {
 	check(t, tallied(rules, now, old), want)
 	check(t, tallied(rules, old, now), want)
 
-	counted := New(rules)
-	l := listener("0.0.0.0:41213", 0, 1)
-	counted.Add(&l)
-	before := counted.Result()
-	l.Local = netip.MustParseAddrPort("0.0.0.0:41212")
-	counted.Add(&l)
-	counted.Result()
-	if len(before.Listeners) != 1 || before.Listeners[0].Local.Port() != 41213 {
-		t.Errorf("a finished result changed to %v", before.Listeners)
-	}
-
 	if got := (Value{N: 123456789012345678}).String(); got != "123456789012345680" {
 		t.Errorf("a large number is %s", got)
 	}
