@@ -334,3 +334,28 @@ func TestWithoutNetlink(t *testing.T) {
 		t.Errorf("exit %d, %s", code, out)
 	}
 }
+
+// TestNRPECommands runs the commands of contrib/nrpe as NRPE does, by a shell.
+func TestNRPECommands(t *testing.T) {
+	population.Need(t)
+	text, err := os.ReadFile("../contrib/nrpe/frontsockets.cfg")
+	if err != nil {
+		t.Fatal(err)
+	}
+	dir := programs(t)
+	commands := regexp.MustCompile(`(?m)^command\[\w+\]=/usr/lib/nagios/plugins/(check_\w+ -n (\w+) -p (\d+) .*)$`).FindAllStringSubmatch(string(text), -1)
+	if len(commands) != 2 {
+		t.Fatalf("found %d commands", len(commands))
+	}
+	for _, c := range commands {
+		command, name, port := filepath.Join(dir, c[1]), c[2], c[3]
+		if out, code := run(t, exec.Command("sh", "-c", command)); code != 2 || !strings.Contains(out, "nothing listens on port "+port) {
+			t.Errorf("%s: exit %d, %s", c[1], code, out)
+		}
+		population.Listen(t, "tcp4", "127.0.0.1:"+port).Make("established", 2, "127.0.0.1")
+		out, code := run(t, exec.Command("sh", "-c", command+" --normal established,listen,time_wait,close_wait,fin_wait2,syn_recv"))
+		if code != 0 || !strings.Contains(out, " OK: "+name+" :"+port+" has 0 abnormal sockets, 2 established ") {
+			t.Errorf("%s: exit %d, %s", c[1], code, out)
+		}
+	}
+}
