@@ -142,6 +142,7 @@ func TestKnownPopulation(t *testing.T) {
 	}
 	for args, want := range map[string]int{
 		"-c 82": 0, "-c 81": 2, "-w 10 -c 81": 2, "-w 10 -c 82": 1, "-c @82:": 2, "-c 10:5": 3, "-c 5x": 3, "-c @": 3,
+		"-a 127.0.0.1 -a 10.0.0.1 -c 81": 2, "-a 10.0.0.1 -a 127.0.0.1 -c 81": 2,
 		"-a 127.0.0.1 -c 82": 0, "-a 127.0.0.0/8 -c 81": 2, "-a 127.0.0.2": 2, "-p 41214": 2, "-p 41214 --no-listener ok": 0,
 	} {
 		if out, code := run(t, exec.Command(program, strings.Fields(args)...)); code != want {

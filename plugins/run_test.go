@@ -76,6 +76,7 @@ func TestWrongUsage(t *testing.T) {
 		"-p 0":                  "-p: '0' is not a port or range of ports: ports are 1 to 65535",
 		"-p 70000":              "-p: '70000' is not a port or range of ports: ports are 1 to 65535",
 		"-p 5-3":                "-p: '5-3' is not a range of ports: 5 is over 3",
+		"-t 0 -p 0 -c x":        "-p: '0' is not a port or range of ports: ports are 1 to 65535",
 		"-p 41213 -p x":         "-p: 'x' is not a port or range of ports: a port is written in digits",
 		"-p":                    "expected argument for flag '-p, --port', see --help",
 		"-a front7":             "-a: 'front7' is not an IP address or CIDR prefix; use one such as 10.1.2.3 or 10.1.0.0/16",
