@@ -60,26 +60,29 @@ func (p Profile) Run(args []string, _ io.Reader, stdout, _ io.Writer) int {
 	// A reader that went away is a failed write, and no death by signal.
 	signal.Ignore(syscall.SIGPIPE)
 
-	out, code := p.respond(args)
+	out, code := p.guarded(func() ([]byte, int) { return p.respond(args) })
 	return write(stdout, out, code)
 }
 
-// respond is what to print and the exit code. A panic in here is an UNKNOWN too.
-func (p Profile) respond(args []string) (out []byte, code int) {
-	var s settings
-	report := output.Report{Service: p.Service}
+// guarded turns a panic into an UNKNOWN. A panic of the look does not come this far;
+// this one may be of the rendering, so there is no format to be trusted.
+func (p Profile) guarded(respond func() ([]byte, int)) (out []byte, code int) {
 	defer func() {
 		if cause := recover(); cause != nil {
-			report.Result, report.Failure = nil, bug(cause)
-			out, code = output.Nagios(report, s.style), exitUnknown
+			out, code = []byte(p.Service+" UNKNOWN: "+bug(cause)+"\n"), exitUnknown
 		}
 	}()
+	return respond()
+}
+
+// respond is what to print, and the exit code.
+func (p Profile) respond(args []string) (out []byte, code int) {
 	s, err := p.parse(args)
 	var shown errShown
 	if errors.As(err, &shown) {
 		return []byte(shown), exitUnknown
 	}
-	report.Name, report.Ports, report.Policy = s.name, s.query.Ports, s.policy
+	report := output.Report{Service: p.Service, Name: s.name, Ports: s.query.Ports, Policy: s.policy}
 	if err != nil {
 		report.Usage, report.Failure = true, err.Error()
 	} else {

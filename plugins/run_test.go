@@ -152,6 +152,15 @@ func TestThresholds(t *testing.T) {
 	}
 }
 
+func TestPerfdataHasTheThresholds(t *testing.T) {
+	got, _ := check(t, front(82), "-w", "10", "-c", "90", "-w", "time_wait=@5:")
+	for _, want := range []string{" | 'abnormal'=82;10;90;0 ", " 'time_wait'=82;@5:;;0 "} {
+		if !strings.Contains(got, want) {
+			t.Errorf("%q is not in %s", want, got)
+		}
+	}
+}
+
 func TestHostMonitor(t *testing.T) {
 	for n, want := range map[int]string{49: "ScriptRes:Ok:49\n", 50: "ScriptRes:Bad:50 socket disconnect\n"} {
 		if got, code := check(t, front(n), "-f", "hostmonitor"); code != 0 || got != want {
@@ -224,15 +233,16 @@ func TestRestart(t *testing.T) {
 
 // TestPanicOutside: a panic that no look is to blame for is UNKNOWN as well.
 func TestPanicOutside(t *testing.T) {
-	p := MDFront
-	p.Critical = "no range" // of a profile, so that not even the options can be read
-	p.look = func(context.Context, []source.Source, source.Query, func(source.Source) source.Visit) (source.Seen, error) {
-		return source.Seen{Passed: []error{nil}}, nil
-	}
-	if got, code := check(t, p); code != 3 || !strings.HasPrefix(got, "MDFRONT UNKNOWN: -c: 'no range' is not a range: ") {
+	out, code := MDFront.guarded(func() ([]byte, int) { panic("torn") })
+	if got := string(out); code != 3 || !strings.HasPrefix(got, "MDFRONT UNKNOWN: this check has a bug: torn, at run_test.go:") || !strings.HasSuffix(got, "\n") {
 		t.Errorf("exit %d, %s", code, got)
 	}
-	p.Critical = "5"
+	// One of the verdict has the format that was asked for.
+	p := MDFront
+	p.look = func(_ context.Context, _ []source.Source, _ source.Query, begin func(source.Source) source.Visit) (source.Seen, error) {
+		begin(source.Source{})
+		return source.Seen{Passed: []error{nil}}, nil
+	}
 	if got, code := check(t, p, "-f", "hostmonitor"); code != 0 || !strings.HasPrefix(got, "ScriptRes:Unknown:this check has a bug, ") {
 		t.Errorf("exit %d, %s", code, got)
 	}
@@ -271,7 +281,12 @@ func TestWhereAndWhen(t *testing.T) {
 	}
 }
 
-func TestNameLength(t *testing.T) {
+func TestNames(t *testing.T) {
+	for _, name := range []string{"a|b", "a\nb", "\x1b[31m", "\xff", "a\u202eb"} {
+		if got, code := check(t, front(0), "-n", name); code != 3 || !strings.HasPrefix(got, "MDFRONT UNKNOWN: -n: ") {
+			t.Errorf("%q: exit %d, %s", name, code, got)
+		}
+	}
 	if got, code := check(t, front(0), "-n", strings.Repeat("前", 64)); code != 0 {
 		t.Errorf("64 characters: exit %d, %s", code, got)
 	}
