@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"runtime/debug"
 	"strings"
+
+	"frontsockets/internal/tally"
 )
 
 // help is what follows the options in --help.
@@ -31,6 +33,14 @@ Examples:
 Exit codes: 0 OK, 1 WARNING, 2 CRITICAL, 3 UNKNOWN, help, version and wrong usage.
 With -f hostmonitor 0 for every answer, 3 for wrong usage.
 `, wrap(metricNames(), 76), p.Program, p.Port, strings.Trim(p.Critical, "@:"))
+}
+
+func metricNames() string {
+	names := make([]string, tally.NumMetrics)
+	for m := range tally.NumMetrics {
+		names[m] = m.String()
+	}
+	return strings.Join(names, " ")
 }
 
 // wrap breaks words into indented lines.

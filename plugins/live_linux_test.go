@@ -151,6 +151,26 @@ func TestKnownPopulation(t *testing.T) {
 	}
 }
 
+// TestFullAcceptQueue: a front that accepts nothing is CRITICAL while not one socket
+// is abnormal, and HostMonitor hears why.
+func TestFullAcceptQueue(t *testing.T) {
+	population.Need(t)
+	f := population.Listen(t, "tcp4", "127.0.0.1:41215")
+	f.Backlog(2)
+	f.Make("unaccepted", 2, "127.0.0.1")
+	program := filepath.Join(programs(t), "check_mdfront_sockets")
+	if out, code := run(t, exec.Command(program, "-p", "41215")); code != 0 || !strings.Contains(out, " 'accept_queue'=2;;;0 'accept_queue_pct'=100%;;;0 'unaccepted'=2;") {
+		t.Errorf("a queue at its backlog: exit %d, %s", code, out)
+	}
+	f.Make("unaccepted", 1, "127.0.0.1")
+	if out, code := run(t, exec.Command(program, "-p", "41215")); code != 2 || !strings.HasPrefix(out, "MDFRONT CRITICAL: accept queue of port 41215 is full, 3 of 2; :41215 has 0 abnormal sockets, 3 established from 1 client | ") {
+		t.Errorf("exit %d, %s", code, out)
+	}
+	if out, code := run(t, exec.Command(program, "-p", "41215", "-f", "hostmonitor")); code != 0 || out != "ScriptRes:Bad:0 accept queue of port 41215 is full, 3 of 2\n" {
+		t.Errorf("exit %d, %s", code, out)
+	}
+}
+
 // bySS counts the sockets of a local port by state, as ss spells it.
 func bySS(t *testing.T, port string) map[string]int {
 	t.Helper()

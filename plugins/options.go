@@ -103,7 +103,7 @@ func formatAnyway(args []string) output.Format {
 		Format string `short:"f" long:"format" default:"nagios"`
 	}
 	// The error is the one that brought us here.
-	_, _ = flags.NewParser(&o, flags.IgnoreUnknown).ParseArgs(args)
+	_, _ = flags.NewParser(&o, flags.IgnoreUnknown|flags.PassDoubleDash).ParseArgs(args)
 	f, err := output.ByName(o.Format)
 	if err != nil {
 		f, _ = output.ByName("nagios")
@@ -164,7 +164,7 @@ func (p Profile) settings(o options) (settings, error) {
 	s.sources, cause = source.ByName(o.Source)
 	reject("-s", cause)
 	s.style.Metric, cause = tally.ParseMetric(o.Metric)
-	reject("--metric", allowed(cause, metricNames()))
+	reject("--metric", allowed(cause, "one of those in --help"))
 	s.style.Number = o.Reply == "number"
 	if o.Reply != "number" && o.Reply != "text" {
 		reject("--reply", fmt.Errorf("'%s' is not a reply; use text or number", o.Reply))
@@ -182,14 +182,6 @@ func allowed(cause error, what string) error {
 	return fmt.Errorf("%w; use %s", cause, what)
 }
 
-func metricNames() string {
-	names := make([]string, tally.NumMetrics)
-	for m := range tally.NumMetrics {
-		names[m] = m.String()
-	}
-	return strings.Join(names, " ")
-}
-
 // parseThresholds reads [METRIC=]RANGE words into one range for each metric.
 func parseThresholds(words []string) (verdict.Thresholds, error) {
 	thresholds := verdict.Thresholds{}
@@ -200,7 +192,7 @@ func parseThresholds(words []string) (verdict.Thresholds, error) {
 		}
 		metric, err := tally.ParseMetric(name)
 		if err != nil {
-			return nil, allowed(err, metricNames())
+			return nil, allowed(err, "one of those in --help")
 		}
 		limit, err := threshold.Parse(text)
 		if err != nil {
@@ -223,6 +215,9 @@ func parsePrefix(s string) (netip.Prefix, error) {
 		if errAddr != nil || addr.Zone() != "" {
 			return netip.Prefix{}, fmt.Errorf("'%s' is not an IP address or CIDR prefix; use one such as 10.1.2.3 or 10.1.0.0/16", s)
 		}
+		if addr.IsUnspecified() {
+			return netip.Prefix{}, fmt.Errorf("'%s' is where listeners listen, and no session's address; leave -a out for any", s)
+		}
 		prefix = netip.PrefixFrom(addr, addr.BitLen())
 	}
 	const mappedBits = 96
@@ -244,10 +239,11 @@ func checkName(name string) error {
 
 // parseDuration reads seconds ("5", "2.5") or a duration ("500ms"), above 0.
 func parseDuration(s string) (time.Duration, error) {
-	d, err := time.ParseDuration(s)
-	if err != nil {
-		d, err = time.ParseDuration(s + "s")
+	withUnit := s
+	if strings.Trim(s, "0123456789.") == "" {
+		withUnit += "s"
 	}
+	d, err := time.ParseDuration(withUnit)
 	if err != nil || d <= 0 {
 		return 0, fmt.Errorf("'%s' is not a time above 0; use seconds such as 5, or a duration such as 500ms", s)
 	}

@@ -69,7 +69,8 @@ func (p Profile) Run(args []string, _ io.Reader, stdout, _ io.Writer) int {
 func (p Profile) guarded(respond func() ([]byte, int)) (out []byte, code int) {
 	defer func() {
 		if cause := recover(); cause != nil {
-			out, code = []byte(p.Service+" UNKNOWN: "+bug(cause)+"\n"), exitUnknown
+			failed := output.Report{Service: p.Service, Usage: true, Failure: bug(cause)}
+			out, code = output.Nagios(failed, output.Style{}), exitUnknown
 		}
 	}()
 	return respond()
@@ -82,7 +83,8 @@ func (p Profile) respond(args []string) (out []byte, code int) {
 	if errors.As(err, &shown) {
 		return []byte(shown), exitUnknown
 	}
-	report := output.Report{Service: p.Service, Name: s.name, Ports: s.query.Ports, Policy: s.policy}
+	report := output.Report{Service: p.Service, Name: s.name, Ports: s.query.Ports, Policy: s.policy, Time: time.Now()}
+	report.Host, _ = os.Hostname() // without it the report is as good
 	if err != nil {
 		report.Usage, report.Failure = true, err.Error()
 	} else {
@@ -93,9 +95,6 @@ func (p Profile) respond(args []string) (out []byte, code int) {
 
 // check looks and judges, within the time limit.
 func (p Profile) check(s settings, report *output.Report) {
-	report.Time = time.Now()
-	report.Host, _ = os.Hostname() // without it the report is as good
-
 	ctx, cancel := context.WithTimeout(context.Background(), s.timeout)
 	defer cancel()
 	answers := make(chan answer, 1)
@@ -121,13 +120,15 @@ func (p Profile) check(s settings, report *output.Report) {
 	case a.err != nil:
 		report.Failure = a.err.Error()
 	default:
-		report.Source, report.Result, report.Verdict = a.source, &a.result, a.verdict
+		report.Source, report.Passed = a.source, a.passed
+		report.Result, report.Verdict = &a.result, a.verdict
 	}
 }
 
 // answer is what a look came to.
 type answer struct {
 	source  string
+	passed  string // why no better source spoke
 	result  tally.Result
 	verdict verdict.Verdict
 	err     error
@@ -150,11 +151,11 @@ func (p Profile) judge(ctx context.Context, s settings) answer {
 		return answer{err: err}
 	}
 	result := t.Result()
-	return answer{source: seen.String(), result: result, verdict: verdict.Judge(s.policy, s.query.Ports, result)}
+	return answer{source: seen.Name, passed: seen.Why(), result: result, verdict: verdict.Judge(s.policy, s.query.Ports, result)}
 }
 
 // bug describes a panic, with the line that panicked: in the stack, the second
-// line under the frame of the last "panic(".
+// line under the topmost frame "panic(".
 func bug(cause any) string {
 	place := "an unknown place"
 	_, after, _ := strings.Cut(string(debug.Stack()), "\npanic(")
@@ -167,7 +168,7 @@ func bug(cause any) string {
 // write prints the answer and gives the exit code, which is UNKNOWN's if the
 // answer could not be written, or not in the time that a reader may be slow.
 func write(w io.Writer, b []byte, code int) int {
-	const patience = 5 * time.Second
+	const patience = 3 * time.Second // with the usual -t still under the 10 s of check_nrpe
 	if f, ok := w.(*os.File); ok && closed(f) {
 		return exitUnknown
 	}

@@ -69,8 +69,8 @@ func TestWrongUsage(t *testing.T) {
 		"-w 10:5":               "-w: '10:5' is not a range: the start 10 is above the end 5" + ranges,
 		"-c feed_age=30s":       "-c: '30s' is not a range: the end '30s' is not a number" + ranges,
 		"-c feed_age=":          "-c: '' is not a range: a number is missing" + ranges,
-		"-c sockets=3":          "-c: 'sockets' is not a metric; use abnormal established",
-		"-c =3":                 "-c: '' is not a metric; use abnormal established",
+		"-c sockets=3":          "-c: 'sockets' is not a metric; use one of those in --help",
+		"-c =3":                 "-c: '' is not a metric; use one of those in --help",
 		"-c 5 -c abnormal=6":    "-c: 'abnormal=6' is a second range for abnormal, which has 5",
 		"-w -5:5":               "expected argument for flag '-w, --warning', but got option '-5:5' (a value that starts with '-' is written behind '=': -w=-5:5), see --help",
 		"-p 0":                  "-p: '0' is not a port or range of ports: ports are 1 to 65535",
@@ -80,6 +80,9 @@ func TestWrongUsage(t *testing.T) {
 		"-p 41213 -p x":         "-p: 'x' is not a port or range of ports: a port is written in digits",
 		"-p":                    "expected argument for flag '-p, --port', see --help",
 		"-a front7":             "-a: 'front7' is not an IP address or CIDR prefix; use one such as 10.1.2.3 or 10.1.0.0/16",
+		"-a 0.0.0.0":            "-a: '0.0.0.0' is where listeners listen, and no session's address; leave -a out for any",
+		"-a ::":                 "-a: '::' is where listeners listen, and no session's address; leave -a out for any",
+		"-t 1m30":               "-t: '1m30' is not a time above 0; use seconds such as 5, or a duration such as 500ms",
 		"-a 10.0.0.0/33":        "-a: '10.0.0.0/33' is not an IP address or CIDR prefix; use one such as 10.1.2.3 or 10.1.0.0/16",
 		"-a fe80::1%eth0":       "-a: 'fe80::1%eth0' is not an IP address or CIDR prefix; use one such as 10.1.2.3 or 10.1.0.0/16",
 		"-n a|b":                "-n: 'a/b' is not a name; use up to 64 printable characters and no pipe",
@@ -92,7 +95,7 @@ func TestWrongUsage(t *testing.T) {
 		"--top=-1":              "--top: '-1' is not a number from 0 to 65535",
 		"-s ss":                 "-s: 'ss' is not a source; use one of auto, sockdiag, procnet, gopsutil",
 		"-f xml":                "-f: 'xml' is not a format; use one of nagios, hostmonitor, json, value",
-		"--metric listen":       "--metric: 'listen' is not a metric; use abnormal established",
+		"--metric listen":       "--metric: 'listen' is not a metric; use one of those in --help",
 		"--reply words":         "--reply: 'words' is not a reply; use text or number",
 		"-t 0":                  "-t: '0' is not a time above 0; use seconds such as 5, or a duration such as 500ms",
 		"-t -1":                 "expected argument for flag '-t, --timeout', but got option '-1' (a value that starts with '-' is written behind '=': -w=-5:5), see --help",
@@ -233,8 +236,8 @@ func TestRestart(t *testing.T) {
 
 // TestPanicOutside: a panic that no look is to blame for is UNKNOWN as well.
 func TestPanicOutside(t *testing.T) {
-	out, code := MDFront.guarded(func() ([]byte, int) { panic("torn") })
-	if got := string(out); code != 3 || !strings.HasPrefix(got, "MDFRONT UNKNOWN: this check has a bug: torn, at run_test.go:") || !strings.HasSuffix(got, "\n") {
+	out, code := MDFront.guarded(func() ([]byte, int) { panic("torn|\n") })
+	if got := string(out); code != 3 || !strings.HasPrefix(got, "MDFRONT UNKNOWN: this check has a bug: torn/ , at run_test.go:") || strings.Index(got, "\n") != len(got)-1 {
 		t.Errorf("exit %d, %s", code, got)
 	}
 	// One of the verdict has the format that was asked for.
@@ -264,7 +267,14 @@ func TestBlindSource(t *testing.T) {
 
 // TestWhereAndWhen: JSON names this host and the time of the look.
 func TestWhereAndWhen(t *testing.T) {
-	got, _ := check(t, front(0), "-f", "json")
+	for _, args := range []string{"-f json", "-f json -p 0"} {
+		whereAndWhen(t, strings.Fields(args))
+	}
+}
+
+func whereAndWhen(t *testing.T, args []string) {
+	t.Helper()
+	got, _ := check(t, front(0), args...)
 	var doc struct {
 		Host string
 		Time time.Time

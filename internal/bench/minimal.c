@@ -5,6 +5,7 @@
  * single sock_diag dump that the check asks for, its rows counted and not decoded.
  * It is what the check is compared with, and no part of it.
  */
+#include <arpa/inet.h>
 #include <linux/inet_diag.h>
 #include <linux/netlink.h>
 #include <linux/sock_diag.h>
@@ -46,6 +47,7 @@ static int ask(int fd)
 	r.header.nlmsg_seq = 1;
 	r.body.idiag_ext = 1 << (INET_DIAG_INFO - 1) | 1 << (INET_DIAG_SKMEMINFO - 1);
 	r.body.idiag_states = ALL_STATES;
+	r.body.id.idiag_sport = htons(PORT); /* compared before the filter runs */
 	r.attribute.nla_len = sizeof r.attribute + sizeof r.filter;
 	r.attribute.nla_type = INET_DIAG_REQ_BYTECODE;
 	memcpy(r.filter, bytecode, sizeof bytecode);

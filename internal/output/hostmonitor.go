@@ -35,15 +35,13 @@ func (r Report) unknown() string {
 	return r.Verdict.Problems[0].Text
 }
 
-// trouble is the seed's words if the count is among the worst problems, and else
-// the worst problem.
+// trouble is the old script's words if the count is the worst problem, and else what is.
 func (r Report) trouble() string {
-	for _, p := range r.Verdict.Problems {
-		if p.Status == r.Status() && p.Metric == tally.Abnormal {
-			return "socket disconnect"
-		}
+	worst := r.Verdict.Problems[0]
+	if worst.Metric == tally.Abnormal {
+		return "socket disconnect"
 	}
-	return r.Verdict.Problems[0].Short
+	return worst.Short
 }
 
 // ascii replaces ':', at which HostMonitor may cut the reply, and what is not ASCII.

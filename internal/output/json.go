@@ -28,9 +28,9 @@ func JSON(r Report, style Style) []byte {
 		Time       string            `json:"time"`
 	}{
 		Name: r.Name, Ports: r.Ports.String(), Status: statusWord(r.Status()),
-		ExitCode: int(r.Status()), Reason: r.Reason(),
+		ExitCode: int(r.Status()), Reason: line(r.Reason()+r.remark(), maxOutput),
 		Clients: []jsonClient{}, Listeners: []jsonListener{},
-		Source: r.Source, Host: r.Host, Time: r.Time.Format(time.RFC3339),
+		Source: r.source(), Host: r.Host, Time: r.Time.Format(time.RFC3339),
 	}
 	for m, v := range r.values() {
 		m := tally.Metric(m)

@@ -16,6 +16,7 @@ import (
 // perfdata survives the 1 KiB packets of old NRPEs as far as it can.
 const (
 	maxText   = 199
+	maxRemark = 90
 	maxOutput = 8 << 10
 )
 
@@ -25,7 +26,8 @@ const (
 // before them.
 func Nagios(r Report, style Style) []byte {
 	var b strings.Builder
-	b.WriteString(line(r.Service+" "+statusWord(r.Status())+": "+r.Reason(), maxText))
+	remark := line(r.remark(), maxRemark) // whatever else is cut, this is not
+	b.WriteString(line(r.Service+" "+statusWord(r.Status())+": "+r.Reason(), maxText-len(remark)) + remark)
 	if !r.Usage {
 		b.WriteString(" |")
 		for m, v := range r.values() {
@@ -60,7 +62,7 @@ func details(b *strings.Builder, r Report, style Style) {
 	var lines []string
 	add := func(format string, args ...any) { lines = append(lines, line(fmt.Sprintf(format, args...), 500)) }
 
-	add("source: %s", r.Source)
+	add("source: %s", r.source())
 	for _, p := range r.Verdict.Problems {
 		add("%s: %s", statusWord(p.Status), p.Text)
 	}
@@ -96,7 +98,7 @@ func queue(l tally.Listener) string {
 		s += fmt.Sprintf(" of %d", l.Backlog)
 	}
 	if l.Known.Has(tcp.KnowsDrops) {
-		s += fmt.Sprintf(", %d dropped since it listens", l.Drops)
+		s += fmt.Sprintf(", %d drops since it listens", l.Drops)
 	}
 	return s
 }

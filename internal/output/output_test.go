@@ -40,14 +40,14 @@ func critical(t *testing.T, words ...string) verdict.Policy {
 
 // world is a front with sessions as "STATE CLIENT COUNT".
 type world struct {
-	name, source string
-	listens      bool
-	queue        uint32
-	sentAgo      time.Duration
-	sessions     []string
-	blind        tcp.StateSet
-	dumb         bool // the source tells nothing but states and addresses
-	policy       []string
+	name, source, passed string
+	listens              bool
+	queue                uint32
+	sentAgo              time.Duration
+	sessions             []string
+	blind                tcp.StateSet
+	dumb                 bool // the source tells nothing but states and addresses
+	policy               []string
 }
 
 func (w world) report(t *testing.T) Report {
@@ -84,7 +84,7 @@ func (w world) report(t *testing.T) Report {
 	r := Report{
 		Service: "MDFRONT", Name: w.name, Ports: tcp.Ports{{Lo: 41213, Hi: 41213}},
 		Policy: critical(t, append([]string{"abnormal=@50:"}, w.policy...)...), Result: &result,
-		Source: w.source, Host: "front7.example", Time: time.Date(2026, 11, 23, 9, 30, 0, 0, time.UTC),
+		Source: w.source, Passed: w.passed, Host: "front7.example", Time: time.Date(2026, 11, 23, 9, 30, 0, 0, time.UTC),
 	}
 	if r.Source == "" {
 		r.Source = "sockdiag"
@@ -108,7 +108,7 @@ func reports(t *testing.T) map[string]Report {
 		"feed":     world{name: "front7", listens: true, sentAgo: 42 * time.Second, sessions: healthy, policy: []string{"feed_age=30"}}.report(t),
 		"both":     world{listens: true, sentAgo: 42 * time.Second, sessions: looping, policy: []string{"feed_age=30", "clients=2"}}.report(t),
 		"empty":    world{listens: true, policy: []string{"feed_age=30"}}.report(t),
-		"fallback": world{listens: true, sessions: healthy, source: "procnet (sockdiag: socket: operation not permitted)"}.report(t),
+		"fallback": world{listens: true, sessions: healthy, source: "procnet", passed: "sockdiag: socket: operation not permitted"}.report(t),
 		"blind":    world{listens: true, sessions: healthy, blind: tcp.Set(tcp.TimeWait)}.report(t),
 		"dumb":     world{listens: true, sessions: healthy, dumb: true, source: "gopsutil"}.report(t),
 		"failed":   failed,
@@ -204,6 +204,11 @@ func TestLimits(t *testing.T) {
 	if utf8.RuneCountInString(first) >= 200 {
 		t.Errorf("%d characters of text", utf8.RuneCountInString(first))
 	}
+	r.Source, r.Passed = "procnet", "sockdiag: socket: operation not permitted"
+	first, _, _ = strings.Cut(string(Nagios(r, Style{})), " | ")
+	if utf8.RuneCountInString(first) != 199 || !strings.HasSuffix(first, "...; seen by procnet (sockdiag: socket: operation not permitted)") {
+		t.Errorf("the source of second choice is cut off: %s", first)
+	}
 	r.Failure, r.Result = "line 3:\tnot a row: \"a|b\"\x00\n\xff:"+strings.Repeat("x", 300), nil
 	for _, f := range []func(Report, Style) []byte{Nagios, HostMonitor, Value} {
 		got := string(f(r, Style{}))
@@ -214,7 +219,7 @@ func TestLimits(t *testing.T) {
 	if got := string(HostMonitor(r, Style{})); strings.Count(got, ":") != 2 || strings.ContainsFunc(got, func(r rune) bool { return r > '~' }) {
 		t.Errorf("not a line for HostMonitor: %q", got)
 	}
-	if !json.Valid(JSON(r, Style{})) {
+	if !json.Valid(JSON(r, Style{})) || strings.ContainsAny(string(JSON(r, Style{})), "\x00\x7f\x85") {
 		t.Errorf("not JSON: %s", JSON(r, Style{}))
 	}
 }

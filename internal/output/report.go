@@ -32,7 +32,8 @@ type Report struct {
 	// Usage says that Failure is the fault of the command line: nothing was asked.
 	Usage bool
 
-	Source string // the source that spoke, and why the better ones did not
+	Source string // the source that spoke
+	Passed string // why no better source did, or empty
 	Host   string
 	Time   time.Time
 }
@@ -122,10 +123,23 @@ func (r Report) Reason() string {
 			parts = append(parts, p.Text)
 		}
 	}
-	if strings.Contains(r.Source, " ") { // not the source of first choice
-		parts = append(parts, "seen by "+r.Source)
-	}
 	return strings.Join(parts, "; ")
+}
+
+// source is the source that spoke and, if it was not the first choice, why.
+func (r Report) source() string {
+	if r.Passed == "" {
+		return r.Source
+	}
+	return r.Source + " (" + r.Passed + ")"
+}
+
+// remark is the end of the sentence if a source of second choice spoke.
+func (r Report) remark() string {
+	if r.Passed == "" {
+		return ""
+	}
+	return "; seen by " + r.source()
 }
 
 // summary counts: "73 abnormal sockets (60 TIME_WAIT, 13 CLOSE_WAIT) from 4

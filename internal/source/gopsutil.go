@@ -2,6 +2,7 @@ package source
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"math"
 	"net/netip"
@@ -21,6 +22,12 @@ func gopsutil() Source {
 
 func lookGopsutil(ctx context.Context, q Query, begin func() Visit) error {
 	if err := gopsutilRight(); err != nil {
+		return err
+	}
+	// On Linux it reads /proc/net/tcp and leaves out the rows that it cannot read.
+	everything := Query{Ports: tcp.Ports{{Lo: 1, Hi: math.MaxUint16}}}
+	err := procNet().Look(ctx, everything, func() Visit { return func(*tcp.Socket) {} })
+	if err != nil && !errors.Is(err, errors.ErrUnsupported) {
 		return err
 	}
 	// Without this a variable HOST_PROC in the environment could name other tables.

@@ -5,6 +5,7 @@ import (
 	"context"
 	"encoding/binary"
 	"fmt"
+	"net"
 	"net/netip"
 	"os"
 	"os/exec"
@@ -212,10 +213,52 @@ func TestDropsAndFullAcceptQueue(t *testing.T) {
 	f.Make("unaccepted", 3, "127.0.0.1") // one over the backlog
 	f.Overflow(5)
 	rows := collect(t, sockDiag(), Query{Ports: tcp.Ports{{Lo: 41213, Hi: 41213}}})
+	if n := counts(rows)[tcp.Listen]; n != 1 {
+		t.Errorf("%d listeners, want 1", n)
+	}
 	for _, s := range rows {
 		if s.State == tcp.Listen && (s.RecvQ != 3 || s.SendQ != 2 || s.Drops == 0) {
 			t.Errorf("accept queue %d of %d with %d drops; want 3 of 2 and some drops", s.RecvQ, s.SendQ, s.Drops)
 		}
+	}
+}
+
+// TestMPTCP: a session of MPTCP is known for one, and one of plain TCP on the same
+// listener is not taken for it.
+func TestMPTCP(t *testing.T) {
+	population.Need(t)
+	var config net.ListenConfig
+	config.SetMultipathTCP(true)
+	l, err := config.Listen(context.Background(), "tcp4", "127.0.0.1:41613")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	for _, multipath := range []bool{true, false} {
+		var dialer net.Dialer
+		dialer.SetMultipathTCP(multipath)
+		peer, err := dialer.Dial("tcp4", "127.0.0.1:41613")
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer peer.Close()
+		front, err := l.Accept()
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer front.Close()
+		if is, err := front.(*net.TCPConn).MultipathTCP(); err != nil || is != multipath {
+			population.Skip(t, "this kernel has no MPTCP")
+		}
+	}
+	n := map[bool]int{}
+	for _, s := range collect(t, sockDiag(), Query{Ports: tcp.Ports{{Lo: 41613, Hi: 41613}}}) {
+		if s.State != tcp.Listen {
+			n[s.MPTCP]++
+		}
+	}
+	if n[true] != 1 || n[false] != 1 {
+		t.Errorf("%d sessions of MPTCP and %d of plain TCP, want one each", n[true], n[false])
 	}
 }
 
@@ -279,9 +322,8 @@ func TestDeadlineHolds(t *testing.T) {
 	defer cancel()
 	<-ctx.Done()
 	for _, s := range []Source{sockDiag(), procNet(), gopsutil()} {
-		seen, err := Look(ctx, []Source{s}, Query{Ports: tcp.Ports{{Lo: 1, Hi: 65535}}}, func(Source) Visit { return func(*tcp.Socket) {} })
-		if err == nil {
-			t.Errorf("%s answered after its time", seen)
+		if err := s.Look(ctx, anyPort, func() Visit { return func(*tcp.Socket) {} }); err == nil {
+			t.Errorf("%s answered after its time", s.Name)
 		}
 	}
 }

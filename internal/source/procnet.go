@@ -54,7 +54,8 @@ type procRows struct {
 	visit  Visit
 	row    tcp.Socket
 
-	// seen: a table that changes while it is read can show a row twice.
+	// seen: a table that changes while it is read can show a session twice, and in
+	// two states.
 	seen map[procID]struct{}
 }
 
@@ -153,13 +154,19 @@ func (p *procRows) line(line []byte) error {
 		SendQ:  tx, // 0 for a listener: not its backlog
 		Inode:  inode,
 	}
-	if timer == timerRetrans {
+	switch {
+	case state == tcp.SynRecv: // time-outs are counted here, also those that sent nothing
+		s.Known &^= tcp.KnowsRetransmits
+	case timer == timerRetrans:
 		s.Retransmits = uint8(min(retransmits, 0xff))
 	}
 	if !p.query.wants(s) {
 		return nil
 	}
-	id := procID{local, remote, inode}
+	id := procID{local: local, remote: remote}
+	if state == tcp.Listen { // several may share an address
+		id.inode = inode
+	}
 	if _, twice := p.seen[id]; !twice {
 		p.seen[id] = struct{}{}
 		p.visit(s)

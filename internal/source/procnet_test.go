@@ -78,10 +78,16 @@ func TestProcWithoutIPv6(t *testing.T) {
 
 func TestProcRowTwiceCountsOnce(t *testing.T) {
 	row := "   0: 0100007F:A0FD 0900007F:C350 01 00000000:00000000 00:00000000 00000000     0        0 77 1\n"
-	twin := strings.Replace(row, " 77 ", " 78 ", 1)
-	got, err := procLook(binary.LittleEndian, map[string]string{"tcp": procHeader + row + twin + row}, anyPort)
+	later := strings.NewReplacer(" 77 ", " 0 ", " 01 ", " 06 ").Replace(row) // the same session, closed meanwhile
+	got, err := procLook(binary.LittleEndian, map[string]string{"tcp": procHeader + row + later + row}, anyPort)
+	if err != nil || strings.Count(got, "\n") != 1 {
+		t.Errorf("got %q, %v; want one session", got, err)
+	}
+	listener := "   0: 0100007F:A0FD 00000000:0000 0A 00000000:00000000 00:00000000 00000000     0        0 77 1\n"
+	twin := strings.Replace(listener, " 77 ", " 78 ", 1)
+	got, err = procLook(binary.LittleEndian, map[string]string{"tcp": procHeader + listener + twin + listener}, anyPort)
 	if err != nil || strings.Count(got, "\n") != 2 {
-		t.Errorf("got %q, %v; want two rows", got, err)
+		t.Errorf("got %q, %v; want two listeners", got, err)
 	}
 }
 

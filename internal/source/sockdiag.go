@@ -1,6 +1,7 @@
 package source
 
 import (
+	"bytes"
 	"context"
 	"encoding/binary"
 	"errors"
@@ -34,13 +35,15 @@ const (
 	sockIDLen      = 48 // struct inet_diag_sockid
 	rowLen         = 72 // struct inet_diag_msg
 	attrHeaderLen  = 4
-	attrBytecode   = 1 // INET_DIAG_REQ_BYTECODE
-	attrInfo       = 2 // INET_DIAG_INFO: struct tcp_info
-	attrSKMemInfo  = 7 // INET_DIAG_SKMEMINFO: uint32[]
+	attrBytecode   = 1  // INET_DIAG_REQ_BYTECODE
+	attrInfo       = 2  // INET_DIAG_INFO: struct tcp_info
+	attrSKMemInfo  = 7  // INET_DIAG_SKMEMINFO: uint32[]
+	attrULPInfo    = 19 // INET_DIAG_ULP_INFO: attributes, the first the name of the protocol above
 	extInfo        = 1 << (attrInfo - 1)
 	extSKMemInfo   = 1 << (attrSKMemInfo - 1)
 	lastDataSentAt = 44 // tcp_info.tcpi_last_data_sent, ms
 	dropsAt        = 32 // SK_MEMINFO_DROPS
+	nestedFlag     = 0x8000
 	timerRetrans   = 1
 
 	// All states 1 to 12, so NEW_SYN_RECV too, and not 13: BOUND_INACTIVE adds
@@ -79,7 +82,8 @@ func (d diag) look(ctx context.Context, q Query, begin func() Visit) error {
 	return err
 }
 
-// retry starts over once when a dump failed, for a table that changed under it.
+// retry makes a dump that failed once more, whatever the reason: a table that changes
+// under the dump is the usual one, and a refusal is cheap to hear twice.
 func (d diag) retry(ctx context.Context, q Query, begin func() Visit, kind uint16, families ...uint8) error {
 	err := d.dump(ctx, q, begin(), kind, families)
 	if err == nil || ctx.Err() != nil {
@@ -308,6 +312,8 @@ func (d *diagRows) attributes(b []byte) error {
 		case kind == attrSKMemInfo && len(value) >= dropsAt+4:
 			d.row.Drops = d.order.Uint32(value[dropsAt:])
 			d.row.Known |= tcp.KnowsDrops
+		case kind&^nestedFlag == attrULPInfo && len(value) > attrHeaderLen:
+			d.row.MPTCP = bytes.HasPrefix(value[attrHeaderLen:], []byte("mptcp\x00"))
 		}
 		b = b[min(len(b), align4(length)):]
 	}

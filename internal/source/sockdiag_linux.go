@@ -22,12 +22,10 @@ func askKernel(ctx context.Context, request []byte, receive func([]byte) (bool, 
 		return fmt.Errorf("socket: %w", err)
 	}
 	defer unix.Close(fd)
-	if deadline, ok := ctx.Deadline(); ok {
-		// A blocked receive does not see the context.
-		left := unix.NsecToTimeval(max(time.Until(deadline), time.Millisecond).Nanoseconds())
-		if err := unix.SetsockoptTimeval(fd, unix.SOL_SOCKET, unix.SO_RCVTIMEO, &left); err != nil {
-			return fmt.Errorf("receive deadline: %w", err)
-		}
+	// A blocked receive does not see the context, so it wakes up to look at it.
+	wake := unix.NsecToTimeval(int64(50 * time.Millisecond))
+	if err := unix.SetsockoptTimeval(fd, unix.SOL_SOCKET, unix.SO_RCVTIMEO, &wake); err != nil {
+		return fmt.Errorf("receive deadline: %w", err)
 	}
 	if err := unix.Sendto(fd, request, 0, &unix.SockaddrNetlink{Family: unix.AF_NETLINK}); err != nil {
 		return fmt.Errorf("send: %w", err)
@@ -39,10 +37,12 @@ func askKernel(ctx context.Context, request []byte, receive func([]byte) (bool, 
 		// With MSG_TRUNC the length is the datagram's, even if the buffer is smaller.
 		n, from, err := unix.Recvfrom(fd, buf, unix.MSG_TRUNC)
 		switch {
-		case errors.Is(err, unix.EINTR):
+		case errors.Is(err, unix.EINTR), errors.Is(err, unix.EAGAIN):
 			continue
 		case err != nil:
 			return fmt.Errorf("receive: %w", err)
+		case n == 0:
+			return errors.New("receive: an empty datagram")
 		case n > len(buf):
 			return fmt.Errorf("receive: a datagram of %d bytes was cut to %d", n, len(buf))
 		}

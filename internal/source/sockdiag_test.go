@@ -110,6 +110,8 @@ func TestBrokenDumps(t *testing.T) {
 		{"the next request's answer", message(tcpDiagGetSock, 0, 2, row(tcp.Established, 1)), "answers request 2, not 1"},
 		{"nobody's answer", message(nlmsgDone, 0, 0, number(0)), "answers request 0, not 1"},
 		{"another kind of message", message(99, 0, 1, row(tcp.Established, 1)), "type 99"},
+		{"lost data", message(4, 0, 1, nil), "type 4"},
+		{"an end with half a status", message(nlmsgDone, 0, 1, []byte{0, 0, 0}), "status of 3 bytes"},
 		{"interrupted row", append(message(tcpDiagGetSock, nlmFDumpIntr, 1, row(tcp.Established, 1)), done...), "NLM_F_DUMP_INTR"},
 		{"interrupted end", append(bytes.Clone(good), message(nlmsgDone, nlmFDumpIntr, 1, number(0))...), "NLM_F_DUMP_INTR"},
 		{"failed at the end", append(bytes.Clone(good), message(nlmsgDone, 0, 1, number(-int32(syscall.ENOMEM)))...), "the dump ended: cannot allocate memory"},
@@ -192,6 +194,27 @@ func TestShortAttributes(t *testing.T) {
 		}
 		if has, want := got.Known.Has(tcp.KnowsDrops), test.memory == 36; has != want || want && got.Drops != 7 {
 			t.Errorf("skmeminfo of %d bytes: known %v, %d", test.memory, has, got.Drops)
+		}
+	}
+}
+
+// TestMPTCPAttribute: INET_DIAG_ULP_INFO names the protocol above, with or without the
+// flag of a nested attribute.
+func TestMPTCPAttribute(t *testing.T) {
+	for _, test := range []struct {
+		kind uint16
+		name string
+		want bool
+	}{{attrULPInfo, "mptcp\x00", true}, {attrULPInfo | nestedFlag, "mptcp\x00", true}, {attrULPInfo, "tls\x00", false}, {attrULPInfo, "", false}, {attrULPInfo - 1, "mptcp\x00", false}} {
+		body := append(row(tcp.Established, 1), attr(test.kind, attr(1, []byte(test.name)))...)
+		dump := append(message(tcpDiagGetSock, 0, 1, body), make([]byte, align4(len(body))-len(body))...)
+		dump = append(dump, message(nlmsgDone, 0, 1, nil)...)
+		var got tcp.Socket
+		err := diag{replay(dump), binary.LittleEndian}.look(context.Background(), anyPort, func() Visit {
+			return func(s *tcp.Socket) { got = *s }
+		})
+		if err != nil || got.MPTCP != test.want {
+			t.Errorf("attribute %#x %q: %v, %v", test.kind, test.name, got.MPTCP, err)
 		}
 	}
 }

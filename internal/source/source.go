@@ -31,8 +31,10 @@ func (q Query) wants(s *tcp.Socket) bool {
 	if len(q.Addresses) == 0 || s.State == tcp.Listen && local.IsUnspecified() {
 		return true
 	}
+	// An IPv6 prefix such as ::/0 covers IPv4-mapped addresses, which are unmapped here.
+	mapped := netip.AddrFrom16(local.As16())
 	for _, prefix := range q.Addresses {
-		if prefix.Contains(local) {
+		if prefix.Contains(local) || prefix.Contains(mapped) {
 			return true
 		}
 	}
@@ -83,13 +85,8 @@ type Seen struct {
 	Passed []error
 }
 
-// String is the source's name and, if it was not the first choice, why.
-func (s Seen) String() string {
-	if len(s.Passed) == 0 {
-		return s.Name
-	}
-	return s.Name + " (" + join(s.Passed) + ")"
-}
+// Why is why no better source spoke, or "".
+func (s Seen) Why() string { return join(s.Passed) }
 
 func join(errs []error) string {
 	texts := make([]string, len(errs))

@@ -27,6 +27,10 @@ func TestQueryWants(t *testing.T) {
 		{"10.1.0.7:41213", "192.168.0.0/16 10.1.0.0/16", tcp.TimeWait, true},
 		{"[2001:db8::7]:41213", "2001:db8::/32", tcp.TimeWait, true},
 		{"[2001:db8::7]:41213", "0.0.0.0/0", tcp.TimeWait, false},
+		{"10.1.0.7:41213", "::/0", tcp.TimeWait, true}, // may be IPv4-mapped on the wire
+		{"10.1.0.7:41213", "::ffff:0:0/95", tcp.TimeWait, true},
+		{"10.1.0.7:41213", "2001:db8::/32", tcp.TimeWait, false},
+		{"[2001:db8::7]:41213", "::/0", tcp.TimeWait, true},
 		{"0.0.0.0:41213", "10.1.0.7/32", tcp.Listen, true},
 		{"[::]:41213", "10.1.0.7/32", tcp.Listen, true},
 		{"127.0.0.1:41213", "10.1.0.7/32", tcp.Listen, false},
@@ -82,7 +86,10 @@ func TestOrder(t *testing.T) {
 				n = 0
 				return func(*tcp.Socket) { n++ }
 			})
-			got := seen.String()
+			got := seen.Name
+			if why := seen.Why(); why != "" {
+				got += " (" + why + ")"
+			}
 			if err != nil {
 				got, n = fmt.Sprintf("error: %v", err), 0
 			}
@@ -103,7 +110,7 @@ func TestNoTimeForTheNext(t *testing.T) {
 	next := Source{Name: "next", Look: func(context.Context, Query, func() Visit) error { return nil }}
 	seen, err := Look(ctx, []Source{late, next}, Query{}, func(Source) Visit { return nil })
 	if !errors.Is(err, context.Canceled) {
-		t.Errorf("%q answers, %v", seen, err)
+		t.Errorf("%q answers, %v", seen.Name, err)
 	}
 }
 

@@ -4,6 +4,7 @@ package tally
 
 import (
 	"cmp"
+	"fmt"
 	"net/netip"
 	"slices"
 	"time"
@@ -52,9 +53,9 @@ type Tally struct {
 	clients   map[netip.Addr]*Client
 	listeners []Listener
 
-	abnormal, unaccepted, unread, unsent, retransmitting, stalled int
-	unreadBytes, unsentBytes                                      uint64
-	feedAge                                                       time.Duration
+	abnormal, mptcp, unaccepted, unread, unsent, retransmitting, stalled int
+	unreadBytes, unsentBytes                                             uint64
+	feedAge                                                              time.Duration
 
 	// What the source told of every socket, every listener, every established one.
 	allKnow, listenersKnow, establishedKnow tcp.Facts
@@ -89,6 +90,9 @@ func (t *Tally) Add(s *tcp.Socket) {
 	}
 	if s.State == tcp.Established {
 		t.addEstablished(s)
+	}
+	if s.MPTCP {
+		t.mptcp++
 	}
 	addr := s.Remote.Addr()
 	c := t.clients[addr]
@@ -196,6 +200,11 @@ func (t *Tally) Result() Result {
 	v[FeedAge] = known(Value{N: t.feedAge.Seconds()}, t.establishedKnow, tcp.KnowsLastDataSent, "when data was last sent")
 	if t.states[tcp.Established] == 0 {
 		v[FeedAge].Unknown = "no client is established"
+	}
+	if t.mptcp > 0 { // an MPTCP session can hang in CLOSE_WAIT on ESTABLISHED subflows
+		for _, m := range []Metric{Abnormal, AbnormalClients, TopClient, TopClientPct, Established, CloseWait, Unread, UnreadBytes} {
+			v[m].Unknown = fmt.Sprintf("%d of the sockets are subflows of MPTCP, which hide the state of the session", t.mptcp)
+		}
 	}
 	return r
 }

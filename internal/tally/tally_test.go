@@ -161,6 +161,14 @@ func TestBlind(t *testing.T) {
 	check(t, tallied(mine, sockets...), "time_wait=U abnormal=1 clients=U abnormal_clients=1 top_client=1 top_client_pct=100 close_wait=1")
 }
 
+// TestMPTCP: behind a subflow nobody sees whether the session is closed or unread.
+func TestMPTCP(t *testing.T) {
+	subflow := session(tcp.Established, "10.1.2.3")
+	subflow.MPTCP = true
+	check(t, tallied(rules, listener("0.0.0.0:41213", 0, 128), subflow, session(tcp.TimeWait, "10.1.2.3")),
+		"abnormal=U abnormal_clients=U top_client=U top_client_pct=U established=U close_wait=U unread=U unread_bytes=U time_wait=1 clients=1 listeners=1 stalled=0")
+}
+
 func TestOverflows(t *testing.T) {
 	for _, test := range []struct {
 		queue, backlog uint32

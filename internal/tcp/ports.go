@@ -67,12 +67,8 @@ func parsePort(s string) (uint16, error) {
 
 // Has tells whether the port is in the set.
 func (p Ports) Has(port uint16) bool {
-	for _, r := range p {
-		if r.Lo <= port && port <= r.Hi {
-			return true
-		}
-	}
-	return false
+	i, _ := slices.BinarySearchFunc(p, port, func(r PortRange, port uint16) int { return cmp.Compare(r.Hi, port) })
+	return i < len(p) && p[i].Lo <= port
 }
 
 // All yields every port of the set in ascending order.

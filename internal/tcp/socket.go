@@ -29,8 +29,13 @@ type Socket struct {
 	// how long ago the connection was made. Unit of the source: 1 ms.
 	LastDataSent time.Duration
 
-	// Drops counts the connections that a listener had to drop since it was made.
+	// Drops counts what a listener had to drop since it was made: connections, and
+	// ACKs for which it was too early under TCP_DEFER_ACCEPT.
 	Drops uint32
+
+	// MPTCP says that this is a subflow of an MPTCP connection. Its state is not the
+	// connection's, and neither is its RecvQ.
+	MPTCP bool
 }
 
 // Facts says which fields of a Socket its source could tell.

@@ -65,8 +65,12 @@ func parse(s string) (Range, error) {
 // infinity or blank, all of which strconv would let through or monitoring
 // systems would read differently.
 func number(s string) (float64, error) {
+	const longest = 18
 	if s == "" {
 		return 0, errors.New("is missing")
+	}
+	if len(s) > longest {
+		return 0, fmt.Errorf("is longer than %d characters", longest)
 	}
 	digits, dots := 0, 0
 	for i, c := range []byte(s) {

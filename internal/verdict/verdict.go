@@ -48,7 +48,8 @@ type Thresholds map[tally.Metric]threshold.Range
 // Policy is what to hold against a front.
 type Policy struct {
 	Warning, Critical Thresholds
-	// NoListener is what it means that nothing listens on one of the ports.
+	// NoListener is what it means that nothing listens on one of the ports. Even if
+	// it is OK it is told.
 	NoListener Status
 }
 
@@ -85,7 +86,7 @@ func Judge(p Policy, ports tcp.Ports, r tally.Result) Verdict {
 // silent finds the ports without a listener.
 func silent(p Policy, ports tcp.Ports, r tally.Result) []Problem {
 	missing := r.Silent(ports)
-	if len(missing) == 0 || p.NoListener == OK {
+	if len(missing) == 0 {
 		return nil
 	}
 	text := fmt.Sprintf("nothing listens on port %d", missing[0])

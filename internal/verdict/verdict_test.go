@@ -62,7 +62,7 @@ func TestJudge(t *testing.T) {
 		{name: "nobody listens", noListener: Critical, listeners: []tally.Listener{}, want: Critical, problems: "nothing listens on port 41213"},
 		{name: "nobody listens, and it is a warning", noListener: Warning, listeners: []tally.Listener{}, want: Warning, problems: "nothing listens on port 41213"},
 		{name: "nobody listens, and it is unknown", noListener: Unknown, listeners: []tally.Listener{}, want: Unknown, problems: "nothing listens on port 41213"},
-		{name: "nobody listens, and it is all right", noListener: OK, listeners: []tally.Listener{}, want: OK},
+		{name: "nobody listens, and it is all right", noListener: OK, listeners: []tally.Listener{}, want: OK, problems: "nothing listens on port 41213"},
 		{name: "nobody listens, and there is worse", noListener: Warning, critical: "abnormal=10", abnormal: tally.Value{N: 11}, listeners: []tally.Listener{},
 			want: Critical, problems: "abnormal is 11 (critical 10); nothing listens on port 41213"},
 		{name: "one port of several is silent", noListener: Critical, ports: tcp.Ports{{Lo: 41213, Hi: 41214}}, want: Critical, problems: "nothing listens on port 41214"},
