@@ -219,7 +219,7 @@ func TestLimits(t *testing.T) {
 	if got := string(HostMonitor(r, Style{})); strings.Count(got, ":") != 2 || strings.ContainsFunc(got, func(r rune) bool { return r > '~' }) {
 		t.Errorf("not a line for HostMonitor: %q", got)
 	}
-	if !json.Valid(JSON(r, Style{})) || strings.ContainsAny(string(JSON(r, Style{})), "\x00\x7f\x85") {
+	if !json.Valid(JSON(r, Style{})) || strings.ContainsAny(string(JSON(r, Style{})), "\x00\x7f\u0085") {
 		t.Errorf("not JSON: %s", JSON(r, Style{}))
 	}
 }
