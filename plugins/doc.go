@@ -8,5 +8,10 @@
 // package plugins reads argv and the clock and owns the time limit; package source
 // sees sockets, package tally counts them, package verdict judges the counts and
 // package output renders the judgement. Packages tcp and threshold are the words
-// that they share. The test of the import rules keeps it so.
+// that they share. The test of the import rules keeps it so. Packages population and
+// bench make real sockets for the tests and for make bench; no check imports them.
+//
+// A source starts over by asking for a new visitor, and the tally behind the old one
+// is forgotten. That is simpler than a source that collects rows until it is sure:
+// nothing is held twice, and a retry or a fallback can never add to what failed.
 package plugins
