@@ -16,6 +16,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"frontsockets/internal/population"
 )
 
 const patience = 40 * time.Second // for anything that has to happen on a slow machine
@@ -112,7 +114,7 @@ func freePort(t *testing.T, address string) int {
 	t.Helper()
 	l, err := net.Listen("tcp", net.JoinHostPort(address, "0"))
 	if err != nil {
-		t.Skipf("no %s here: %v", address, err)
+		population.Skip(t, fmt.Sprintf("there is no %s here: %v", address, err))
 	}
 	defer l.Close()
 	return l.Addr().(*net.TCPAddr).Port
