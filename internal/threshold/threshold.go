@@ -65,12 +65,8 @@ func parse(s string) (Range, error) {
 // infinity or blank, all of which strconv would let through or monitoring
 // systems would read differently.
 func number(s string) (float64, error) {
-	const longest = 18
 	if s == "" {
 		return 0, errors.New("is missing")
-	}
-	if len(s) > longest {
-		return 0, fmt.Errorf("is longer than %d characters", longest)
 	}
 	digits, dots := 0, 0
 	for i, c := range []byte(s) {
@@ -87,6 +83,10 @@ func number(s string) (float64, error) {
 	f, err := strconv.ParseFloat(s, 64)
 	if digits == 0 || err != nil {
 		return 0, fmt.Errorf("'%s' is not a number", s)
+	}
+	const exact = 15 // digits that a float64 keeps, so that String writes what was read
+	if significant := strings.TrimLeft(s, "-0"); len(significant)-strings.Count(significant, ".") > exact {
+		return 0, fmt.Errorf("has more than %d digits", exact)
 	}
 	return f + 0, nil // +0 makes -0 plain
 }

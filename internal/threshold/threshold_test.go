@@ -34,7 +34,9 @@ func TestAlerts(t *testing.T) {
 		{"5:5", "5:5", []float64{4, 6}, []float64{5}},
 		{".5", "0.5", []float64{0.6}, []float64{0.4}},
 		{"-0", "0", []float64{1}, []float64{0}},
-		{"100000000000000000", "100000000000000000", nil, []float64{1e16}},
+		{"999999999999999", "999999999999999", []float64{1e15}, []float64{1e14}},
+		{".123456789012345", "0.123456789012345", []float64{0.2}, []float64{0.1}},
+		{"0000000000000000000005", "5", []float64{6}, []float64{5}},
 	} {
 		r, err := Parse(test.text)
 		if err != nil {
@@ -97,8 +99,8 @@ func TestWrongRanges(t *testing.T) {
 			t.Errorf("Parse(%q) = %v, %v; want the error %q", text, r, err, want)
 		}
 	}
-	for _, text := range []string{strings.Repeat("9", 19), strings.Repeat("9", 400), "0." + strings.Repeat("0", 400)} {
-		if _, err := Parse(text); err == nil || !strings.HasSuffix(err.Error(), "the end is longer than 18 characters") {
+	for _, text := range []string{strings.Repeat("9", 16), strings.Repeat("9", 300), "0." + strings.Repeat("0", 400)} {
+		if _, err := Parse(text); err == nil || !strings.HasSuffix(err.Error(), "the end has more than 15 digits") {
 			t.Errorf("%d characters: %v", len(text), err)
 		}
 	}
