@@ -215,14 +215,14 @@ func parsePrefix(s string) (netip.Prefix, error) {
 		if errAddr != nil || addr.Zone() != "" {
 			return netip.Prefix{}, fmt.Errorf("'%s' is not an IP address or CIDR prefix; use one such as 10.1.2.3 or 10.1.0.0/16", s)
 		}
-		if addr.IsUnspecified() {
-			return netip.Prefix{}, fmt.Errorf("'%s' is where listeners listen, and no session's address; leave -a out for any", s)
-		}
 		prefix = netip.PrefixFrom(addr, addr.BitLen())
 	}
 	const mappedBits = 96
 	if addr := prefix.Addr(); addr.Is4In6() && prefix.Bits() >= mappedBits {
 		prefix = netip.PrefixFrom(addr.Unmap(), prefix.Bits()-mappedBits)
+	}
+	if prefix.IsSingleIP() && prefix.Addr().IsUnspecified() {
+		return netip.Prefix{}, fmt.Errorf("'%s' is where listeners listen, and no session's address; leave -a out for any", s)
 	}
 	return prefix.Masked(), nil
 }

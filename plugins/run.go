@@ -24,7 +24,7 @@ type Profile struct {
 	Title    string // what it does, for help
 	Service  string // first word of the service output
 	Port     string // default of -p
-	Critical string // default range of -c abnormal=, the seed's ">=" limit
+	Critical string // default range of -c abnormal=: so many and more
 
 	look lookFunc // tests put a false world here; nil is the real one
 }

@@ -139,16 +139,6 @@ func (f *Front) Make(state string, n int, clients ...string) {
 	f.settle()
 }
 
-// Tick sends n bytes to every session that is open on the front's side.
-func Tick(t testing.TB, n int, fronts ...*net.TCPConn) {
-	t.Helper()
-	for _, front := range fronts {
-		if _, err := front.Write(make([]byte, n)); err != nil {
-			t.Fatal(err)
-		}
-	}
-}
-
 // settle waits until the last packets on loopback have arrived: a FIN or ACK is
 // delivered at once, but by the softirq of whichever processor.
 func (f *Front) settle() { time.Sleep(20 * time.Millisecond) }

@@ -31,7 +31,6 @@ const (
 	afInet6        = 10
 	ipprotoTCP     = 6
 	oldRequestLen  = 60 // struct inet_diag_req
-	newRequestLen  = 56 // struct inet_diag_req_v2
 	sockIDLen      = 48 // struct inet_diag_sockid
 	rowLen         = 72 // struct inet_diag_msg
 	attrHeaderLen  = 4
