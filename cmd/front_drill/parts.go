@@ -44,6 +44,10 @@ const (
 	reconnectWait = 200 * time.Millisecond
 	loopRefill    = 55 * time.Second // for as many throw-outs as there were at first
 
+	// A FIN is delivered by whichever processor has the time: only when that has
+	// happened is the front's side in TIME_WAIT.
+	lastFIN = 100 * time.Millisecond
+
 	sources     = 9 // client addresses, 127.0.0.11 and following
 	firstSource = 11
 	loopSource  = 66
@@ -190,6 +194,9 @@ func (d drill) comeBack(tell io.Writer) error {
 		conn.Close()
 		if port := conn.LocalAddr().String(); !ports[port] {
 			ports[port] = true
+			if len(ports) == d.clients {
+				time.Sleep(lastFIN) // the next word is that of the full shape
+			}
 			fmt.Fprintln(tell, wordThrown)
 		}
 		if len(ports) >= d.clients {
