@@ -50,6 +50,8 @@ func TestImports(t *testing.T) {
 		"github.com/shirou/gopsutil/v3/common": "internal/source",
 		"golang.org/x/sys/unix":                "internal/source plugins cmd/front_drill internal/population internal/bench",
 		"golang.org/x/sys/windows":             "cmd/front_drill",
+		"golang.org/x/text/encoding/unicode":   "internal/source",
+		"github.com/google/renameio/v2":        "internal/source",
 		"os/exec":                              "cmd/front_drill internal/population internal/bench",
 		"testing":                              "internal/population",
 		"frontsockets/internal/population":     "internal/bench",

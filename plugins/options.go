@@ -32,7 +32,10 @@ type options struct {
 	Normal       string   `long:"normal" value-name:"STATES" default:"established,listen" description:"the states that are not abnormal"`
 	StalledAfter string   `long:"stalled-after" value-name:"DURATION" default:"10s" description:"age of the last data sent at which an established client counts as stalled"`
 	Top          string   `long:"top" value-name:"N" default:"5" description:"how many clients -v and JSON list"`
-	Source       string   `short:"s" long:"source" value-name:"SOURCE" default:"auto" description:"where to look: auto, sockdiag, procnet or gopsutil"`
+	Source       string   `short:"s" long:"source" value-name:"SOURCE" default:"auto" description:"where to look: auto, sockdiag, procnet, gopsutil, or a recording: netstat:FILE, ss:FILE, snapshot:FILE; - is stdin"`
+	Save         string   `long:"save" value-name:"FILE" default-mask:"none" description:"also write what was seen as a snapshot, atomically"`
+	MaxAge       string   `long:"max-age" value-name:"DURATION" default-mask:"2m30s" description:"an older snapshot is UNKNOWN; if given, so is an older netstat or ss FILE"`
+	Netns        string   `long:"netns" value-name:"PID|PATH|NAME" default-mask:"own" description:"look inside another network namespace (needs the right)"`
 	Format       string   `short:"f" long:"format" value-name:"FORMAT" default:"nagios" description:"nagios, hostmonitor, json or value"`
 	Metric       string   `long:"metric" value-name:"METRIC" default:"abnormal" description:"what -f value prints"`
 	Reply        string   `long:"reply" value-name:"text|number" default:"text" description:"-f hostmonitor: free text, or a bare number that HostMonitor can chart"`
@@ -50,6 +53,7 @@ type settings struct {
 	format  output.Format
 	style   output.Style
 	name    string
+	save    string // a file, or empty
 	timeout time.Duration
 }
 
@@ -73,9 +77,9 @@ func (p Profile) newParser(o *options) *flags.Parser {
 	return parser
 }
 
-// parse reads a command line. Even with an error the settings have a format, the
+// parse reads a command line, for a look at the given world. Even with an error the settings have a format, the
 // one that was asked for if that can be told.
-func (p Profile) parse(args []string) (settings, error) {
+func (p Profile) parse(args []string, w source.World) (settings, error) {
 	var o options
 	parser := p.newParser(&o)
 	rest, err := parser.ParseArgs(args)
@@ -90,7 +94,7 @@ func (p Profile) parse(args []string) (settings, error) {
 	if o.Version {
 		return settings{}, errShown(p.version() + "\n")
 	}
-	s, err := p.settings(o)
+	s, err := p.settings(o, w)
 	if len(rest) > 0 {
 		err = fmt.Errorf("unexpected argument '%s': everything is an option, see --help", rest[0])
 	}
@@ -122,8 +126,8 @@ func flagError(err error) error {
 }
 
 // settings reads the values of the options, and stops at the first that is wrong.
-func (p Profile) settings(o options) (settings, error) {
-	s := settings{name: o.Name}
+func (p Profile) settings(o options, w source.World) (settings, error) {
+	s := settings{name: o.Name, save: o.Save}
 	var err error
 	reject := func(option string, cause error) {
 		if err == nil && cause != nil {
@@ -161,7 +165,12 @@ func (p Profile) settings(o options) (settings, error) {
 	reject("--stalled-after", cause)
 	s.style.Top, cause = parseTop(o.Top)
 	reject("--top", cause)
-	s.sources, cause = source.ByName(o.Source)
+	if o.MaxAge != "" {
+		w.MaxAge, cause = parseDuration(o.MaxAge)
+		reject("--max-age", cause)
+	}
+	w.Netns = o.Netns
+	s.sources, cause = source.ByName(o.Source, w)
 	reject("-s", cause)
 	s.style.Metric, cause = tally.ParseMetric(o.Metric)
 	reject("--metric", allowed(cause, "one of those in --help"))

@@ -15,6 +15,7 @@ import (
 	"frontsockets/internal/output"
 	"frontsockets/internal/source"
 	"frontsockets/internal/tally"
+	"frontsockets/internal/tcp"
 	"frontsockets/internal/verdict"
 )
 
@@ -29,7 +30,7 @@ type Profile struct {
 	look lookFunc // tests put a false world here; nil is the real one
 }
 
-type lookFunc func(context.Context, []source.Source, source.Query, func(source.Source) source.Visit) (source.Seen, error)
+type lookFunc func(context.Context, []source.Source, source.Query, func() source.Visit) (source.Seen, error)
 
 // The two checks.
 var (
@@ -52,15 +53,15 @@ var (
 const exitUnknown = int(verdict.Unknown)
 
 // Run is the check from the command line (without the program's name) to the exit
-// code. It writes to stdout only; stdin and stderr are not used. It starts at
-// UNKNOWN: only package verdict can make it OK.
-func (p Profile) Run(args []string, _ io.Reader, stdout, _ io.Writer) int {
+// code. It reads stdin if a recording is to come from there, and writes to stdout
+// only. It starts at UNKNOWN: only package verdict can make it OK.
+func (p Profile) Run(args []string, stdin io.Reader, stdout, _ io.Writer) int {
 	// Completion of go-flags would print words and exit 0 instead of checking.
 	os.Unsetenv("GO_FLAGS_COMPLETION")
 	// A reader that went away is a failed write, and no death by signal.
 	signal.Ignore(syscall.SIGPIPE)
 
-	out, code := p.guarded(func() ([]byte, int) { return p.respond(args) })
+	out, code := p.guarded(func() ([]byte, int) { return p.respond(args, stdin, time.Now()) })
 	return write(stdout, out, code)
 }
 
@@ -77,13 +78,13 @@ func (p Profile) guarded(respond func() ([]byte, int)) (out []byte, code int) {
 }
 
 // respond is what to print, and the exit code.
-func (p Profile) respond(args []string) (out []byte, code int) {
-	s, err := p.parse(args)
+func (p Profile) respond(args []string, stdin io.Reader, now time.Time) (out []byte, code int) {
+	s, err := p.parse(args, source.World{Stdin: stdin, Now: now})
 	var shown errShown
 	if errors.As(err, &shown) {
 		return []byte(shown), exitUnknown
 	}
-	report := output.Report{Service: p.Service, Name: s.name, Ports: s.query.Ports, Policy: s.policy, Time: time.Now()}
+	report := output.Report{Service: p.Service, Name: s.name, Ports: s.query.Ports, Policy: s.policy, Time: now}
 	report.Host, _ = os.Hostname() // without it the report is as good
 	if err != nil {
 		report.Usage, report.Failure = true, err.Error()
@@ -93,65 +94,100 @@ func (p Profile) respond(args []string) (out []byte, code int) {
 	return s.format.Render(report, s.style), s.format.ExitCode(report)
 }
 
-// check looks and judges, within the time limit.
+// check looks, judges and saves, within the time limit.
 func (p Profile) check(s settings, report *output.Report) {
 	ctx, cancel := context.WithTimeout(context.Background(), s.timeout)
 	defer cancel()
-	answers := make(chan answer, 1)
-	go func() {
-		var a answer
-		defer func() {
-			if cause := recover(); cause != nil {
-				a.err = errors.New(bug(cause))
-			}
-			answers <- a
-		}()
-		a = p.judge(ctx, s)
-	}()
-	var a answer
-	select {
-	case a = <-answers:
-	case <-ctx.Done():
-		a.err = ctx.Err()
+	l, err := await(ctx, func() (look, error) { return p.see(ctx, s) })
+	if err != nil {
+		report.Failure = s.explain(err)
+		return
 	}
-	switch {
-	case errors.Is(a.err, context.DeadlineExceeded):
-		report.Failure = fmt.Sprintf("no answer within %s (-t)", s.timeout)
-	case a.err != nil:
-		report.Failure = a.err.Error()
-	default:
-		report.Source, report.Passed = a.source, a.passed
-		report.Result, report.Verdict = &a.result, a.verdict
+	if !l.seen.Recorded {
+		l.seen.Host, l.seen.Time = report.Host, report.Time
 	}
-}
-
-// answer is what a look came to.
-type answer struct {
-	source  string
-	passed  string // why no better source spoke
-	result  tally.Result
-	verdict verdict.Verdict
-	err     error
-}
-
-// judge tallies and judges what the first source that speaks can see.
-func (p Profile) judge(ctx context.Context, s settings) answer {
-	look := p.look
-	if look == nil {
-		look = source.Look
+	report.Source, report.Passed = l.seen.Source, l.passed
+	report.Recorded, report.Host, report.Time = l.seen.Recorded, l.seen.Host, l.seen.Time
+	report.Result, report.Verdict = &l.result, l.verdict
+	if s.save == "" {
+		return
 	}
-	var t *tally.Tally
-	seen, err := look(ctx, s.sources, s.query, func(src source.Source) source.Visit {
-		rules := s.rules
-		rules.Tells, rules.Blind = src.Tells, src.Blind
-		t = tally.New(rules) // a new start forgets what a failed one counted
-		return t.Add
+	_, err = await(ctx, func() (none struct{}, err error) {
+		return none, l.recording.Save(s.save, s.query, l.seen)
 	})
 	if err != nil {
-		return answer{err: err}
+		report.Unsaved = fmt.Sprintf("snapshot %s not written: %s", s.save, s.explain(err))
 	}
-	result := t.Result()
-	return answer{source: seen.Name, passed: seen.Why(), result: result, verdict: verdict.Judge(s.policy, s.query.Ports, result)}
+}
+
+// explain is an error in words for the operator.
+func (s settings) explain(err error) string {
+	if errors.Is(err, context.DeadlineExceeded) {
+		return fmt.Sprintf("no answer within %s (-t)", s.timeout)
+	}
+	return err.Error()
+}
+
+// await gives what do comes to, or the context's error if that is sooner. A panic is
+// an error.
+func await[T any](ctx context.Context, do func() (T, error)) (v T, err error) {
+	type outcome struct {
+		v   T
+		err error
+	}
+	outcomes := make(chan outcome, 1)
+	go func() {
+		var o outcome
+		defer func() {
+			if cause := recover(); cause != nil {
+				o.err = errors.New(bug(cause))
+			}
+			outcomes <- o
+		}()
+		o.v, o.err = do()
+	}()
+	select {
+	case o := <-outcomes:
+		return o.v, o.err
+	case <-ctx.Done():
+		return v, ctx.Err()
+	}
+}
+
+// look is what was seen and what it means.
+type look struct {
+	seen      source.Seen
+	passed    string // why no better source spoke
+	result    tally.Result
+	verdict   verdict.Verdict
+	recording *source.Recording // if it is to be saved
+}
+
+// see tallies and judges what the first source that speaks can see.
+func (p Profile) see(ctx context.Context, s settings) (look, error) {
+	see := p.look
+	if see == nil {
+		see = source.Look
+	}
+	var t *tally.Tally
+	var r *source.Recording
+	seen, err := see(ctx, s.sources, s.query, func() source.Visit {
+		// A new start forgets what a failed one counted.
+		t = tally.New(s.rules)
+		if s.save == "" {
+			return t.Add
+		}
+		r = new(source.Recording)
+		return func(row *tcp.Socket) {
+			t.Add(row)
+			r.Add(row)
+		}
+	})
+	if err != nil {
+		return look{}, err
+	}
+	result := t.Result(seen.Tells, seen.Blind)
+	return look{seen, seen.Why(), result, verdict.Judge(s.policy, s.query.Ports, result), r}, nil
 }
 
 // bug describes a panic, with the line that panicked: in the stack, the second

@@ -32,10 +32,12 @@ func check(t *testing.T, p Profile, args ...string) (string, int) {
 // fake is a profile whose only source does as told.
 func fake(look func(visit source.Visit) error) Profile {
 	p := MDFront
-	p.look = func(ctx context.Context, _ []source.Source, q source.Query, begin func(source.Source) source.Visit) (source.Seen, error) {
+	p.look = func(ctx context.Context, _ []source.Source, q source.Query, begin func() source.Visit) (source.Seen, error) {
 		return source.Look(ctx, []source.Source{{
-			Name: "fake", Tells: ^tcp.Facts(0),
-			Look: func(_ context.Context, _ source.Query, begin func() source.Visit) error { return look(begin()) },
+			Name: "fake",
+			Look: func(_ context.Context, _ source.Query, begin func() source.Visit) (source.Seen, error) {
+				return source.Seen{Source: "fake", Tells: ^tcp.Facts(0)}, look(begin())
+			},
 		}}, q, begin)
 	}
 	return p
@@ -96,7 +98,7 @@ func TestWrongUsage(t *testing.T) {
 		"--stalled-after long":  "--stalled-after: 'long' is not a time above 0; use seconds such as 5, or a duration such as 500ms",
 		"--top x":               "--top: 'x' is not a number from 0 to 65535",
 		"--top=-1":              "--top: '-1' is not a number from 0 to 65535",
-		"-s ss":                 "-s: 'ss' is not a source; use one of auto, sockdiag, procnet, gopsutil",
+		"-s ss":                 "-s: 'ss' is not a source; use one of auto, sockdiag, procnet, gopsutil, netstat:FILE, ss:FILE, snapshot:FILE",
 		"-f xml":                "-f: 'xml' is not a format; use one of nagios, hostmonitor, json, value",
 		"--metric listen":       "--metric: 'listen' is not a metric; use one of those in --help",
 		"--reply words":         "--reply: 'words' is not a reply; use text or number",
@@ -216,18 +218,18 @@ func TestNoAnswer(t *testing.T) {
 // TestRestart: rows of a failed source are forgotten when the next one speaks.
 func TestRestart(t *testing.T) {
 	p := MDFront
-	p.look = func(ctx context.Context, _ []source.Source, q source.Query, begin func(source.Source) source.Visit) (source.Seen, error) {
+	p.look = func(ctx context.Context, _ []source.Source, q source.Query, begin func() source.Visit) (source.Seen, error) {
 		return source.Look(ctx, []source.Source{
-			{Name: "first", Look: func(_ context.Context, _ source.Query, begin func() source.Visit) error {
+			{Name: "first", Look: func(_ context.Context, _ source.Query, begin func() source.Visit) (source.Seen, error) {
 				visit := begin()
 				for range 500 {
 					visit(&tcp.Socket{State: tcp.TimeWait})
 				}
-				return errors.New("torn")
+				return source.Seen{}, errors.New("torn")
 			}},
-			{Name: "second", Look: func(_ context.Context, _ source.Query, begin func() source.Visit) error {
+			{Name: "second", Look: func(_ context.Context, _ source.Query, begin func() source.Visit) (source.Seen, error) {
 				begin()(listener())
-				return nil
+				return source.Seen{Source: "second", Tells: ^tcp.Facts(0)}, nil
 			}},
 		}, q, begin)
 	}
@@ -245,8 +247,8 @@ func TestPanicOutside(t *testing.T) {
 	}
 	// One of the verdict has the format that was asked for.
 	p := MDFront
-	p.look = func(_ context.Context, _ []source.Source, _ source.Query, begin func(source.Source) source.Visit) (source.Seen, error) {
-		begin(source.Source{})
+	p.look = func(_ context.Context, _ []source.Source, _ source.Query, begin func() source.Visit) (source.Seen, error) {
+		begin()
 		return source.Seen{Passed: []error{nil}}, nil
 	}
 	if got, code := check(t, p, "-f", "hostmonitor"); code != 0 || !strings.HasPrefix(got, "ScriptRes:Unknown:this check has a bug, ") {
@@ -257,10 +259,9 @@ func TestPanicOutside(t *testing.T) {
 // TestBlindSource: what a source cannot see is not counted as 0.
 func TestBlindSource(t *testing.T) {
 	p := MDFront
-	p.look = func(_ context.Context, _ []source.Source, _ source.Query, begin func(source.Source) source.Visit) (source.Seen, error) {
-		s := source.Source{Name: "lsof", Blind: tcp.Set(tcp.TimeWait)}
-		begin(s)(listener())
-		return source.Seen{Source: s}, nil
+	p.look = func(_ context.Context, _ []source.Source, _ source.Query, begin func() source.Visit) (source.Seen, error) {
+		begin()(listener())
+		return source.Seen{Source: "lsof", Tells: ^tcp.Facts(0), Blind: tcp.Set(tcp.TimeWait)}, nil
 	}
 	got, code := check(t, p)
 	if code != 3 || !strings.HasPrefix(got, "MDFRONT UNKNOWN: abnormal is not known: ") || !strings.Contains(got, " 'time_wait'=U;") {

@@ -22,6 +22,9 @@ func HostMonitor(r Report, style Style) []byte {
 		status, reply = "Bad", count.String()
 		if !style.Number {
 			reply += " " + r.trouble()
+			if r.Unsaved != "" {
+				reply += "; " + r.Unsaved
+			}
 		}
 	}
 	return []byte("ScriptRes:" + status + ":" + ascii(line(reply, maxText)) + "\n")
@@ -31,6 +34,9 @@ func HostMonitor(r Report, style Style) []byte {
 func (r Report) unknown() string {
 	if r.Result == nil {
 		return r.Failure
+	}
+	if r.Verdict.Status != verdict.Unknown {
+		return r.Unsaved
 	}
 	return r.Verdict.Problems[0].Text
 }

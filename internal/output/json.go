@@ -46,7 +46,7 @@ func JSON(r Report, style Style) []byte {
 		var n int
 		known := r.Result != nil
 		if known {
-			n, known = r.Result.States[s], !r.Result.Rules.Blind.Has(s)
+			n, known = r.Result.States[s], !r.Result.Blind.Has(s)
 		}
 		doc.States = append(doc.States, member[*int]{s.String(), pointer(n, known)})
 	}

@@ -16,7 +16,7 @@ import (
 // perfdata survives the 1 KiB packets of old NRPEs as far as it can.
 const (
 	maxText   = 199
-	maxRemark = 90
+	maxRemark = 110
 	maxOutput = 8 << 10
 )
 
@@ -65,6 +65,9 @@ func details(b *strings.Builder, r Report, style Style) {
 	add("source: %s", r.source())
 	for _, p := range r.Verdict.Problems {
 		add("%s: %s", statusWord(p.Status), p.Text)
+	}
+	if r.Unsaved != "" {
+		add("%s: %s", statusWord(verdict.Unknown), r.Unsaved)
 	}
 	for _, l := range r.Result.Listeners {
 		add("listener %s: %s", l.Local, queue(l))

@@ -54,10 +54,10 @@ func (w world) report(t *testing.T) Report {
 	t.Helper()
 	tells := ^tcp.Facts(0)
 	if w.dumb {
-		tells = 0
+		tells = tcp.KnowsClient
 	}
 	counted := tally.New(tally.Rules{
-		Normal: tcp.Set(tcp.Established, tcp.Listen), Tells: tells, Blind: w.blind, StalledAfter: 10 * time.Second,
+		Normal: tcp.Set(tcp.Established, tcp.Listen), StalledAfter: 10 * time.Second,
 	})
 	local := netip.MustParseAddrPort("10.1.0.7:41213")
 	if w.listens {
@@ -80,7 +80,7 @@ func (w world) report(t *testing.T) Report {
 			})
 		}
 	}
-	result := counted.Result()
+	result := counted.Result(tells, w.blind)
 	r := Report{
 		Service: "MDFRONT", Name: w.name, Ports: tcp.Ports{{Lo: 41213, Hi: 41213}},
 		Policy: critical(t, append([]string{"abnormal=@50:"}, w.policy...)...), Result: &result,
@@ -239,9 +239,9 @@ func TestLine(t *testing.T) {
 
 // TestListenersOnly: with LISTEN not normal a lonely listener is abnormal, and no client.
 func TestListenersOnly(t *testing.T) {
-	counted := tally.New(tally.Rules{Normal: tcp.Set(tcp.Established), Tells: ^tcp.Facts(0)})
+	counted := tally.New(tally.Rules{Normal: tcp.Set(tcp.Established)})
 	counted.Add(&tcp.Socket{State: tcp.Listen, Known: ^tcp.Facts(0), Local: netip.MustParseAddrPort("10.1.0.7:41213")})
-	result := counted.Result()
+	result := counted.Result(^tcp.Facts(0), 0)
 	r := Report{Ports: tcp.Ports{{Lo: 41213, Hi: 41213}}, Result: &result}
 	if got, want := r.Reason(), ":41213 has 1 abnormal socket (1 LISTEN)"; got != want {
 		t.Errorf("got %q, want %q", got, want)

@@ -34,8 +34,14 @@ type Report struct {
 
 	Source string // the source that spoke
 	Passed string // why no better source did, or empty
-	Host   string
-	Time   time.Time
+	// Host and Time are whose sockets these are and when they were seen. Recorded says
+	// that it was then and not now; the host may be unknown then, and empty.
+	Recorded bool
+	Host     string
+	Time     time.Time
+
+	// Unsaved is why the snapshot that was asked for was not written, or empty.
+	Unsaved string
 }
 
 // Style is how the operator wants it shown.
@@ -80,10 +86,14 @@ func (f Format) ExitCode(r Report) int {
 	return int(r.Status())
 }
 
-// Status is the verdict's. Without a result there is no verdict, and never an OK.
+// Status is the verdict's, and at least UNKNOWN if a snapshot was not written. Without
+// a result there is no verdict, and never an OK.
 func (r Report) Status() verdict.Status {
-	if r.Result == nil {
+	switch {
+	case r.Result == nil:
 		return verdict.Unknown
+	case r.Unsaved != "":
+		return r.Verdict.Status.Or(verdict.Unknown)
 	}
 	return r.Verdict.Status
 }
@@ -134,12 +144,24 @@ func (r Report) source() string {
 	return r.Source + " (" + r.Passed + ")"
 }
 
-// remark is the end of the sentence if a source of second choice spoke.
+// remark is the end of the sentence: that a snapshot was not written, and if it was not
+// a look by the first choice and now, by which source, where and when.
 func (r Report) remark() string {
-	if r.Passed == "" {
-		return ""
+	var s string
+	if r.Unsaved != "" {
+		s = "; " + r.Unsaved
 	}
-	return "; seen by " + r.source()
+	if r.Result == nil || r.Passed == "" && !r.Recorded {
+		return s
+	}
+	s += "; seen by " + r.source()
+	if r.Recorded && r.Host != "" {
+		s += " on " + r.Host
+	}
+	if r.Recorded {
+		s += " at " + r.Time.Format(time.RFC3339)
+	}
+	return s
 }
 
 // summary counts: "73 abnormal sockets (60 TIME_WAIT, 13 CLOSE_WAIT) from 4
@@ -151,7 +173,7 @@ func (r Report) summary() string {
 		return s + ", " + v[tally.Established].String() + " established from " + plural(v[tally.Clients], "client")
 	}
 	s += " (" + states(r.Result.States, r.Result.Rules.Normal) + ")"
-	if v[tally.AbnormalClients].N == 0 { // listeners only
+	if len(r.Result.Clients) == 0 || v[tally.AbnormalClients].N == 0 { // listeners only, or clients not known
 		return s
 	}
 	top := r.Result.Clients[0]

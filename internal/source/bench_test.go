@@ -29,7 +29,7 @@ func BenchmarkDiag(b *testing.B) {
 		}
 		datagrams = append(datagrams, d)
 	}
-	datagrams = append(datagrams, message(nlmsgDone, 2, 1, number(0)))
+	datagrams = append(datagrams, message(nlmsgDone, 2, 1, i32(0)))
 	source := diag{replay(datagrams...), binary.LittleEndian}
 	benchmark(b, n, n, func(visit Visit) error {
 		return source.look(context.Background(), anyPort, func() Visit { return visit })

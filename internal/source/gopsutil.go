@@ -16,22 +16,26 @@ import (
 // gopsutil is the portable source: on Windows it asks the system, on macOS and
 // FreeBSD it runs lsof, on Linux it reads /proc with much ado. It knows states and
 // addresses, and nothing of queues, timers or inodes.
-func gopsutil() Source {
-	return Source{Name: "gopsutil", Look: lookGopsutil, Blind: gopsutilBlind}
+//
+// On Linux its tables are those in the net folder under root, see procNet.
+func gopsutil(root string) Source {
+	return live("gopsutil", tcp.KnowsClient, gopsutilBlind, func(ctx context.Context, q Query, begin func() Visit) error {
+		return lookGopsutil(ctx, root, q, begin)
+	})
 }
 
-func lookGopsutil(ctx context.Context, q Query, begin func() Visit) error {
+func lookGopsutil(ctx context.Context, root string, q Query, begin func() Visit) error {
 	if err := gopsutilRight(); err != nil {
 		return err
 	}
 	// On Linux it reads /proc/net/tcp and leaves out the rows that it cannot read.
 	everything := Query{Ports: tcp.Ports{{Lo: 1, Hi: math.MaxUint16}}}
-	err := procNet().Look(ctx, everything, func() Visit { return func(*tcp.Socket) {} })
+	_, err := procNet(root).Look(ctx, everything, func() Visit { return func(*tcp.Socket) {} })
 	if err != nil && !errors.Is(err, errors.ErrUnsupported) {
 		return err
 	}
 	// Without this a variable HOST_PROC in the environment could name other tables.
-	ctx = context.WithValue(ctx, common.EnvKey, common.EnvMap{common.HostProcEnvKey: "/proc"})
+	ctx = context.WithValue(ctx, common.EnvKey, common.EnvMap{common.HostProcEnvKey: root})
 	rows, err := net.ConnectionsWithoutUidsWithContext(ctx, "tcp")
 	if err != nil {
 		return err
@@ -59,7 +63,7 @@ func gopsutilSocket(row net.ConnectionStat) (tcp.Socket, error) {
 		return tcp.Socket{}, err
 	}
 	state, err := tcp.ParseState(row.Status)
-	return tcp.Socket{State: state, Local: local, Remote: remote}, err
+	return tcp.Socket{State: state, Known: tcp.KnowsClient, Local: local, Remote: remote}, err
 }
 
 // gopsutilEndpoint reads an address; lsof's "*" and nothing at all are the wildcard.

@@ -23,9 +23,9 @@ func TestMain(m *testing.M) { population.Main(m) }
 // perFamily is sock_diag as a kernel without the old request sees it.
 func perFamily() Source {
 	d := diag{askKernel, binary.NativeEndian}
-	return Source{Name: "per family", Tells: diagTells, Look: func(ctx context.Context, q Query, begin func() Visit) error {
+	return live("per family", diagTells, 0, func(ctx context.Context, q Query, begin func() Visit) error {
 		return d.retry(ctx, q, begin, sockDiagByFamily, afInet, afInet6)
-	}}
+	})
 }
 
 // collect gives what a source sees, in a stable order.
@@ -34,7 +34,7 @@ func collect(t *testing.T, s Source, q Query) []tcp.Socket {
 	ctx, cancel := context.WithTimeout(context.Background(), 20*time.Second)
 	defer cancel()
 	var rows []tcp.Socket
-	err := s.Look(ctx, q, func() Visit {
+	_, err := s.Look(ctx, q, func() Visit {
 		rows = nil
 		return func(s *tcp.Socket) { rows = append(rows, *s) }
 	})
@@ -156,21 +156,22 @@ func TestEverySourceSeesTheSame(t *testing.T) {
 
 			elsewhere := q // no listener is on a wildcard here, but for the third world
 			elsewhere.Addresses = []netip.Prefix{netip.MustParsePrefix("10.0.0.0/8")}
-			for _, s := range []Source{sockDiag(), perFamily(), procNet(), gopsutil()} {
+			for _, s := range []Source{sockDiag(), perFamily(), procNet("/proc"), gopsutil("/proc")} {
 				for _, row := range collect(t, s, elsewhere) {
 					if !row.Local.Addr().IsUnspecified() {
 						t.Errorf("%s sees %s, which is not in 10.0.0.0/8", s.Name, row.Local)
 					}
 				}
 			}
-			for _, s := range []Source{perFamily(), procNet(), gopsutil()} {
+			for _, s := range []Source{perFamily(), procNet("/proc"), gopsutil("/proc")} {
+				tells := map[string]tcp.Facts{"per family": diagTells, "procnet": procTells}[s.Name]
 				rows := collect(t, s, q)
 				if len(rows) != len(diagRows) {
 					t.Errorf("%s sees %d sockets, sockdiag %d", s.Name, len(rows), len(diagRows))
 					continue
 				}
 				for i := range rows {
-					if got, want := project(rows[i], s.Tells), project(diagRows[i], s.Tells); got != want {
+					if got, want := project(rows[i], tells), project(diagRows[i], tells); got != want {
 						t.Errorf("%s sees\n%+v, sockdiag\n%+v", s.Name, got, want)
 					}
 				}
@@ -199,7 +200,7 @@ func TestReusePortTwinsAreTwoListeners(t *testing.T) {
 	a := population.ListenReusePort(t, "127.0.0.1:41213")
 	b := population.ListenReusePort(t, "127.0.0.1:41213")
 	_, _ = a, b
-	for _, s := range []Source{sockDiag(), perFamily(), procNet()} {
+	for _, s := range []Source{sockDiag(), perFamily(), procNet("/proc")} {
 		if n := counts(collect(t, s, Query{Ports: tcp.Ports{{Lo: 41213, Hi: 41213}}}))[tcp.Listen]; n != 2 {
 			t.Errorf("%s sees %d listeners, want 2", s.Name, n)
 		}
@@ -321,8 +322,8 @@ func TestDeadlineHolds(t *testing.T) {
 	ctx, cancel := context.WithTimeout(context.Background(), time.Nanosecond)
 	defer cancel()
 	<-ctx.Done()
-	for _, s := range []Source{sockDiag(), procNet(), gopsutil()} {
-		if err := s.Look(ctx, anyPort, func() Visit { return func(*tcp.Socket) {} }); err == nil {
+	for _, s := range []Source{sockDiag(), procNet("/proc"), gopsutil("/proc")} {
+		if _, err := s.Look(ctx, anyPort, func() Visit { return func(*tcp.Socket) {} }); err == nil {
 			t.Errorf("%s answered after its time", s.Name)
 		}
 	}

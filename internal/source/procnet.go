@@ -1,7 +1,6 @@
 package source
 
 import (
-	"bufio"
 	"bytes"
 	"context"
 	"errors"
@@ -13,7 +12,7 @@ import (
 	"frontsockets/internal/tcp"
 )
 
-const procTells = tcp.KnowsRecvQ | tcp.KnowsSendQ | tcp.KnowsInode | tcp.KnowsRetransmits
+const procTells = tcp.KnowsClient | tcp.KnowsRecvQ | tcp.KnowsSendQ | tcp.KnowsInode | tcp.KnowsRetransmits
 
 // proc reads /proc/net/tcp and /proc/net/tcp6, whose addresses are hex words in
 // the kernel's own byte order. It knows neither the backlog of a listener nor
@@ -66,37 +65,33 @@ type procID struct {
 
 // read streams one table: the header, then row by row. There is no limit on rows.
 func (p *procRows) read(ctx context.Context, r io.Reader) error {
-	lines := bufio.NewReaderSize(r, 64<<10)
-	for n := 1; ; n++ {
-		line, err := lines.ReadSlice('\n')
-		switch {
-		case err == io.EOF && len(line) == 0 && n > 1:
+	table := newLines(ctx, r)
+	header, err := table.next()
+	switch {
+	case err == io.EOF:
+		return errors.New("empty, without even a header")
+	case err != nil:
+		return err
+	case !bytes.HasPrefix(bytes.TrimLeft(header, " "), []byte("sl ")):
+		return table.wrong(errors.New("not the header of a socket table"), header)
+	}
+	for {
+		line, err := table.next()
+		if err == io.EOF {
 			return nil
-		case err == io.EOF:
-			return fmt.Errorf("line %d: cut short: %q", n, line)
-		case errors.Is(err, bufio.ErrBufferFull):
-			return fmt.Errorf("line %d: over %d bytes long", n, len(line))
-		case err != nil:
+		}
+		if err != nil {
 			return err
 		}
-		if n&0x3ff == 1 && ctx.Err() != nil {
-			return ctx.Err()
-		}
-		if n == 1 {
-			if !bytes.HasPrefix(bytes.TrimLeft(line, " "), []byte("sl ")) {
-				return fmt.Errorf("line 1: not the header of a socket table: %q", line)
-			}
-			continue
-		}
 		if err := p.line(line); err != nil {
-			return fmt.Errorf("line %d: %w: %q", n, err, line)
+			return table.wrong(err, line)
 		}
 	}
 }
 
 var errGarbled = errors.New("not a row of a socket table")
 
-// line decodes one row, with its end of line:
+// line decodes one row:
 //
 //	sl  local_address rem_address   st tx_queue:rx_queue tr:tm->when retrnsmt uid timeout inode …
 //	 0: 0100007F:A0FD 00000000:0000 0A 00000000:00000003 00:00000000 00000000   0       0 12345 …
@@ -117,30 +112,20 @@ func (p *procRows) line(line []byte) error {
 		return nil
 	}
 
-	rest := line[colon+1:]
-	field := func() []byte {
-		rest = bytes.TrimLeft(rest, " \n")
-		end := bytes.IndexAny(rest, " \n")
-		if end < 0 {
-			end = len(rest)
-		}
-		f := rest[:end]
-		rest = rest[end:]
-		return f
-	}
-	local, okLocal := p.endpoint(field())
-	remote, okRemote := p.endpoint(field())
-	number, okState := hex(field())
-	tx, rx, okQueues := hexPair(field())
-	timer, _, okTimer := hexPair(field())
-	retransmits, okRetransmits := hex(field())
-	field() // uid
-	field() // timeout
-	inode, okInode := decimal(field())
-	if !okLocal || !okRemote || !okState || number > 0xff || !okQueues || !okTimer || !okRetransmits || !okInode {
+	w := words{line[colon+1:]}
+	local, okLocal := p.endpoint(w.next())
+	remote, okRemote := p.endpoint(w.next())
+	st, okState := hex(w.next())
+	tx, rx, okQueues := hexPair(w.next())
+	timer, _, okTimer := hexPair(w.next())
+	retransmits, okRetransmits := hex(w.next())
+	w.next() // uid
+	w.next() // timeout
+	inode, okInode := number(w.next())
+	if !okLocal || !okRemote || !okState || st > 0xff || !okQueues || !okTimer || !okRetransmits || !okInode {
 		return errGarbled
 	}
-	state, err := tcp.KernelState(uint8(number))
+	state, err := tcp.KernelState(uint8(st))
 	if err != nil {
 		return err
 	}
@@ -220,20 +205,6 @@ func hex(b []byte) (n uint32, ok bool) {
 			return 0, false
 		}
 		n = n<<4 | uint32(c)
-	}
-	return n, true
-}
-
-// decimal reads 1 to 19 digits.
-func decimal(b []byte) (n uint64, ok bool) {
-	if len(b) == 0 || len(b) > 19 {
-		return 0, false
-	}
-	for _, c := range b {
-		if c < '0' || c > '9' {
-			return 0, false
-		}
-		n = n*10 + uint64(c-'0')
 	}
 	return n, true
 }

@@ -145,7 +145,7 @@ func TestGarbledProc(t *testing.T) {
 	good := "   0: 0100007F:A0FD 0900007F:C350 01 00000000:00000000 00:00000000 00000000     0        0 12345 1 0000000000000000 20 0 0 10 -1\n"
 	swap := func(old, new string) string { return procHeader + strings.Replace(good, old, new, 1) }
 	for _, test := range []struct{ name, table, want string }{
-		{"empty", "", "line 1: cut short"},
+		{"empty", "", "empty, without even a header"},
 		{"no header", good, "line 1: not the header"},
 		{"header cut", "  sl  local_add", "line 1: cut short"},
 		{"row cut", procHeader + good[:60], "line 2: cut short"},

@@ -54,7 +54,7 @@ const (
 // to receive, until that says done. The datagram is only valid during the call.
 type exchange func(ctx context.Context, request []byte, receive func(datagram []byte) (done bool, err error)) error
 
-const diagTells = tcp.KnowsRecvQ | tcp.KnowsSendQ | tcp.KnowsBacklog | tcp.KnowsInode |
+const diagTells = tcp.KnowsClient | tcp.KnowsRecvQ | tcp.KnowsSendQ | tcp.KnowsBacklog | tcp.KnowsInode |
 	tcp.KnowsRetransmits | tcp.KnowsLastDataSent | tcp.KnowsDrops
 
 var errInterrupted = errors.New("the socket table changed during the dump (NLM_F_DUMP_INTR)")

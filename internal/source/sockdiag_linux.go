@@ -12,7 +12,7 @@ import (
 
 // sockDiag asks the kernel itself, and any user may ask.
 func sockDiag() Source {
-	return Source{Name: "sockdiag", Look: diag{askKernel, binary.NativeEndian}.look, Tells: diagTells}
+	return live("sockdiag", diagTells, 0, diag{askKernel, binary.NativeEndian}.look)
 }
 
 // askKernel is an exchange over a netlink socket of its own.

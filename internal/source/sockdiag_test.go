@@ -73,11 +73,11 @@ func attr(kind uint16, value []byte) []byte {
 	return append(b, value...)
 }
 
-func number(n int32) []byte { return binary.LittleEndian.AppendUint32(nil, uint32(n)) }
+func i32(n int32) []byte { return binary.LittleEndian.AppendUint32(nil, uint32(n)) }
 
 func TestBrokenDumps(t *testing.T) {
 	good := message(tcpDiagGetSock, 0, 1, row(tcp.Established, 1))
-	done := message(nlmsgDone, 0, 1, number(0))
+	done := message(nlmsgDone, 0, 1, i32(0))
 	long := bytes.Clone(good)
 	binary.LittleEndian.PutUint32(long, 4000)
 	short := bytes.Clone(good)
@@ -108,16 +108,16 @@ func TestBrokenDumps(t *testing.T) {
 		{"attribute cut", message(tcpDiagGetSock, 0, 1, append(row(tcp.Established, 1), 1, 2)), "2 bytes left in a row"},
 		{"another request's answer", message(tcpDiagGetSock, 0, 7, row(tcp.Established, 1)), "answers request 7, not 1"},
 		{"the next request's answer", message(tcpDiagGetSock, 0, 2, row(tcp.Established, 1)), "answers request 2, not 1"},
-		{"nobody's answer", message(nlmsgDone, 0, 0, number(0)), "answers request 0, not 1"},
+		{"nobody's answer", message(nlmsgDone, 0, 0, i32(0)), "answers request 0, not 1"},
 		{"another kind of message", message(99, 0, 1, row(tcp.Established, 1)), "type 99"},
 		{"lost data", message(4, 0, 1, nil), "type 4"},
 		{"an end with half a status", message(nlmsgDone, 0, 1, []byte{0, 0, 0}), "status of 3 bytes"},
 		{"interrupted row", append(message(tcpDiagGetSock, nlmFDumpIntr, 1, row(tcp.Established, 1)), done...), "NLM_F_DUMP_INTR"},
-		{"interrupted end", append(bytes.Clone(good), message(nlmsgDone, nlmFDumpIntr, 1, number(0))...), "NLM_F_DUMP_INTR"},
-		{"failed at the end", append(bytes.Clone(good), message(nlmsgDone, 0, 1, number(-int32(syscall.ENOMEM)))...), "the dump ended: cannot allocate memory"},
-		{"refused", message(nlmsgError, 0, 1, number(-int32(syscall.EPERM))), "refused: operation not permitted"},
+		{"interrupted end", append(bytes.Clone(good), message(nlmsgDone, nlmFDumpIntr, 1, i32(0))...), "NLM_F_DUMP_INTR"},
+		{"failed at the end", append(bytes.Clone(good), message(nlmsgDone, 0, 1, i32(-int32(syscall.ENOMEM)))...), "the dump ended: cannot allocate memory"},
+		{"refused", message(nlmsgError, 0, 1, i32(-int32(syscall.EPERM))), "refused: operation not permitted"},
 		{"refused without a reason", message(nlmsgError, 0, 1, nil), "status of 0 bytes"},
-		{"acknowledged only", message(nlmsgError, 0, 1, number(0)), "acknowledged"},
+		{"acknowledged only", message(nlmsgError, 0, 1, i32(0)), "acknowledged"},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			_, err := rows(diag{replay(test.dump), binary.LittleEndian}, anyPort)
@@ -130,7 +130,7 @@ func TestBrokenDumps(t *testing.T) {
 
 func TestDecodesOnce(t *testing.T) {
 	const established = "established 127.0.0.1:41213 127.0.0.9:50000"
-	done := message(nlmsgDone, 0, 1, number(0))
+	done := message(nlmsgDone, 0, 1, i32(0))
 	join := func(messages ...[]byte) []byte { return bytes.Join(messages, nil) }
 	get := func(body ...[]byte) []byte { return message(tcpDiagGetSock, 0, 1, join(body...)) }
 
@@ -277,7 +277,7 @@ func TestOldRequestRefused(t *testing.T) {
 		kernel := func(ctx context.Context, request []byte, receive func([]byte) (bool, error)) error {
 			kind, seq := binary.LittleEndian.Uint16(request[4:]), binary.LittleEndian.Uint32(request[8:])
 			if kind == tcpDiagGetSock {
-				return replay(message(nlmsgError, 0, seq, number(-int32(refusal))))(ctx, request, receive)
+				return replay(message(nlmsgError, 0, seq, i32(-int32(refusal))))(ctx, request, receive)
 			}
 			families = append(families, request[nlmsgHeaderLen])
 			body := row(tcp.Established, seq)

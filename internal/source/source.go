@@ -7,9 +7,12 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"net/netip"
+	"slices"
 	"strings"
+	"time"
 
 	"frontsockets/internal/tcp"
 )
@@ -51,38 +54,79 @@ type Source struct {
 	// Look visits every wanted socket. It asks begin for a visitor at the start,
 	// and again whenever it has to start over: what went before is void then.
 	// After an error everything is void.
-	Look func(ctx context.Context, q Query, begin func() Visit) error
+	Look func(ctx context.Context, q Query, begin func() Visit) (Seen, error)
+}
 
-	// Tells is the facts that this source can know of a socket.
+// Seen is what there is to know of a look besides its rows.
+type Seen struct {
+	// Source is the name of the source that spoke.
+	Source string
+	// Tells is the facts that it can know of a socket.
 	Tells tcp.Facts
-
-	// Blind is the states that this source cannot see: their count is unknown, not 0.
+	// Blind is the states that it cannot see: their count is unknown, not 0.
 	Blind tcp.StateSet
+	// Recorded says that this was no look at the sockets of now, but at a recording that
+	// was made at Time, as far as can be known on Host. A live look leaves both empty.
+	Recorded bool
+	Host     string
+	Time     time.Time
+	// Passed is why each better source did not speak.
+	Passed []error
+}
+
+// live is a source of the sockets of now, which always knows the same.
+func live(name string, tells tcp.Facts, blind tcp.StateSet, look func(context.Context, Query, func() Visit) error) Source {
+	return Source{name, func(ctx context.Context, q Query, begin func() Visit) (Seen, error) {
+		return Seen{Source: name, Tells: tells, Blind: blind}, look(ctx, q, begin)
+	}}
 }
 
 // Names are the sources that ByName knows, for help and errors.
-const Names = "auto, sockdiag, procnet, gopsutil"
+const Names = "auto, sockdiag, procnet, gopsutil, netstat:FILE, ss:FILE, snapshot:FILE"
 
-// ByName gives the sources to try for a name, best first.
-func ByName(name string) ([]Source, error) {
-	switch all := []Source{sockDiag(), procNet(), gopsutil()}; name {
-	case "auto":
-		return all, nil
-	case "sockdiag":
-		return all[:1], nil
-	case "procnet":
-		return all[1:2], nil
-	case "gopsutil":
-		return all[2:], nil
-	}
-	return nil, fmt.Errorf("'%s' is not a source; use one of %s", name, Names)
+// World is what a source depends on besides its name.
+type World struct {
+	// Stdin is what the file name "-" means.
+	Stdin io.Reader
+	// Now is the time, and MaxAge how old a recording may be then; if it is 0 that is
+	// DefaultMaxAge for a snapshot, and any age for a capture, whose time is the file's.
+	Now    time.Time
+	MaxAge time.Duration
+	// Netns is the network namespace to look into: a process id, a path or the name
+	// of a namespace; empty for the caller's own.
+	Netns string
 }
 
-// Seen is the source that spoke.
-type Seen struct {
-	Source
-	// Passed is why each better source did not speak.
-	Passed []error
+// ByName gives the sources to try for a name, best first. A recording is never
+// part of "auto": old data must not look live.
+func ByName(name string, w World) ([]Source, error) {
+	kind, file, hasFile := strings.Cut(name, ":")
+	if hasFile && file != "" {
+		if w.Netns != "" {
+			return nil, fmt.Errorf("'%s' is a recording, and no look into a network namespace", name)
+		}
+		switch kind {
+		case "netstat", "ss":
+			return []Source{capture(kind, file, w)}, nil
+		case "snapshot":
+			return []Source{snapshot(file, w)}, nil
+		}
+	}
+	root := "/proc"
+	if w.Netns != "" {
+		root = "/proc/thread-self" // only this thread is in the namespace
+	}
+	sources := []Source{sockDiag(), procNet(root), gopsutil(root)}
+	if name != "auto" {
+		sources = slices.DeleteFunc(sources, func(s Source) bool { return s.Name != name })
+	}
+	if len(sources) == 0 {
+		return nil, fmt.Errorf("'%s' is not a source; use one of %s", name, Names)
+	}
+	if w.Netns != "" {
+		return []Source{within(w.Netns, sources)}, nil
+	}
+	return sources, nil
 }
 
 // Why is why no better source spoke, or "".
@@ -100,12 +144,13 @@ func join(errs []error) string {
 // passed over, and so is sock_diag whenever it fails, since /proc/net/tcp counts
 // as strictly. A /proc/net/tcp that is there but cannot be read right ends the
 // search: gopsutil reads the same file and leaves out the rows it cannot read.
-func Look(ctx context.Context, sources []Source, q Query, begin func(Source) Visit) (Seen, error) {
+func Look(ctx context.Context, sources []Source, q Query, begin func() Visit) (Seen, error) {
 	var passed []error
 	for _, s := range sources {
-		err := s.Look(ctx, q, func() Visit { return begin(s) })
+		seen, err := s.Look(ctx, q, begin)
 		if err == nil {
-			return Seen{s, passed}, nil
+			seen.Passed = append(passed, seen.Passed...)
+			return seen, nil
 		}
 		if ctx.Err() != nil {
 			return Seen{}, fmt.Errorf("%s: %w", s.Name, ctx.Err())

@@ -51,19 +51,19 @@ func TestQueryWants(t *testing.T) {
 // table that is there and garbled is never read again by somebody less strict.
 func TestOrder(t *testing.T) {
 	speaks := func(name string, n int) Source {
-		return Source{Name: name, Look: func(_ context.Context, _ Query, begin func() Visit) error {
+		return live(name, 0, 0, func(_ context.Context, _ Query, begin func() Visit) error {
 			visit := begin()
 			for range n {
 				visit(&tcp.Socket{})
 			}
 			return nil
-		}}
+		})
 	}
 	fails := func(name string, err error) Source {
-		return Source{Name: name, Look: func(_ context.Context, _ Query, begin func() Visit) error {
+		return live(name, 0, 0, func(_ context.Context, _ Query, begin func() Visit) error {
 			begin()(&tcp.Socket{}) // rows before the failure do not count
 			return err
-		}}
+		})
 	}
 	gone := &fs.PathError{Op: "open", Path: "/proc/net/tcp", Err: fs.ErrNotExist}
 	for _, test := range []struct {
@@ -82,11 +82,11 @@ func TestOrder(t *testing.T) {
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			n := 0
-			seen, err := Look(context.Background(), test.sources, Query{}, func(Source) Visit {
+			seen, err := Look(context.Background(), test.sources, Query{}, func() Visit {
 				n = 0
 				return func(*tcp.Socket) { n++ }
 			})
-			got := seen.Name
+			got := seen.Source
 			if why := seen.Why(); why != "" {
 				got += " (" + why + ")"
 			}
@@ -103,20 +103,20 @@ func TestOrder(t *testing.T) {
 // TestNoTimeForTheNext: when the time is over no other source is asked.
 func TestNoTimeForTheNext(t *testing.T) {
 	ctx, cancel := context.WithCancel(context.Background())
-	late := Source{Name: "late", Look: func(context.Context, Query, func() Visit) error {
+	late := live("late", 0, 0, func(context.Context, Query, func() Visit) error {
 		cancel()
 		return errors.New("torn")
-	}}
-	next := Source{Name: "next", Look: func(context.Context, Query, func() Visit) error { return nil }}
-	seen, err := Look(ctx, []Source{late, next}, Query{}, func(Source) Visit { return nil })
+	})
+	next := live("next", 0, 0, func(context.Context, Query, func() Visit) error { return nil })
+	seen, err := Look(ctx, []Source{late, next}, Query{}, func() Visit { return nil })
 	if !errors.Is(err, context.Canceled) {
-		t.Errorf("%q answers, %v", seen.Name, err)
+		t.Errorf("%q answers, %v", seen.Source, err)
 	}
 }
 
 func TestByName(t *testing.T) {
 	for name, want := range map[string]string{"auto": "sockdiag procnet gopsutil", "sockdiag": "sockdiag", "procnet": "procnet", "gopsutil": "gopsutil"} {
-		sources, err := ByName(name)
+		sources, err := ByName(name, World{})
 		var names []string
 		for _, s := range sources {
 			names = append(names, s.Name)
@@ -125,7 +125,7 @@ func TestByName(t *testing.T) {
 			t.Errorf("%s is %q, %v; want %q", name, got, err, want)
 		}
 	}
-	if _, err := ByName("ss"); err == nil || err.Error() != "'ss' is not a source; use one of auto, sockdiag, procnet, gopsutil" {
+	if _, err := ByName("ss", World{}); err == nil || err.Error() != "'ss' is not a source; use one of auto, sockdiag, procnet, gopsutil, netstat:FILE, ss:FILE, snapshot:FILE" {
 		t.Errorf("ss: %v", err)
 	}
 }

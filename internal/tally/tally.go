@@ -16,9 +16,6 @@ import (
 type Rules struct {
 	// Normal is the states that are not abnormal.
 	Normal tcp.StateSet
-	// Tells is the facts that the source can know, Blind the states it cannot see.
-	Tells tcp.Facts
-	Blind tcp.StateSet
 	// StalledAfter is the age of the last data sent from which a client is stalled.
 	StalledAfter time.Duration
 }
@@ -66,9 +63,9 @@ func New(rules Rules) *Tally {
 	return &Tally{
 		rules:           rules,
 		clients:         map[netip.Addr]*Client{},
-		allKnow:         rules.Tells,
-		listenersKnow:   rules.Tells,
-		establishedKnow: rules.Tells,
+		allKnow:         ^tcp.Facts(0),
+		listenersKnow:   ^tcp.Facts(0),
+		establishedKnow: ^tcp.Facts(0),
 	}
 }
 
@@ -95,6 +92,9 @@ func (t *Tally) Add(s *tcp.Socket) {
 		t.mptcp++
 	}
 	addr := s.Remote.Addr()
+	if addr.IsUnspecified() {
+		return // bound or closed, and nobody's session
+	}
 	c := t.clients[addr]
 	if c == nil {
 		c = &Client{Addr: addr}
@@ -132,20 +132,28 @@ func (t *Tally) addEstablished(s *tcp.Socket) {
 type Result struct {
 	Values Values
 	Rules  Rules
-	// States counts the sockets per state; those in Rules.Blind are unknown, not 0.
+	// Blind is the states whose sockets the source cannot see.
+	Blind tcp.StateSet
+	// States counts the sockets per state; those in Blind are unknown, not 0.
 	States [tcp.NumStates]int
-	// Clients is sorted by abnormal sockets, most first, then by address.
+	// Clients is sorted by abnormal sockets, most first, then by address. It is empty
+	// if the source does not tell all their addresses.
 	Clients []Client
 	// Listeners is sorted by address and port.
 	Listeners []Listener
 }
 
-// Result works out the metrics. A metric is unknown as soon as one of the sockets
+// Result works out the metrics of what a source saw that can know the facts in tells
+// and cannot see the states in blind. A metric is unknown as soon as one of the sockets
 // it is made of did not tell what it needs.
-func (t *Tally) Result() Result {
-	r := Result{Rules: t.rules, States: t.states, Listeners: t.listeners}
+func (t *Tally) Result(tells tcp.Facts, blind tcp.StateSet) Result {
+	all, listeners, established := t.allKnow&tells, t.listenersKnow&tells, t.establishedKnow&tells
+	r := Result{Rules: t.rules, Blind: blind, States: t.states, Listeners: t.listeners}
 	abnormalClients := 0
 	for _, c := range t.clients {
+		if !all.Has(tcp.KnowsClient) {
+			break // some of these are not what they seem
+		}
 		r.Clients = append(r.Clients, *c)
 		if c.Abnormal > 0 {
 			abnormalClients++
@@ -169,16 +177,16 @@ func (t *Tally) Result() Result {
 	v := &r.Values
 	for m, state := range metricStates {
 		v[m] = count(t.states[state])
-		if t.rules.Blind.Has(state) {
+		if blind.Has(state) {
 			v[m].Unknown = "this source does not see all sockets in state " + state.String()
 		}
 	}
 	v[Abnormal] = count(t.abnormal)
-	v[Clients] = count(len(r.Clients))
-	v[AbnormalClients] = count(abnormalClients)
-	v[TopClient] = count(top)
-	v[TopClientPct] = share(top, t.abnormal)
-	if blind := t.rules.Blind; blind != 0 {
+	v[Clients] = known(count(len(r.Clients)), all, tcp.KnowsClient, "the addresses of all clients")
+	v[AbnormalClients] = known(count(abnormalClients), all, tcp.KnowsClient, "the addresses of all clients")
+	v[TopClient] = known(count(top), all, tcp.KnowsClient, "the addresses of all clients")
+	v[TopClientPct] = known(share(top, t.abnormal), all, tcp.KnowsClient, "the addresses of all clients")
+	if blind != 0 {
 		v[Clients].Unknown = "this source does not see the sockets of all states"
 		if blind&^t.rules.Normal != 0 {
 			for _, m := range []Metric{Abnormal, AbnormalClients, TopClient, TopClientPct} {
@@ -187,17 +195,17 @@ func (t *Tally) Result() Result {
 		}
 	}
 	v[Listeners] = count(len(t.listeners))
-	v[AcceptQueue] = known(count(queue), t.listenersKnow, tcp.KnowsRecvQ, "the accept queue")
-	v[AcceptQueuePct] = known(fullest, t.listenersKnow, tcp.KnowsRecvQ|tcp.KnowsBacklog, "the backlog")
-	v[Unaccepted] = known(count(t.unaccepted), t.establishedKnow, tcp.KnowsInode, "inodes")
-	v[Unread] = known(count(t.unread), t.establishedKnow, tcp.KnowsRecvQ, "Recv-Q")
-	v[UnreadBytes] = known(Value{N: float64(t.unreadBytes)}, t.establishedKnow, tcp.KnowsRecvQ, "Recv-Q")
-	v[Unsent] = known(count(t.unsent), t.establishedKnow, tcp.KnowsSendQ, "Send-Q")
-	v[UnsentBytes] = known(Value{N: float64(t.unsentBytes)}, t.establishedKnow, tcp.KnowsSendQ, "Send-Q")
-	v[Retransmitting] = known(count(t.retransmitting), t.allKnow, tcp.KnowsRetransmits, "retransmits")
-	v[Stalled] = known(count(t.stalled), t.establishedKnow, tcp.KnowsLastDataSent, "when data was last sent")
-	v[StalledPct] = known(share(t.stalled, t.states[tcp.Established]), t.establishedKnow, tcp.KnowsLastDataSent, "when data was last sent")
-	v[FeedAge] = known(Value{N: t.feedAge.Seconds()}, t.establishedKnow, tcp.KnowsLastDataSent, "when data was last sent")
+	v[AcceptQueue] = known(count(queue), listeners, tcp.KnowsRecvQ, "the accept queue")
+	v[AcceptQueuePct] = known(fullest, listeners, tcp.KnowsRecvQ|tcp.KnowsBacklog, "the backlog")
+	v[Unaccepted] = known(count(t.unaccepted), established, tcp.KnowsInode, "inodes")
+	v[Unread] = known(count(t.unread), established, tcp.KnowsRecvQ, "Recv-Q")
+	v[UnreadBytes] = known(Value{N: float64(t.unreadBytes)}, established, tcp.KnowsRecvQ, "Recv-Q")
+	v[Unsent] = known(count(t.unsent), established, tcp.KnowsSendQ, "Send-Q")
+	v[UnsentBytes] = known(Value{N: float64(t.unsentBytes)}, established, tcp.KnowsSendQ, "Send-Q")
+	v[Retransmitting] = known(count(t.retransmitting), all, tcp.KnowsRetransmits, "retransmits")
+	v[Stalled] = known(count(t.stalled), established, tcp.KnowsLastDataSent, "when data was last sent")
+	v[StalledPct] = known(share(t.stalled, t.states[tcp.Established]), established, tcp.KnowsLastDataSent, "when data was last sent")
+	v[FeedAge] = known(Value{N: t.feedAge.Seconds()}, established, tcp.KnowsLastDataSent, "when data was last sent")
 	if t.states[tcp.Established] == 0 {
 		v[FeedAge].Unknown = "no client is established"
 	}

@@ -14,7 +14,6 @@ const everything = ^tcp.Facts(0)
 
 var rules = Rules{
 	Normal:       tcp.Set(tcp.Established, tcp.Listen),
-	Tells:        everything,
 	StalledAfter: 10 * time.Second,
 }
 
@@ -35,7 +34,7 @@ func tallied(rules Rules, sockets ...tcp.Socket) Result {
 	for i := range sockets {
 		t.Add(&sockets[i])
 	}
-	return t.Result()
+	return t.Result(everything, 0)
 }
 
 // check compares some metrics, written "name=value", with a result.
@@ -146,19 +145,41 @@ func TestUnknown(t *testing.T) {
 	}
 
 	// What a source never tells is unknown even of no socket.
-	blind := rules
-	blind.Tells = 0
-	check(t, tallied(blind), "unread=U unsent_bytes=U unaccepted=U retransmitting=U stalled=U accept_queue=U accept_queue_pct=U abnormal=0 clients=0 listeners=0")
+	check(t, New(rules).Result(tcp.KnowsClient, 0), "unread=U unsent_bytes=U unaccepted=U retransmitting=U stalled=U accept_queue=U accept_queue_pct=U abnormal=0 clients=0 listeners=0")
+}
+
+// TestUnknownClients: if one client is not known none is named, but all are counted.
+func TestUnknownClients(t *testing.T) {
+	cut := session(tcp.TimeWait, "10.1.2.3")
+	cut.Known &^= tcp.KnowsClient
+	r := tallied(rules, listener("0.0.0.0:41213", 0, 128), session(tcp.TimeWait, "10.1.2.4"), cut)
+	check(t, r, "abnormal=2 time_wait=2 clients=U abnormal_clients=U top_client=U top_client_pct=U listeners=1")
+	if len(r.Clients) != 0 {
+		t.Errorf("clients are %v", r.Clients)
+	}
+}
+
+// TestNobody: a socket without a peer is no client's.
+func TestNobody(t *testing.T) {
+	bound := session(tcp.Close, "0.0.0.0")
+	check(t, tallied(rules, bound, session(tcp.Close, "::"), session(tcp.CloseWait, "10.1.2.3")), "abnormal=3 close=2 clients=1 abnormal_clients=1 top_client=1 top_client_pct=33.33")
 }
 
 // TestBlind: a source that cannot see a state does not know the sums over it.
 func TestBlind(t *testing.T) {
-	mine := rules
-	mine.Blind = tcp.Set(tcp.TimeWait)
 	sockets := []tcp.Socket{listener("0.0.0.0:41213", 0, 128), session(tcp.Established, "10.1.2.3"), session(tcp.CloseWait, "10.1.2.3")}
-	check(t, tallied(mine, sockets...), "time_wait=U abnormal=U clients=U abnormal_clients=U top_client=U top_client_pct=U close_wait=1 established=1 listeners=1")
-	mine.Normal |= tcp.Set(tcp.TimeWait)
-	check(t, tallied(mine, sockets...), "time_wait=U abnormal=1 clients=U abnormal_clients=1 top_client=1 top_client_pct=100 close_wait=1")
+	timeWait := tcp.Set(tcp.TimeWait)
+	blinded := func(rules Rules) Result {
+		t := New(rules)
+		for i := range sockets {
+			t.Add(&sockets[i])
+		}
+		return t.Result(everything, timeWait)
+	}
+	check(t, blinded(rules), "time_wait=U abnormal=U clients=U abnormal_clients=U top_client=U top_client_pct=U close_wait=1 established=1 listeners=1")
+	mine := rules
+	mine.Normal |= timeWait
+	check(t, blinded(mine), "time_wait=U abnormal=1 clients=U abnormal_clients=1 top_client=1 top_client_pct=100 close_wait=1")
 }
 
 // TestMPTCP: behind a subflow nobody sees whether the session is closed or unread.

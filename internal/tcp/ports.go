@@ -67,6 +67,9 @@ func parsePort(s string) (uint16, error) {
 
 // Has tells whether the port is in the set.
 func (p Ports) Has(port uint16) bool {
+	if len(p) == 1 { // nearly always
+		return p[0].Lo <= port && port <= p[0].Hi
+	}
 	i, _ := slices.BinarySearchFunc(p, port, func(r PortRange, port uint16) int { return cmp.Compare(r.Hi, port) })
 	return i < len(p) && p[i].Lo <= port
 }

@@ -43,9 +43,10 @@ type Facts uint8
 
 // One bit for each fact that some source cannot tell.
 const (
-	KnowsRecvQ   Facts = 1 << iota
-	KnowsSendQ         // of a session
-	KnowsBacklog       // SendQ of a listener
+	KnowsClient Facts = 1 << iota // the address of Remote
+	KnowsRecvQ
+	KnowsSendQ   // of a session
+	KnowsBacklog // SendQ of a listener
 	KnowsInode
 	KnowsRetransmits
 	KnowsLastDataSent

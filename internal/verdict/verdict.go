@@ -27,6 +27,14 @@ func (s Status) rank() int {
 	return [...]int{OK: 0, Warning: 1, Unknown: 2, Critical: 3}[s]
 }
 
+// Or is the worse of two statuses.
+func (s Status) Or(other Status) Status {
+	if other.rank() > s.rank() {
+		return other
+	}
+	return s
+}
+
 // ParseStatus reads ok, warning, critical or unknown, in either case.
 func ParseStatus(s string) (Status, error) {
 	switch strings.ToLower(s) {

@@ -1,0 +1,232 @@
+package source
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"math"
+	"net/netip"
+	"os"
+	"time"
+
+	"golang.org/x/text/encoding/unicode"
+
+	"frontsockets/internal/tcp"
+)
+
+// capture reads the text that netstat or ss printed.
+func capture(kind, file string, w World) Source {
+	name := kind + ":" + file
+	return Source{name, func(ctx context.Context, q Query, begin func() Visit) (Seen, error) {
+		t := table{query: q, visit: begin(), states: map[string]tcp.State{}, tells: tcp.KnowsClient}
+		var f format = &netstat{table: &t}
+		if kind == "ss" {
+			f = &ss{table: &t}
+		}
+		written, err := readFile(file, w, func(r io.Reader) error { return t.read(ctx, r, f) })
+		if age := w.Now.Sub(written); err == nil && w.MaxAge > 0 && age > w.MaxAge {
+			err = tooOld(age, w.MaxAge)
+		}
+		return Seen{Source: name, Tells: t.tells, Recorded: true, Time: written}, err
+	}}
+}
+
+func tooOld(age, limit time.Duration) error {
+	return fmt.Errorf("%s old, and more than %s is too old (--max-age)", age.Round(time.Second), limit)
+}
+
+// readFile hands a file to read, "-" for stdin, and gives the time of its last change;
+// of what is no regular file that is now. It fails if the file changed meanwhile.
+func readFile(name string, w World, read func(io.Reader) error) (written time.Time, err error) {
+	if name == "-" {
+		return w.Now, read(w.Stdin)
+	}
+	f, err := os.Open(name)
+	if err != nil {
+		return w.Now, err
+	}
+	defer f.Close()
+	before, err := f.Stat()
+	if err != nil {
+		return w.Now, err
+	}
+	if err := read(f); err != nil || !before.Mode().IsRegular() {
+		return w.Now, err
+	}
+	after, err := f.Stat()
+	if err == nil && (after.Size() != before.Size() || !after.ModTime().Equal(before.ModTime())) {
+		err = errors.New("the file changed while it was read")
+	}
+	return before.ModTime(), err
+}
+
+// format is the grammar of one tool.
+type format interface {
+	// line takes a line without its end. What is no row is passed over; a row that
+	// cannot be read is an error.
+	line([]byte) error
+	// end is called behind the last line, with no error before it.
+	end() error
+}
+
+// table is what the formats share.
+type table struct {
+	query  Query
+	visit  Visit
+	row    tcp.Socket
+	states map[string]tcp.State // words that were read already
+
+	// found says that there was a header or a row, tells what the rows could tell.
+	found bool
+	tells tcp.Facts
+}
+
+func (t *table) read(ctx context.Context, r io.Reader, f format) error {
+	text := newLines(ctx, asUTF8(r))
+	for {
+		line, err := text.next()
+		if err == io.EOF || errors.Is(err, errCutShort) && isPrompt(line) {
+			break
+		}
+		if err != nil {
+			return err
+		}
+		if err := f.line(line); err != nil {
+			return text.wrong(err, line)
+		}
+	}
+	if !t.found {
+		return fmt.Errorf("nothing in its %d lines looks like a socket table", text.n)
+	}
+	return f.end()
+}
+
+// isPrompt tells whether a last line without an end is no cut row, but the prompt of the
+// shell that is ready again.
+func isPrompt(line []byte) bool {
+	w := words{line}
+	first := w.next()
+	line = bytes.TrimRight(line, " ")
+	return len(line) > 0 && bytes.IndexByte([]byte("#$%>"), line[len(line)-1]) >= 0 && !isTCP(first) && !isStateOfSS(first)
+}
+
+// asUTF8 drops a byte order mark, and reads UTF-16, which PowerShell writes, if there is its mark.
+func asUTF8(r io.Reader) io.Reader {
+	b := bufio.NewReaderSize(r, maxLine)
+	head, _ := b.Peek(3) // an error comes again with the first line
+	switch {
+	case bytes.HasPrefix(head, []byte("\xef\xbb\xbf")):
+		_, _ = b.Discard(3) // they are in the buffer
+	case bytes.HasPrefix(head, []byte("\xff\xfe")), bytes.HasPrefix(head, []byte("\xfe\xff")):
+		return unicode.UTF16(unicode.LittleEndian, unicode.UseBOM).NewDecoder().Reader(b)
+	}
+	return b
+}
+
+// state reads a state word. It remembers the few spellings there are.
+func (t *table) state(word []byte) (tcp.State, error) {
+	if s, ok := t.states[string(word)]; ok {
+		return s, nil
+	}
+	if len(word) == 0 || word[0] < 'A' {
+		return 0, fmt.Errorf("'%s' is not the word for a TCP state", word)
+	}
+	s, err := tcp.ParseState(string(word))
+	const longest = 16 // of all true spellings
+	if err == nil && len(word) <= longest {
+		t.states[string(word)] = s
+	}
+	return s, err
+}
+
+// give visits the row if it is wanted.
+func (t *table) give() {
+	t.tells |= t.row.Known
+	if t.query.wants(&t.row) {
+		t.visit(&t.row)
+	}
+}
+
+// endpoint is an address and port as written, such as "10.1.0.7:41213",
+// "10.1.0.7.41213", "[fe80::1%eth0]:22", ":::22", "*:*" or "*.*".
+type endpoint struct {
+	host   []byte
+	port   uint16
+	digits int  // of the port
+	star   bool // the port is "*"
+	dotted bool // a dot is before the port, as the BSDs and Solaris have it
+}
+
+func parseEndpoint(b []byte) (e endpoint, err error) {
+	i := len(b)
+	n, factor := 0, 1
+	for i > 0 && b[i-1] >= '0' && b[i-1] <= '9' {
+		i--
+		if n += int(b[i]-'0') * factor; n > math.MaxUint16 {
+			return e, fmt.Errorf("'%s' has a port over 65535", b)
+		}
+		factor = min(factor*10, 1e6)
+	}
+	if i == len(b) && i > 0 && b[i-1] == '*' {
+		e.star = true
+		i--
+	} else if i == len(b) {
+		i = 0
+	}
+	if i < 1 || b[i-1] != ':' && b[i-1] != '.' {
+		return e, fmt.Errorf("'%s' is not an address with its port, in digits (option -n)", b)
+	}
+	e.host, e.port, e.digits, e.dotted = b[:i-1], uint16(n), len(b)-i, b[i-1] == '.'
+	return e, nil
+}
+
+// addr reads the host part: no name, but an address, or "*" or nothing for the wildcard.
+func (e endpoint) addr() (netip.Addr, error) {
+	host := bytes.TrimPrefix(e.host, []byte("["))
+	if zone := bytes.IndexByte(host, '%'); zone >= 0 {
+		host = host[:zone]
+	}
+	host = bytes.TrimSuffix(host, []byte("]"))
+	if len(host) == 0 || len(host) == 1 && host[0] == '*' {
+		return netip.IPv6Unspecified(), nil
+	}
+	if a, ok := parseIPv4(host); ok {
+		return a, nil
+	}
+	a, err := netip.ParseAddr(string(host))
+	if err != nil {
+		return a, fmt.Errorf("'%s' is not an IP address (option -n)", host)
+	}
+	return a.Unmap(), nil
+}
+
+// parseIPv4 reads a dotted quad as netip does, from bytes and so without a copy.
+func parseIPv4(b []byte) (netip.Addr, bool) {
+	var quad [4]byte
+	n, digits, part := 0, 0, 0
+	for _, c := range b {
+		switch {
+		case c >= '0' && c <= '9':
+			if digits > 0 && n == 0 { // a leading zero
+				return netip.Addr{}, false
+			}
+			digits++
+			if n = n*10 + int(c-'0'); n > 255 {
+				return netip.Addr{}, false
+			}
+		case c == '.' && digits > 0 && part < 3:
+			quad[part] = byte(n)
+			n, digits, part = 0, 0, part+1
+		default:
+			return netip.Addr{}, false
+		}
+	}
+	if digits == 0 || part != 3 {
+		return netip.Addr{}, false
+	}
+	quad[3] = byte(n)
+	return netip.AddrFrom4(quad), true
+}

@@ -1,0 +1,73 @@
+package source
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"runtime"
+	"strings"
+
+	"golang.org/x/sys/unix"
+)
+
+// within looks by the sources, from inside another network namespace. Only its own
+// thread is there, and only for the look.
+func within(netns string, sources []Source) Source {
+	name := "netns " + netns
+	return Source{name, func(ctx context.Context, q Query, begin func() Visit) (Seen, error) {
+		runtime.LockOSThread()
+		leave, err := enter(netns)
+		if err != nil {
+			runtime.UnlockOSThread()
+			return Seen{}, err
+		}
+		defer func() {
+			if leave() == nil {
+				runtime.UnlockOSThread()
+			} // else the thread ends with the goroutine
+		}()
+		return Look(ctx, sources, q, begin)
+	}}
+}
+
+// enter moves the calling thread into the namespace of a process, at a path, or of a
+// name that "ip netns" gave.
+func enter(netns string) (leave func() error, err error) {
+	path := netns
+	switch {
+	case strings.Trim(netns, "0123456789") == "":
+		path = "/proc/" + netns + "/ns/net"
+	case !strings.Contains(netns, "/"):
+		path = "/run/netns/" + netns
+	}
+	own, err := unix.Open("/proc/thread-self/ns/net", unix.O_RDONLY|unix.O_CLOEXEC, 0)
+	if err != nil {
+		return nil, fmt.Errorf("open /proc/thread-self/ns/net: %w", err)
+	}
+	// Without O_NONBLOCK a FIFO would not even open.
+	other, err := unix.Open(path, unix.O_RDONLY|unix.O_CLOEXEC|unix.O_NONBLOCK, 0)
+	if err != nil {
+		unix.Close(own)
+		return nil, right(fmt.Errorf("open %s: %w", path, err), "CAP_SYS_PTRACE, to open that of another user's process")
+	}
+	defer unix.Close(other)
+	if err := unix.Setns(other, unix.CLONE_NEWNET); err != nil {
+		unix.Close(own)
+		if errors.Is(err, unix.EINVAL) {
+			return nil, fmt.Errorf("%s is not a network namespace", path)
+		}
+		return nil, right(fmt.Errorf("enter %s: %w", path, err), "CAP_SYS_ADMIN, which root has")
+	}
+	return func() error {
+		defer unix.Close(own)
+		return unix.Setns(own, unix.CLONE_NEWNET)
+	}, nil
+}
+
+// right names the right that a refusal is about.
+func right(err error, needed string) error {
+	if errors.Is(err, unix.EPERM) || errors.Is(err, unix.EACCES) {
+		return fmt.Errorf("%w: this needs %s", err, needed)
+	}
+	return err
+}

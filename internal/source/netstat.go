@@ -1,0 +1,252 @@
+package source
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"math"
+	"net/netip"
+
+	"frontsockets/internal/tcp"
+)
+
+// netstat reads the rows of every netstat -an by their shape, since headers come in
+// any language or not at all:
+//
+//	tcp  0  0 10.1.0.7:41213  10.1.2.3:50000  TIME_WAIT …       Linux (net-tools, busybox)
+//	TCP       10.1.0.7:41213  10.1.2.3:50000  TIME_WAIT …       Windows
+//	tcp4 0  0 10.1.0.7.41213  10.1.2.3.50000  TIME_WAIT …       BSDs, macOS, AIX, HP-UX; with -A an address before it
+//	10.1.0.7.41213  10.1.2.3.50000  64240 0 64240 0  TIME_WAIT  Solaris, under "TCP: IPv4"
+//
+// Linux alone has the accept queue in the Recv-Q of a listener.
+type netstat struct {
+	*table
+
+	section string // Solaris: the protocol of the rows that follow, "" if none was named
+
+	blocks  bool   // -A, which makes columns narrow
+
+	// An address may be cut to a fixed width. A longer one anywhere shows that none is.
+	wide              bool
+	clientCut         bool
+	localCut, portCut error // what it would mean
+}
+
+// Widths to which addresses are cut: net-tools cuts the address so that with ':' and
+// the whole port it has 23 characters, some busyboxes cut behind 23, ports too; the BSDs
+// cut an IPv6 address to 16 and write the port behind it, but with -A cut that behind 18.
+const (
+	cutLinux  = 23
+	cutBSD    = 16
+	cutBlocks = 18
+)
+
+func (n *netstat) line(line []byte) error {
+	w := words{line}
+	first := w.next()
+	if isTCP(first) {
+		return n.tcp(first, &w)
+	}
+	switch string(first) {
+	case "":
+		return nil
+	case "Proto", "udp", "UDP":
+		n.found = true
+		return nil
+	case "TCP:", "UDP:", "SCTP:":
+		n.section, n.found = string(first), true
+		return nil
+	}
+	rest := w
+	second := rest.next()
+	if isTCP(second) && isPointer(first) { // to the protocol control block, of -A
+		n.blocks = true
+		return n.tcp(second, &rest)
+	}
+	if n.section == "" || n.section == "TCP:" {
+		return n.solaris(first, second, &rest)
+	}
+	return nil
+}
+
+// isTCP tells whether a word is the name of the protocol: tcp, TCP, tcp4, tcp6, tcp46.
+func isTCP(b []byte) bool {
+	if len(b) < 3 || len(b) > 5 || b[0]|0x20 != 't' || b[1]|0x20 != 'c' || b[2]|0x20 != 'p' {
+		return false
+	}
+	for _, c := range b[3:] {
+		if c != '4' && c != '6' {
+			return false
+		}
+	}
+	return true
+}
+
+// isPointer tells whether a word is an address in memory: 8 to 16 hex digits.
+func isPointer(b []byte) bool {
+	if len(b) < 8 || len(b) > 16 {
+		return false
+	}
+	_, left := hex(b[:len(b)/2])
+	_, right := hex(b[len(b)/2:])
+	return left && right
+}
+
+// tcp reads a row behind the name of its protocol.
+func (n *netstat) tcp(proto []byte, w *words) error {
+	n.found = true
+	local := w.next()
+	recvQ, queues := number(local)
+	var sendQ uint64
+	if queues {
+		var ok bool
+		if sendQ, ok = number(w.next()); !ok {
+			return errors.New("the Send-Q is not a number")
+		}
+		local = w.next()
+	}
+	return n.row(proto, local, w, queues, recvQ, sendQ)
+}
+
+// solaris reads a row that does not name its protocol.
+func (n *netstat) solaris(first, second []byte, w *words) error {
+	local, err := parseEndpoint(first)
+	if err != nil || !local.dotted {
+		return nil
+	}
+	var queues [4]uint64 // Swind Send-Q Rwind Recv-Q
+	_, err = parseEndpoint(second)
+	if err != nil && n.section == "" {
+		return nil // two endpoints make a row, and in the table of TCP one
+	}
+	shape := err == nil
+	for i := range queues {
+		if shape {
+			queues[i], shape = number(w.next())
+		}
+	}
+	switch {
+	case shape:
+		n.found = true
+		// The same words as in the rows of the others.
+		rest := words{bytes.Join([][]byte{second, w.rest}, []byte(" "))}
+		return n.row(nil, first, &rest, true, queues[3], queues[1])
+	case n.query.Ports.Has(local.port):
+		return errors.New("not a row of netstat -an")
+	}
+	return nil
+}
+
+// row reads a row from its local address on; w has what follows that.
+func (n *netstat) row(proto, localWord []byte, w *words, queues bool, recvQ, sendQ uint64) error {
+	local, err := parseEndpoint(localWord)
+	if err != nil {
+		return err
+	}
+	if queues {
+		n.tells |= tcp.KnowsRecvQ | tcp.KnowsSendQ
+	}
+	cut := n.cut(local, localWord)
+	const longestPort = 5
+	if cut && (n.blocks || !local.dotted && len(proto) == len("tcp")) && local.digits < longestPort && n.portCut == nil {
+		n.portCut = fmt.Errorf("the port of '%s' may be cut; capture without -A, or with -W", localWord)
+	}
+	if local.star || !n.query.Ports.Has(local.port) {
+		return nil
+	}
+
+	s := &n.table.row
+	*s = tcp.Socket{Known: tcp.KnowsClient, RecvQ: clamp(recvQ), SendQ: clamp(sendQ)}
+	addr, err := local.addr()
+	switch {
+	case err != nil && !cut:
+		return err
+	case err != nil:
+		addr = netip.IPv6Unspecified()
+	}
+	if cut && n.localCut == nil {
+		n.localCut = fmt.Errorf("the address of '%s' may be cut, so -a cannot tell; capture with netstat -W", localWord)
+	}
+	s.Local = netip.AddrPortFrom(addr, local.port)
+
+	remoteWord := w.next()
+	remote, err := parseEndpoint(remoteWord)
+	if err != nil {
+		return err
+	}
+	addr, err = remote.addr()
+	if n.cut(remote, remoteWord) {
+		n.clientCut = true
+		err = nil
+	}
+	if err != nil {
+		return err
+	}
+	s.Remote = netip.AddrPortFrom(addr, remote.port)
+
+	if s.State, err = n.state(w.next()); err != nil {
+		return err
+	}
+	if queues {
+		s.Known |= tcp.KnowsRecvQ | tcp.KnowsSendQ
+		if local.dotted && s.State == tcp.Listen {
+			s.Known &^= tcp.KnowsRecvQ
+		}
+	}
+	n.timer(s, w)
+	n.give()
+	return nil
+}
+
+func clamp(n uint64) uint32 { return uint32(min(n, math.MaxUint32)) }
+
+// cut tells whether an endpoint may be cut, and learns from one that is longer.
+func (n *netstat) cut(e endpoint, word []byte) bool {
+	length, limit := len(word), cutLinux
+	switch {
+	case e.dotted && n.blocks:
+		limit = cutBlocks
+	case bytes.IndexByte(e.host, ':') < 0 || e.host[0] == '[':
+		return false
+	case e.dotted:
+		length, limit = len(e.host), cutBSD
+	}
+	n.wide = n.wide || length > limit
+	return length == limit
+}
+
+// timer finds the column of -o behind the state, such as "on (0.21/2/0)": the timer
+// that runs, its time left, retransmits, probes.
+func (n *netstat) timer(s *tcp.Socket, w *words) {
+	var name []byte
+	for word := w.next(); word != nil; name, word = word, w.next() {
+		switch string(name) {
+		case "on", "off", "keepalive", "timewait", "probe":
+		default:
+			continue
+		}
+		parts := bytes.Split(bytes.Trim(word, "()"), []byte("/"))
+		if len(parts) != 3 || s.State == tcp.SynRecv { // half open, it counts time-outs
+			continue
+		}
+		if retransmits, ok := number(parts[1]); ok {
+			s.Known |= tcp.KnowsRetransmits
+			if string(name) == "on" {
+				s.Retransmits = uint8(min(retransmits, math.MaxUint8))
+			}
+		}
+	}
+}
+
+func (n *netstat) end() error {
+	if n.wide {
+		return nil
+	}
+	if n.clientCut {
+		n.tells &^= tcp.KnowsClient
+	}
+	if n.localCut != nil && len(n.query.Addresses) > 0 {
+		return n.localCut
+	}
+	return n.portCut
+}

@@ -1,0 +1,39 @@
+//go:build !windows
+
+package source
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+
+	"github.com/google/renameio/v2"
+)
+
+// replaceFile puts a file in the place of another at once, synced to disk, with mode
+// 0640. What is there may be a regular file, not a link to one. Errors do not name it.
+func replaceFile(name string, content []byte) (err error) {
+	defer func() {
+		// That of the new file, which is gone now, would only confuse.
+		var path *fs.PathError
+		if errors.As(err, &path) {
+			err = path.Err
+		}
+	}()
+	const mode = 0o640
+	if there, err := os.Lstat(name); err == nil && !there.Mode().IsRegular() {
+		return fmt.Errorf("it is not a regular file but %s", there.Mode())
+	}
+	// Next to the old one, whatever TMPDIR says: a rename works within one file system.
+	f, err := renameio.NewPendingFile(name, renameio.WithTempDir(filepath.Dir(name)), renameio.WithStaticPermissions(mode))
+	if err != nil {
+		return err
+	}
+	defer f.Cleanup() // nothing is left to clean up after success
+	if _, err := f.Write(content); err != nil {
+		return err
+	}
+	return f.CloseAtomicallyReplace()
+}

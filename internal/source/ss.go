@@ -1,0 +1,130 @@
+package source
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"math"
+	"net/netip"
+	"time"
+
+	"frontsockets/internal/tcp"
+)
+
+// ss reads the rows of ss -tan, and with -i and -m what the lines behind them tell:
+//
+//	ESTAB 0 0 10.1.0.7:41213 10.1.2.3:50000
+//		 skmem:(r0,rb131072,t0,…,d0) cubic rto:204 … cwnd:10 … lastsnd:120 …
+//
+// With -O that is on the row itself, and ss -an names the protocol first.
+type ss struct {
+	*table
+	pending bool // the row is read, and the lines behind it are still to come
+}
+
+func (r *ss) line(line []byte) error {
+	w := words{line}
+	first := w.next()
+	switch {
+	case string(first) == "tcp":
+		return r.row(w.next(), &w)
+	case isStateOfSS(first):
+		return r.row(first, &w)
+	case string(first) == "State", string(first) == "Netid":
+		r.found = true
+	case r.pending && (line[0] == ' ' || line[0] == '\t'):
+		return r.details(&words{line})
+	}
+	return r.end()
+}
+
+// isStateOfSS tells whether a word is a state as ss writes it.
+func isStateOfSS(word []byte) bool {
+	switch string(word) {
+	case "ESTAB", "SYN-SENT", "SYN-RECV", "FIN-WAIT-1", "FIN-WAIT-2", "TIME-WAIT",
+		"UNCONN", "CLOSE-WAIT", "LAST-ACK", "LISTEN", "CLOSING":
+		return true
+	}
+	return false
+}
+
+// row reads a row from its state on.
+func (r *ss) row(state []byte, w *words) error {
+	if err := r.end(); err != nil {
+		return err
+	}
+	r.found = true
+	r.tells |= tcp.KnowsRecvQ | tcp.KnowsSendQ | tcp.KnowsBacklog
+	recvQ, okRecvQ := number(w.next())
+	sendQ, okSendQ := number(w.next())
+	if !okRecvQ || !okSendQ {
+		return errors.New("the Recv-Q or Send-Q is not a number")
+	}
+	local, err := parseEndpoint(w.next())
+	if err != nil || local.star || !r.query.Ports.Has(local.port) {
+		return err
+	}
+	remote, err := parseEndpoint(w.next())
+	if err != nil {
+		return err
+	}
+	s := &r.table.row
+	*s = tcp.Socket{
+		Known: tcp.KnowsClient | tcp.KnowsRecvQ | tcp.KnowsSendQ | tcp.KnowsBacklog,
+		RecvQ: clamp(recvQ), SendQ: clamp(sendQ),
+	}
+	if s.State, err = r.state(state); err != nil {
+		return err
+	}
+	localAddr, err := local.addr()
+	if err != nil {
+		return err
+	}
+	remoteAddr, err := remote.addr()
+	if err != nil {
+		return err
+	}
+	s.Local = netip.AddrPortFrom(localAddr, local.port)
+	s.Remote = netip.AddrPortFrom(remoteAddr, remote.port)
+	r.pending = true
+	return r.details(w)
+}
+
+// details reads what -i and -m tell of the pending row. Of the milliseconds since
+// data was sent ss leaves out a 0, so the window next to it shows that they are told.
+func (r *ss) details(w *words) error {
+	s := &r.table.row
+	for word := w.next(); word != nil; word = w.next() {
+		name, value, _ := bytes.Cut(word, []byte(":"))
+		switch string(name) {
+		case "cwnd":
+			s.Known |= tcp.KnowsLastDataSent
+		case "lastsnd":
+			ms, ok := number(value)
+			if !ok || ms > math.MaxUint32 {
+				return fmt.Errorf("'%s' is not a number of milliseconds", word)
+			}
+			s.LastDataSent = time.Duration(ms) * time.Millisecond
+			s.Known |= tcp.KnowsLastDataSent
+		case "skmem":
+			_, after, _ := bytes.Cut(value, []byte(",d"))
+			drops, ok := number(bytes.TrimSuffix(after, []byte(")")))
+			if ok { // old kernels do not tell
+				s.Drops = clamp(drops)
+				s.Known |= tcp.KnowsDrops
+			}
+		case "tcp-ulp-mptcp":
+			s.MPTCP = true
+		}
+	}
+	return nil
+}
+
+// end gives the row that was pending.
+func (r *ss) end() error {
+	if r.pending {
+		r.pending = false
+		r.give()
+	}
+	return nil
+}
