@@ -21,10 +21,11 @@ race: ## run all tests under the race detector (needs a C compiler)
 	CGO_ENABLED=1 $(GO) test -race -count=1 -tags forceposix -timeout 600s ./...
 
 fuzz: ## run every fuzz target for FUZZTIME (60s)
-	$(GO) test -run '^$$' -fuzz FuzzDiag -fuzztime $(FUZZTIME) ./internal/source
-	$(GO) test -run '^$$' -fuzz FuzzProc -fuzztime $(FUZZTIME) ./internal/source
-	$(GO) test -run '^$$' -fuzz FuzzParse -fuzztime $(FUZZTIME) ./internal/threshold
-	$(GO) test -run '^$$' -fuzz FuzzParsePorts -fuzztime $(FUZZTIME) ./internal/tcp
+	@for f in source/FuzzDiag source/FuzzProc source/FuzzNetstat source/FuzzSS source/FuzzSnapshot \
+		threshold/FuzzParse tcp/FuzzParsePorts; do \
+		echo "$$f"; \
+		$(GO) test -run '^$$' -fuzz "^$${f#*/}$$" -fuzztime $(FUZZTIME) -fuzzminimizetime 10x ./internal/$${f%/*} || exit 1; \
+	done
 
 bench: ## compare the check with what one would run instead; time the decoders
 	$(GO) test -run '^$$' -bench . ./internal/source

@@ -107,7 +107,7 @@ func (t *table) read(ctx context.Context, r io.Reader, f format) error {
 // isPrompt tells whether a last line without an end is no cut row, but the prompt of the
 // shell that is ready again.
 func isPrompt(line []byte) bool {
-	w := words{line}
+	w := words{line: line}
 	first := w.next()
 	line = bytes.TrimRight(line, " ")
 	return len(line) > 0 && bytes.IndexByte([]byte("#$%>"), line[len(line)-1]) >= 0 && !isTCP(first) && !isStateOfSS(first)
@@ -161,25 +161,23 @@ type endpoint struct {
 }
 
 func parseEndpoint(b []byte) (e endpoint, err error) {
-	i := len(b)
+	i := len(b) - 1 // to the separator
 	n, factor := 0, 1
-	for i > 0 && b[i-1] >= '0' && b[i-1] <= '9' {
-		i--
+	for ; i > 0 && b[i]-'0' <= 9; i-- {
 		if n += int(b[i]-'0') * factor; n > math.MaxUint16 {
 			return e, fmt.Errorf("'%s' has a port over 65535", b)
 		}
 		factor = min(factor*10, 1e6)
 	}
-	if i == len(b) && i > 0 && b[i-1] == '*' {
+	e.digits = len(b) - 1 - i
+	if e.digits == 0 && i > 0 && b[i] == '*' {
 		e.star = true
 		i--
-	} else if i == len(b) {
-		i = 0
 	}
-	if i < 1 || b[i-1] != ':' && b[i-1] != '.' {
+	if i < 0 || b[i] != ':' && b[i] != '.' || i == len(b)-1 {
 		return e, fmt.Errorf("'%s' is not an address with its port, in digits (option -n)", b)
 	}
-	e.host, e.port, e.digits, e.dotted = b[:i-1], uint16(n), len(b)-i, b[i-1] == '.'
+	e.host, e.port, e.dotted = b[:i], uint16(n), b[i] == '.'
 	return e, nil
 }
 

@@ -90,25 +90,27 @@ func (l *lines) wrong(cause error, line []byte) error {
 	return fmt.Errorf("line %d: %w: %q%s", l.n, cause, line, more)
 }
 
-// words splits a line at spaces and tabs.
-type words struct{ rest []byte }
+// words splits a line at blanks and control characters.
+type words struct {
+	line []byte
+	at   int
+}
 
 // next gives the next word, and nil behind the last.
 func (w *words) next() []byte {
-	b := w.rest
-	i := 0
-	for i < len(b) && (b[i] == ' ' || b[i] == '\t') {
+	line, i := w.line, w.at
+	for i < len(line) && line[i] <= ' ' {
 		i++
 	}
 	start := i
-	for i < len(b) && b[i] != ' ' && b[i] != '\t' {
+	for i < len(line) && line[i] > ' ' {
 		i++
 	}
-	w.rest = b[i:]
+	w.at = i
 	if start == i {
 		return nil
 	}
-	return b[start:i]
+	return line[start:i]
 }
 
 // number reads 1 to 19 decimal digits.

@@ -22,6 +22,7 @@ import (
 type netstat struct {
 	*table
 
+	last    lead
 	section string // Solaris: the protocol of the rows that follow, "" if none was named
 
 	blocks  bool   // -A, which makes columns narrow
@@ -41,8 +42,22 @@ const (
 	cutBlocks = 18
 )
 
+// lead is what comes before the local address of a row. Most rows begin with the same
+// text, so it need not be read again.
+type lead struct {
+	text   []byte
+	tcp    bool // the protocol is just "tcp"
+	queues bool
+	recvQ  uint32
+	sendQ  uint32
+}
+
 func (n *netstat) line(line []byte) error {
-	w := words{line}
+	if last := &n.last; len(last.text) > 0 && bytes.HasPrefix(line, last.text) {
+		w := words{line: line, at: len(last.text)}
+		return n.row(last, w.next(), &w)
+	}
+	w := words{line: line}
 	first := w.next()
 	if isTCP(first) {
 		return n.tcp(first, &w)
@@ -104,8 +119,13 @@ func (n *netstat) tcp(proto []byte, w *words) error {
 			return errors.New("the Send-Q is not a number")
 		}
 		local = w.next()
+		n.tells |= tcp.KnowsRecvQ | tcp.KnowsSendQ
 	}
-	return n.row(proto, local, w, queues, recvQ, sendQ)
+	n.last = lead{
+		text: append(n.last.text[:0], w.line[:w.at-len(local)]...),
+		tcp:  len(proto) == len("tcp"), queues: queues, recvQ: clamp(recvQ), sendQ: clamp(sendQ),
+	}
+	return n.row(&n.last, local, w)
 }
 
 // solaris reads a row that does not name its protocol.
@@ -129,8 +149,9 @@ func (n *netstat) solaris(first, second []byte, w *words) error {
 	case shape:
 		n.found = true
 		// The same words as in the rows of the others.
-		rest := words{bytes.Join([][]byte{second, w.rest}, []byte(" "))}
-		return n.row(nil, first, &rest, true, queues[3], queues[1])
+		rest := words{line: bytes.Join([][]byte{second, w.line[w.at:]}, []byte(" "))}
+		n.tells |= tcp.KnowsRecvQ | tcp.KnowsSendQ
+		return n.row(&lead{queues: true, recvQ: clamp(queues[3]), sendQ: clamp(queues[1])}, first, &rest)
 	case n.query.Ports.Has(local.port):
 		return errors.New("not a row of netstat -an")
 	}
@@ -138,25 +159,22 @@ func (n *netstat) solaris(first, second []byte, w *words) error {
 }
 
 // row reads a row from its local address on; w has what follows that.
-func (n *netstat) row(proto, localWord []byte, w *words, queues bool, recvQ, sendQ uint64) error {
+func (n *netstat) row(lead *lead, localWord []byte, w *words) error {
 	local, err := parseEndpoint(localWord)
 	if err != nil {
 		return err
 	}
-	if queues {
-		n.tells |= tcp.KnowsRecvQ | tcp.KnowsSendQ
-	}
 	cut := n.cut(local, localWord)
 	const longestPort = 5
-	if cut && (n.blocks || !local.dotted && len(proto) == len("tcp")) && local.digits < longestPort && n.portCut == nil {
-		n.portCut = fmt.Errorf("the port of '%s' may be cut; capture without -A, or with -W", localWord)
+	if cut && (n.blocks || !local.dotted && lead.tcp) && local.digits < longestPort && n.portCut == nil {
+		n.portCut = fmt.Errorf("the port of '%s' may be cut; capture with netstat -W and without -A", localWord)
 	}
 	if local.star || !n.query.Ports.Has(local.port) {
 		return nil
 	}
 
 	s := &n.table.row
-	*s = tcp.Socket{Known: tcp.KnowsClient, RecvQ: clamp(recvQ), SendQ: clamp(sendQ)}
+	*s = tcp.Socket{Known: tcp.KnowsClient, RecvQ: lead.recvQ, SendQ: lead.sendQ}
 	addr, err := local.addr()
 	switch {
 	case err != nil && !cut:
@@ -175,19 +193,20 @@ func (n *netstat) row(proto, localWord []byte, w *words, queues bool, recvQ, sen
 		return err
 	}
 	addr, err = remote.addr()
-	if n.cut(remote, remoteWord) {
-		n.clientCut = true
-		err = nil
-	}
-	if err != nil {
+	switch cut := n.cut(remote, remoteWord); {
+	case err != nil && !cut:
 		return err
+	case err != nil:
+		s.Known &^= tcp.KnowsClient
+	case cut:
+		n.clientCut = true
 	}
 	s.Remote = netip.AddrPortFrom(addr, remote.port)
 
 	if s.State, err = n.state(w.next()); err != nil {
 		return err
 	}
-	if queues {
+	if lead.queues {
 		s.Known |= tcp.KnowsRecvQ | tcp.KnowsSendQ
 		if local.dotted && s.State == tcp.Listen {
 			s.Known &^= tcp.KnowsRecvQ
@@ -206,7 +225,7 @@ func (n *netstat) cut(e endpoint, word []byte) bool {
 	switch {
 	case e.dotted && n.blocks:
 		limit = cutBlocks
-	case bytes.IndexByte(e.host, ':') < 0 || e.host[0] == '[':
+	case !e.dotted && length < limit, bytes.IndexByte(e.host, ':') < 0, e.host[0] == '[':
 		return false
 	case e.dotted:
 		length, limit = len(e.host), cutBSD

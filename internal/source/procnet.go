@@ -112,7 +112,7 @@ func (p *procRows) line(line []byte) error {
 		return nil
 	}
 
-	w := words{line[colon+1:]}
+	w := words{line: line[colon+1:]}
 	local, okLocal := p.endpoint(w.next())
 	remote, okRemote := p.endpoint(w.next())
 	st, okState := hex(w.next())

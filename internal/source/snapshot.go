@@ -104,6 +104,10 @@ func jsonLine(v any) []byte {
 // Save writes the snapshot of a look, its sockets asked for by q. Readers see the old
 // file or the new one, whole. After an error the old one is still there.
 func (r *Recording) Save(file string, q Query, seen Seen) error {
+	return replaceFile(file, r.text(q, seen))
+}
+
+func (r *Recording) text(q Query, seen Seen) []byte {
 	h := snapshotHeader{
 		Version: snapshotVersion, Time: seen.Time, Host: seen.Host, Source: seen.Source,
 		Passed: []string{}, Ports: q.Ports.String(), Addresses: q.Addresses, Tells: []string{}, Blind: []string{},
@@ -121,7 +125,7 @@ func (r *Recording) Save(file string, q Query, seen Seen) error {
 			h.Blind = append(h.Blind, state.String())
 		}
 	}
-	return replaceFile(file, slices.Concat(jsonLine(h), r.rows.Bytes(), jsonLine(snapshotTrailer{r.n})))
+	return slices.Concat(jsonLine(h), r.rows.Bytes(), jsonLine(snapshotTrailer{r.n}))
 }
 
 // snapshot reads what Save wrote.

@@ -23,7 +23,7 @@ type ss struct {
 }
 
 func (r *ss) line(line []byte) error {
-	w := words{line}
+	w := words{line: line}
 	first := w.next()
 	switch {
 	case string(first) == "tcp":
@@ -32,8 +32,8 @@ func (r *ss) line(line []byte) error {
 		return r.row(first, &w)
 	case string(first) == "State", string(first) == "Netid":
 		r.found = true
-	case r.pending && (line[0] == ' ' || line[0] == '\t'):
-		return r.details(&words{line})
+	case r.pending && w.at > len(first): // it is indented
+		return r.details(&words{line: line})
 	}
 	return r.end()
 }
@@ -49,8 +49,12 @@ func isStateOfSS(word []byte) bool {
 }
 
 // row reads a row from its state on.
-func (r *ss) row(state []byte, w *words) error {
+func (r *ss) row(stateWord []byte, w *words) error {
 	if err := r.end(); err != nil {
+		return err
+	}
+	state, err := r.state(stateWord)
+	if err != nil {
 		return err
 	}
 	r.found = true
@@ -70,11 +74,9 @@ func (r *ss) row(state []byte, w *words) error {
 	}
 	s := &r.table.row
 	*s = tcp.Socket{
+		State: state,
 		Known: tcp.KnowsClient | tcp.KnowsRecvQ | tcp.KnowsSendQ | tcp.KnowsBacklog,
 		RecvQ: clamp(recvQ), SendQ: clamp(sendQ),
-	}
-	if s.State, err = r.state(state); err != nil {
-		return err
 	}
 	localAddr, err := local.addr()
 	if err != nil {

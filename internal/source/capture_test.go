@@ -1,0 +1,416 @@
+package source
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"io"
+	"math/rand/v2"
+	"net/netip"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"frontsockets/internal/tally"
+	"frontsockets/internal/tcp"
+)
+
+var front = Query{Ports: tcp.Ports{{Lo: 41213, Hi: 41213}}}
+
+// readText reads a capture and gives its rows.
+func readText(kind, text string, q Query) (rows []tcp.Socket, seen Seen, err error) {
+	s := capture(kind, "-", World{Stdin: strings.NewReader(text)})
+	seen, err = s.Look(context.Background(), q, func() Visit {
+		rows = nil
+		return func(s *tcp.Socket) { rows = append(rows, *s) }
+	})
+	return rows, seen, err
+}
+
+const (
+	queues = tcp.KnowsClient | tcp.KnowsRecvQ | tcp.KnowsSendQ
+)
+
+// renderings are the text formats: how a socket looks in each, and what it tells.
+var renderings = []struct {
+	name, kind, header string
+	tells              tcp.Facts
+	dotted             bool
+	row                func(tcp.Socket) string
+}{
+	{"net-tools", "netstat", "Proto Recv-Q Send-Q Local Address           Foreign Address         State      \n", queues, false, func(s tcp.Socket) string {
+		return fmt.Sprintf("tcp%-1s %6d %6d %-23s %-23s %-11s\n", six(s), s.RecvQ, s.SendQ, colon(s.Local), colon(s.Remote), upper(s.State))
+	}},
+	{"net-tools -o", "netstat", "", queues | tcp.KnowsRetransmits, false, func(s tcp.Socket) string {
+		timer := "off (0.00/0/0)"
+		if s.Retransmits > 0 {
+			timer = fmt.Sprintf("on (0.21/%d/0)", s.Retransmits)
+		}
+		return fmt.Sprintf("tcp %6d %6d %-23s %-23s %-11s 1234/front: trade %s\n", s.RecvQ, s.SendQ, colon(s.Local), colon(s.Remote), upper(s.State), timer)
+	}},
+	{"Windows", "netstat", "  Proto  Lokale Adresse         Remoteadresse          Status           PID\r\n", tcp.KnowsClient, false, func(s tcp.Socket) string {
+		word := strings.NewReplacer("syn_recv", "SYN_RECEIVED", "fin_wait1", "FIN_WAIT_1", "fin_wait2", "FIN_WAIT_2", "close", "BOUND", "listen", "LISTENING").Replace(s.State.String())
+		if s.State == tcp.CloseWait {
+			word = "CLOSE_WAIT"
+		}
+		return fmt.Sprintf("  TCP    %-22s %-22s %-15s %d\r\n", s.Local, s.Remote, strings.ToUpper(word), 41213)
+	}},
+	{"BSD", "netstat", "Proto Recv-Q Send-Q Local Address          Foreign Address        (state)\n", queues, true, func(s tcp.Socket) string {
+		return fmt.Sprintf("tcp%s %6d %6d  %-45s %-45s %s\n", []string{"4", "6"}[len(six(s))], s.RecvQ, s.SendQ, dot(s.Local), dot(s.Remote), bsdWord(s.State))
+	}},
+	{"AIX -A", "netstat", "PCB/ADDR         Proto Recv-Q Send-Q  Local Address      Foreign Address    (state)\n", queues, true, func(s tcp.Socket) string {
+		return fmt.Sprintf("f1000e00004a3bb8 tcp %6d %6d  %-18s %-18s %s\n", s.RecvQ, s.SendQ, dot(s.Local), dot(s.Remote), bsdWord(s.State))
+	}},
+	{"Solaris", "netstat", "\nTCP: IPv4\n   Local Address        Remote Address     Swind Send-Q Rwind Recv-Q    State\n", queues, true, func(s tcp.Socket) string {
+		return fmt.Sprintf("%-20s %-20s %6d %6d %6d %6d %s\n", dot(s.Local), dot(s.Remote), 64240, s.SendQ, 49232, s.RecvQ, bsdWord(s.State))
+	}},
+	{"ss", "ss", "State  Recv-Q Send-Q Local Address:Port Peer Address:Port Process\n", queues | tcp.KnowsBacklog, false, ssRow},
+	{"ss -i", "ss", "", queues | tcp.KnowsBacklog | tcp.KnowsLastDataSent, false, func(s tcp.Socket) string { return ssRow(s) + "\t cubic" + ssInfo(s) + "\n" }},
+	{"ss -mi", "ss", "", queues | tcp.KnowsBacklog | tcp.KnowsLastDataSent | tcp.KnowsDrops, false, func(s tcp.Socket) string {
+		return ssRow(s) + fmt.Sprintf("\t skmem:(r0,rb131072,t0,tb87040,f0,w0,o0,bl0,d%d) cubic%s\n", s.Drops, ssInfo(s))
+	}},
+	{"ss -O", "ss", "", queues | tcp.KnowsBacklog | tcp.KnowsLastDataSent, false, func(s tcp.Socket) string {
+		return "tcp " + strings.TrimSuffix(ssRow(s), "\n") + ` users:(("front",pid=7,fd=3)) bbr` + ssInfo(s) + "\n"
+	}},
+}
+
+func six(s tcp.Socket) string {
+	if s.Local.Addr().Is6() {
+		return "6"
+	}
+	return ""
+}
+
+func upper(s tcp.State) string { return strings.ToUpper(s.String()) }
+
+func bsdWord(s tcp.State) string {
+	return strings.NewReplacer("SYN_RECV", "SYN_RCVD", "FIN_WAIT1", "FIN_WAIT_1", "FIN_WAIT2", "FIN_WAIT_2").Replace(upper(s))
+}
+
+func port(a netip.AddrPort) string {
+	if a.Port() == 0 {
+		return "*"
+	}
+	return fmt.Sprint(a.Port())
+}
+
+func colon(a netip.AddrPort) string { return a.Addr().String() + ":" + port(a) }
+
+func dot(a netip.AddrPort) string {
+	if a.Addr().IsUnspecified() {
+		return "*." + port(a)
+	}
+	return a.Addr().String() + "." + port(a)
+}
+
+func ssRow(s tcp.Socket) string {
+	word := strings.NewReplacer("ESTABLISHED", "ESTAB", "SYN_", "SYN-", "TIME_", "TIME-", "CLOSE_WAIT", "CLOSE-WAIT", "FIN_WAIT", "FIN-WAIT-", "LAST_", "LAST-").Replace(upper(s.State))
+	if s.State == tcp.Close {
+		word = "UNCONN"
+	}
+	ends := [2]string{}
+	for i, a := range []netip.AddrPort{s.Local, s.Remote} {
+		ends[i] = a.Addr().String() + ":" + port(a)
+		if a.Addr().Is6() {
+			ends[i] = "[" + a.Addr().String() + "]:" + port(a)
+		}
+	}
+	return fmt.Sprintf("%-10s %-6d %-6d %28s %28s\n", word, s.RecvQ, s.SendQ, ends[0], ends[1])
+}
+
+func ssInfo(s tcp.Socket) string {
+	info := " wscale:7,7 rto:204 cwnd:10"
+	if s.LastDataSent > 0 {
+		info += fmt.Sprintf(" lastsnd:%d lastrcv:5", s.LastDataSent.Milliseconds())
+	}
+	return info + " minrtt:0.03"
+}
+
+// randomSockets makes sockets of the front and of others. IPv6 addresses are longer
+// than any column, so that none of them may be cut.
+func randomSockets(r *rand.Rand) []tcp.Socket {
+	var sockets []tcp.Socket
+	for range r.IntN(40) {
+		local, client := netip.AddrFrom4([4]byte{10, 1, 0, 7}), netip.AddrFrom4([4]byte{10, byte(r.IntN(3)), 200, byte(1 + r.IntN(4))})
+		if r.IntN(3) == 0 {
+			local = netip.MustParseAddr("2001:db8:1111:2222:3333:4444:5555:6666")
+			client = netip.MustParseAddr(fmt.Sprintf("2001:db8:1111:2222:3333:4444:5555:%d", 1111+r.IntN(5)))
+		}
+		s := tcp.Socket{
+			State: tcp.State(1 + r.IntN(int(tcp.NumStates)-1)), Local: netip.AddrPortFrom(local, []uint16{41213, 41213, 41213, 4121, 22}[r.IntN(5)]),
+			Remote: netip.AddrPortFrom(client, uint16(1+r.IntN(65535))), RecvQ: uint32(r.IntN(3) * r.IntN(100000)), SendQ: uint32(r.IntN(3) * r.IntN(100000)),
+			Retransmits: uint8(r.IntN(3) * r.IntN(15)), LastDataSent: time.Duration(r.IntN(3)*r.IntN(50000)) * time.Millisecond, Drops: uint32(r.IntN(9)),
+		}
+		if s.State == tcp.Listen {
+			s.Remote = netip.AddrPortFrom(netip.IPv6Unspecified(), 0)
+			if local.Is4() {
+				s.Remote = netip.AddrPortFrom(netip.IPv4Unspecified(), 0)
+			}
+		}
+		sockets = append(sockets, s)
+	}
+	return sockets
+}
+
+// tallied is what counts: every metric, and every client.
+func tallied(sockets []tcp.Socket, tells tcp.Facts) string {
+	t := tally.New(tally.Rules{Normal: tcp.Set(tcp.Established, tcp.Listen), StalledAfter: 10 * time.Second})
+	for i := range sockets {
+		t.Add(&sockets[i])
+	}
+	r := t.Result(tells, 0)
+	var b strings.Builder
+	for m, v := range r.Values {
+		fmt.Fprintf(&b, "%s=%s ", tally.Metric(m), v)
+	}
+	for _, c := range r.Clients {
+		fmt.Fprintf(&b, "\n%v", c)
+	}
+	return b.String()
+}
+
+// TestRenderings: sockets that are written as each tool writes them and read again
+// have the tally that they had, and U where the tool does not tell.
+func TestRenderings(t *testing.T) {
+	for _, f := range renderings {
+		t.Run(f.name, func(t *testing.T) {
+			r := rand.New(rand.NewPCG(41213, 41205))
+			for range 300 {
+				sockets := randomSockets(r)
+				var text strings.Builder
+				text.WriteString(f.header + f.row(tcp.Socket{State: tcp.Established, Local: netip.MustParseAddrPort("127.0.0.1:22"), Remote: netip.MustParseAddrPort("127.0.0.1:5")}))
+				var mine []tcp.Socket
+				for _, s := range sockets {
+					text.WriteString(f.row(s))
+					if s.Local.Port() != 41213 {
+						continue
+					}
+					s.Known = f.tells
+					if f.dotted && s.State == tcp.Listen {
+						s.Known &^= tcp.KnowsRecvQ
+					}
+					if s.State == tcp.SynRecv {
+						s.Known &^= tcp.KnowsRetransmits
+					}
+					if !f.tells.Has(tcp.KnowsRetransmits) || s.State == tcp.SynRecv {
+						s.Retransmits = 0
+					}
+					mine = append(mine, s)
+				}
+				if len(mine) == 0 {
+					continue
+				}
+				got, seen, err := readText(f.kind, text.String(), front)
+				if err != nil {
+					t.Fatalf("%v in\n%s", err, &text)
+				}
+				if got, want := tallied(got, seen.Tells), tallied(mine, f.tells); got != want {
+					t.Fatalf("%s\nreads\n%s\nwant\n%s", &text, got, want)
+				}
+			}
+		})
+	}
+}
+
+// TestUnreadable: what looks like a row and cannot be read is an error that names the
+// line and quotes it, and so is a text without a table.
+func TestUnreadable(t *testing.T) {
+	const header = "Proto Recv-Q Send-Q Local Address           Foreign Address         State\n"
+	const good = "tcp        0      0 10.1.0.7:41213          10.1.2.3:50000          TIME_WAIT\n"
+	for _, test := range []struct{ name, kind, text, want string }{
+		{"empty", "netstat", "", "nothing in its 0 lines looks like a socket table"},
+		{"empty ss", "ss", "", "nothing in its 0 lines looks like a socket table"},
+		{"words", "netstat", "ssh: connect to host front7 port 22: Connection refused\n", "nothing in its 1 lines looks like"},
+		{"GBK words", "netstat", "\xbb\xee\xb6\xaf\xc1\xac\xbd\xd3\n\xd0\xad\xd2\xe9\n", "nothing in its 2 lines looks like"},
+		{"ss for netstat", "netstat", "State Recv-Q Send-Q Local Address:Port Peer Address:Port\nESTAB 0 0 10.1.0.7:41213 10.1.2.3:5\n", "nothing in its 2 lines looks like"},
+		{"netstat for ss", "ss", header + good, `line 2: '0' is not the word for a TCP state: "tcp `},
+		{"binary", "netstat", header + "\x7fELF\x02\x01\x01\x00\x00\n", `line 2: not text: "\x7fELF\x02\x01\x01\x00\x00"`},
+		{"a NUL in the state", "netstat", header + "tcp 0 0 10.1.0.7:41213 10.1.2.3:5 TIME_WA\x00T\n", "line 2: not text"},
+		{"one long line", "netstat", header + strings.Repeat("x", 1<<18), "line 2: over 65536 bytes long: \"xxx"},
+		{"cut in the state", "netstat", header + good + "tcp 0 0 10.1.0.7:41213 10.1.2.3:5 TIME_W", "line 3: cut short, it has no end of line"},
+		{"cut in the port", "netstat", header + good + "tcp 0 0 10.1.0.7:4121", "line 3: cut short"},
+		{"cut behind a row", "netstat", header + strings.TrimSpace(good), "line 2: cut short"},
+		{"cut in the first word", "netstat", header + good + "tc", "line 3: cut short"},
+		{"cut ss", "ss", "ESTAB 0 0 10.1.0.7:41213 10.1.2.3:5", "line 1: cut short"},
+		{"no state", "netstat", "tcp 0 0 10.1.0.7:41213 10.1.2.3:50000\n", "line 1: '' is not the word for a TCP state"},
+		{"a number for a state", "netstat", "tcp 0 0 10.1.0.7:41213 10.1.2.3:50000 6\n", "line 1: '6' is not the word for a TCP state"},
+		{"German", "netstat", "tcp 0 0 10.1.0.7:41213 10.1.2.3:50000 VERBUNDEN\n", "line 1: 'VERBUNDEN' is not a TCP state"},
+		{"no client", "netstat", "tcp 0 0 10.1.0.7:41213\n", "line 1: '' is not an address with its port"},
+		{"no Send-Q", "netstat", "tcp 0 10.1.0.7:41213 10.1.2.3:5 TIME_WAIT\n", "line 1: the Send-Q is not a number"},
+		{"port over 65535", "netstat", "tcp 0 0 10.1.0.7:65536 10.1.2.3:5 TIME_WAIT\n", "line 1: '10.1.0.7:65536' has a port over 65535"},
+		{"port of 30 digits", "netstat", "tcp 0 0 10.1.0.7:100000000000000000000000041213 10.1.2.3:5 TIME_WAIT\n", "has a port over 65535"},
+		{"client's port over 65535", "netstat", "tcp 0 0 10.1.0.7:41213 10.1.2.3:99999 TIME_WAIT\n", "line 1: '10.1.2.3:99999' has a port over 65535"},
+		{"name of a service", "netstat", "tcp 0 0 10.1.0.7:ssh 10.1.2.3:5 TIME_WAIT\n", "line 1: '10.1.0.7:ssh' is not an address with its port, in digits (option -n)"},
+		{"no address", "netstat", "tcp 0 0 10.1.0.777:41213 10.1.2.3:5 TIME_WAIT\n", "line 1: '10.1.0.777' is not an IP address"},
+		{"name of a client", "netstat", "tcp 0 0 10.1.0.7:41213 desk2:5 TIME_WAIT\n", "line 1: 'desk2' is not an IP address (option -n)"},
+		{"Solaris, garbled", "netstat", "TCP: IPv4\n10.1.0.7.41213 10.1.2.3.50000 64240 x 64240 0 TIME_WAIT\n", "line 2: not a row of netstat -an"},
+		{"Solaris with -u", "netstat", "10.1.0.7.41213 10.1.2.3.50000 trade 77 front 64240 0 64240 0 TIME_WAIT\n", "line 1: not a row of netstat -an"},
+		{"busybox, port cut", "netstat", "tcp 0 0 2001:db8:1111:2222::41: 2001:db8:1111:2222::7:5 TIME_WAIT\n", "is not an address with its port"},
+		{"busybox, port cut in half", "netstat", "tcp 0 0 2001:db8:1111:2222::412 2001:db8:1111:2222::7:5 TIME_WAIT\n" + good, "netstat -W"},
+		{"BSD -A, port cut", "netstat", "f1000e00004a3bb8 tcp4 0 0 192.168.100.200.41 10.1.2.3.5 TIME_WAIT\n", "the port of '192.168.100.200.41' may be cut"},
+		{"ss, no queue", "ss", "ESTAB - 0 10.1.0.7:41213 10.1.2.3:5\n", "line 1: the Recv-Q or Send-Q is not a number"},
+		{"ss, no address", "ss", "ESTAB 0 0 10.1.0.7:41213 10.1.2:5\n", "line 1: '10.1.2' is not an IP address"},
+		{"ss, lastsnd", "ss", "ESTAB 0 0 10.1.0.7:41213 10.1.2.3:5\n\t cubic lastsnd:-5\n", "line 2: 'lastsnd:-5' is not a number of milliseconds"},
+		{"tcp without a state", "ss", "tcp 0 0 10.1.0.7:41213 10.1.2.3:5\n", "line 1: '0' is not the word for a TCP state"},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			rows, _, err := readText(test.kind, test.text, front)
+			if err == nil || !strings.Contains(err.Error(), test.want) {
+				t.Errorf("%d rows, error %v; want one with %q", len(rows), err, test.want)
+			}
+		})
+	}
+}
+
+// TestCutAddresses: a client whose address may be cut is unknown, unless a longer one
+// shows that nothing is; with -a a local one that may be cut is an error.
+func TestCutAddresses(t *testing.T) {
+	const (
+		cut     = "tcp6       0      0 ::1:41213               2001:db8:1:2:3:4::1:443 TIME_WAIT\n" // 23 characters
+		cutOdd  = "tcp6       0      0 ::1:41213               ::ffff:192.168.10:41213 TIME_WAIT\n"
+		whole   = "tcp6       0      0 ::1:41213               2001:db8:1111:2222:3333:4444:5555:6666:443 TIME_WAIT\n"
+		local   = "tcp6       0      0 2001:db8:1:2:3::7:41213 ::1:443                 TIME_WAIT\n"
+		bsd     = "tcp6 0 0 ::1.41213 2001:db8:1:2:3:4.50000 TIME_WAIT\n" // 16 characters
+		bsdLong = "tcp6 0 0 ::1.41213 2001:db8:1111:2222:3333.443 TIME_WAIT\n"
+	)
+	for _, test := range []struct {
+		name, text string
+		knows      bool
+	}{
+		{"maybe", cut, false}, {"surely", cutOdd, false}, {"not", cut + whole, true}, {"not, seen before", whole + cut, true},
+		{"BSD", bsd, false}, {"IPv4", "tcp6 0 0 10.100.100.107:41213 100.100.100.100:50000 TIME_WAIT\n", true},
+		{"in brackets", "TCP [::1]:41213 [fe80::1111:2222:333]:5 TIME_WAIT\n", true},
+	} {
+		rows, seen, err := readText("netstat", test.text, front)
+		knows := seen.Tells
+		for _, s := range rows {
+			knows &= s.Known
+		}
+		if err != nil || len(rows) != strings.Count(test.text, "\n") || knows.Has(tcp.KnowsClient) != test.knows {
+			t.Errorf("%s: %d rows, knows %b, %v", test.name, len(rows), knows, err)
+		}
+	}
+	if _, _, err := readText("netstat", bsd+bsdLong, front); err == nil {
+		t.Error("an address of five groups was read")
+	}
+	q := front
+	q.Addresses = []netip.Prefix{netip.MustParsePrefix("2001:db8::/32")}
+	if rows, _, err := readText("netstat", local, front); err != nil || len(rows) != 1 {
+		t.Errorf("without -a: %d rows, %v", len(rows), err)
+	}
+	if _, _, err := readText("netstat", local, q); err == nil || !strings.Contains(err.Error(), "the address of '2001:db8:1:2:3::7:41213' may be cut, so -a cannot tell; capture with netstat -W") {
+		t.Errorf("with -a: %v", err)
+	}
+	if rows, _, err := readText("netstat", local+whole, q); err != nil || len(rows) != 1 {
+		t.Errorf("with -a, wide: %d rows, %v", len(rows), err)
+	}
+}
+
+// endless gives rows without end, to show that memory is flat and time is kept.
+type endless struct{ n int }
+
+func (e *endless) Read(b []byte) (int, error) {
+	e.n++
+	return copy(b, fmt.Sprintf("tcp 0 0 10.1.0.7:8080 10.1.%d.%d:50000 TIME_WAIT\n", e.n>>8&255, e.n&255)), nil
+}
+
+func TestEndlessCapture(t *testing.T) {
+	ctx, cancel := context.WithTimeout(context.Background(), 200*time.Millisecond)
+	defer cancel()
+	s := capture("netstat", "-", World{Stdin: &endless{}})
+	if _, err := s.Look(ctx, front, func() Visit { return func(*tcp.Socket) {} }); err != context.DeadlineExceeded {
+		t.Error(err)
+	}
+}
+
+func fuzzCapture(f *testing.F, kind string) {
+	for _, r := range renderings {
+		text := r.header
+		for _, s := range randomSockets(rand.New(rand.NewPCG(1, 2))) {
+			text += r.row(s)
+		}
+		f.Add([]byte(text))
+	}
+	f.Fuzz(func(t *testing.T, text []byte) {
+		n := 0
+		s := capture(kind, "-", World{Stdin: bytes.NewReader(text)})
+		_, err := s.Look(context.Background(), front, func() Visit {
+			return func(s *tcp.Socket) {
+				n++
+				if s.Local.Port() != 41213 || s.State < tcp.Established || s.State >= tcp.NumStates || s.Known.Has(tcp.KnowsClient) && !s.Remote.Addr().IsValid() {
+					t.Errorf("%+v", s)
+				}
+			}
+		})
+		if lines := bytes.Count(text, []byte("\n")); n > lines && !bytes.HasPrefix(text, []byte("\xff\xfe")) && !bytes.HasPrefix(text, []byte("\xfe\xff")) {
+			t.Errorf("%d rows in %d lines", n, lines)
+		}
+		if err == nil && n > 0 { // what was read does not depend on how it comes
+			again := 0
+			s := capture(kind, "-", World{Stdin: &oneByOne{text}})
+			_, err := s.Look(context.Background(), front, func() Visit { return func(*tcp.Socket) { again++ } })
+			if err != nil || again != n {
+				t.Errorf("byte by byte %d rows, %v; want %d", again, err, n)
+			}
+		}
+	})
+}
+
+type oneByOne struct{ rest []byte }
+
+func (o *oneByOne) Read(b []byte) (int, error) {
+	if len(o.rest) == 0 {
+		return 0, io.EOF
+	}
+	b[0], o.rest = o.rest[0], o.rest[1:]
+	return 1, nil
+}
+
+func FuzzNetstat(f *testing.F) { fuzzCapture(f, "netstat") }
+func FuzzSS(f *testing.F)      { fuzzCapture(f, "ss") }
+
+func FuzzSnapshot(f *testing.F) {
+	w := World{Now: time.Date(2026, 11, 23, 9, 30, 0, 0, time.UTC), MaxAge: time.Minute}
+	for seed := range uint64(4) {
+		var r Recording
+		for _, s := range randomSockets(rand.New(rand.NewPCG(seed, 2))) {
+			s.Known = tcp.Facts(seed * 85)
+			r.Add(&s)
+		}
+		text := r.text(front, Seen{Source: "sockdiag", Tells: ^tcp.Facts(0), Blind: tcp.Set(tcp.TimeWait), Host: "front7", Time: w.Now})
+		f.Add(text)
+	}
+	f.Fuzz(func(t *testing.T, text []byte) {
+		var first, second []tcp.Socket
+		look := func(text []byte, rows *[]tcp.Socket) (Seen, error) {
+			return readSnapshot(newLines(context.Background(), bytes.NewReader(text)), w, front, func(s *tcp.Socket) { *rows = append(*rows, *s) })
+		}
+		seen, err := look(text, &first)
+		if err != nil {
+			return
+		}
+		var r Recording
+		for i := range first {
+			r.Add(&first[i])
+		}
+		again, err := look(r.text(front, seen), &second)
+		if err != nil {
+			t.Fatalf("does not read what it wrote: %v", err)
+		}
+		if again.Tells != seen.Tells || again.Blind != seen.Blind || !again.Time.Equal(seen.Time) || again.Host != seen.Host || again.Source != seen.Source || again.Why() != seen.Why() {
+			t.Fatalf("%+v becomes %+v", seen, again)
+		}
+		if a, b := tallied(first, seen.Tells), tallied(second, again.Tells); a != b || !slices.Equal(states(first), states(second)) {
+			t.Fatalf("%s becomes %s", a, b)
+		}
+	})
+}
+
+func states(rows []tcp.Socket) []tcp.State {
+	var s []tcp.State
+	for _, row := range rows {
+		s = append(s, row.State)
+	}
+	return s
+}
