@@ -31,6 +31,10 @@ func TestMain(m *testing.M) {
 		fmt.Fprintln(os.Stderr, withoutNetlink(os.Args[2:]))
 		os.Exit(99)
 	}
+	if len(os.Args) > 1 && os.Args[1] == elsewhere {
+		fmt.Fprintln(os.Stderr, frontElsewhere())
+		os.Exit(0)
+	}
 	population.Main(m)
 }
 

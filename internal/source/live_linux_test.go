@@ -18,8 +18,6 @@ import (
 	"frontsockets/internal/tcp"
 )
 
-func TestMain(m *testing.M) { population.Main(m) }
-
 // perFamily is sock_diag as a kernel without the old request sees it.
 func perFamily() Source {
 	d := diag{askKernel, binary.NativeEndian}

@@ -25,7 +25,7 @@ type netstat struct {
 	last    lead
 	section string // Solaris: the protocol of the rows that follow, "" if none was named
 
-	blocks  bool   // -A, which makes columns narrow
+	blocks bool // -A, which makes columns narrow
 
 	// An address may be cut to a fixed width. A longer one anywhere shows that none is.
 	wide              bool
