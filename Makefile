@@ -20,6 +20,9 @@ test: ## run all tests; what the machine does not allow is skipped with a reason
 race: ## run all tests under the race detector (needs a C compiler)
 	CGO_ENABLED=1 $(GO) test -race -count=1 -tags forceposix -timeout 600s ./...
 
+wine: ## run the Windows programs under wine (Debian: wine64 binutils-mingw-w64-x86-64)
+	REQUIRE_KERNEL=1 $(GO) test -count=1 -tags forceposix,wine -timeout 120s -v ./internal/wine
+
 fuzz: ## run every fuzz target for FUZZTIME (60s)
 	@for f in source/FuzzDiag source/FuzzProc source/FuzzNetstat source/FuzzSS source/FuzzSnapshot \
 		threshold/FuzzParse tcp/FuzzParsePorts; do \
@@ -34,8 +37,8 @@ bench: ## compare the check with what one would run instead; time the decoders
 lint: ## gofmt, go vet, staticcheck, a tidy go.mod
 	@test -z "$$(gofmt -l .)" || { gofmt -d .; exit 1; }
 	$(GO) mod tidy -diff
-	$(GO) vet -tags forceposix ./...
-	$(GO) run $(STATICCHECK) -tags forceposix ./...
+	$(GO) vet -tags forceposix,wine ./...
+	$(GO) run $(STATICCHECK) -tags forceposix,wine ./...
 
 demo: build ## show a healthy front, a hung one and a looping client (under a minute)
 	@./cmd/front_drill/demo.sh bin
@@ -50,4 +53,4 @@ cross: ## build for every platform into dist/
 clean: ## remove what was built
 	rm -rf bin dist
 
-.PHONY: help build test race fuzz bench lint demo cross clean
+.PHONY: help build test race wine fuzz bench lint demo cross clean

@@ -49,7 +49,7 @@ func TestImports(t *testing.T) {
 		"github.com/shirou/gopsutil/v3/net":    "internal/source internal/bench",
 		"github.com/shirou/gopsutil/v3/common": "internal/source",
 		"golang.org/x/sys/unix":                "internal/source plugins cmd/front_drill internal/population internal/bench",
-		"golang.org/x/sys/windows":             "cmd/front_drill",
+		"golang.org/x/sys/windows":             "internal/source cmd/front_drill",
 		"golang.org/x/text/encoding/unicode":   "internal/source",
 		"github.com/google/renameio/v2":        "internal/source",
 		"os/exec":                              "cmd/front_drill internal/population internal/bench",

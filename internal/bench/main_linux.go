@@ -46,6 +46,7 @@ const (
 	hostMode     = "host"
 	holdMode     = "hold"
 	gopsutilMode = "gopsutil"
+	captureMode  = "capture"
 	dirVar       = "FRONTSOCKETS_BENCH"
 )
 
@@ -60,6 +61,8 @@ func main() {
 		hold(args[1], args[2])
 	case len(args) == 1 && args[0] == gopsutilMode:
 		countByGopsutil()
+	case len(args) == 1 && args[0] == captureMode:
+		capture(os.Getenv(dirVar))
 	case os.Getenv(dirVar) != "":
 		enter()
 	default:
@@ -92,7 +95,7 @@ func prepare() int {
 	}
 	self, err := os.Executable()
 	must(err, "the program itself")
-	steps = append(steps, exec.Command(self))
+	steps = append(steps, exec.Command(self), exec.Command(self, captureMode))
 	for _, cmd := range steps {
 		cmd.Env = append(os.Environ(), "CGO_ENABLED=0", dirVar+"="+dir)
 		cmd.Stdout, cmd.Stderr = os.Stdout, os.Stderr

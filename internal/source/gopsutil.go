@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"math"
 	"net/netip"
+	"runtime"
 
 	"github.com/shirou/gopsutil/v3/common"
 	"github.com/shirou/gopsutil/v3/net"
@@ -36,7 +37,11 @@ func lookGopsutil(ctx context.Context, root string, q Query, begin func() Visit)
 	}
 	// Without this a variable HOST_PROC in the environment could name other tables.
 	ctx = context.WithValue(ctx, common.EnvKey, common.EnvMap{common.HostProcEnvKey: root})
-	rows, err := net.ConnectionsWithoutUidsWithContext(ctx, "tcp")
+	look := net.ConnectionsWithContext
+	if runtime.GOOS == "linux" { // elsewhere it is not implemented, and no row has uids
+		look = net.ConnectionsWithoutUidsWithContext
+	}
+	rows, err := look(ctx, "tcp")
 	if err != nil {
 		return err
 	}

@@ -10,6 +10,7 @@ import (
 	"io"
 	"io/fs"
 	"net/netip"
+	"runtime"
 	"slices"
 	"strings"
 	"time"
@@ -117,8 +118,11 @@ func ByName(name string, w World) ([]Source, error) {
 		root = "/proc/thread-self" // only this thread is in the namespace
 	}
 	sources := []Source{sockDiag(), procNet(root), gopsutil(root)}
-	if name != "auto" {
+	switch {
+	case name != "auto":
 		sources = slices.DeleteFunc(sources, func(s Source) bool { return s.Name != name })
+	case runtime.GOOS != "linux":
+		sources = sources[2:] // there is nothing better, so nothing to report either
 	}
 	if len(sources) == 0 {
 		return nil, fmt.Errorf("'%s' is not a source; use one of %s", name, Names)

@@ -1,0 +1,29 @@
+package source
+
+import (
+	"fmt"
+	"syscall"
+	"unsafe"
+
+	"golang.org/x/sys/windows"
+
+	"frontsockets/internal/tcp"
+)
+
+// gopsutilBlind: the whole socket table is seen here, without any right.
+const gopsutilBlind tcp.StateSet = 0
+
+// gopsutilRight asks for the size of both tables: gopsutil leaves out the sockets of
+// an address family whose table it cannot get, and says nothing.
+func gopsutilRight() error {
+	const ownerPIDAll = 5 // TCP_TABLE_OWNER_PID_ALL, the class that gopsutil asks for
+	table := windows.NewLazySystemDLL("iphlpapi.dll").NewProc("GetExtendedTcpTable")
+	for name, family := range map[string]uintptr{"IPv4": windows.AF_INET, "IPv6": windows.AF_INET6} {
+		var size uint32
+		result, _, _ := table.Call(0, uintptr(unsafe.Pointer(&size)), 0, family, ownerPIDAll, 0)
+		if errno := syscall.Errno(result); errno != windows.ERROR_INSUFFICIENT_BUFFER {
+			return fmt.Errorf("GetExtendedTcpTable for %s: %w", name, errno)
+		}
+	}
+	return nil
+}
