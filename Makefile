@@ -50,7 +50,11 @@ cross: ## build for every platform into dist/
 		GOOS=$${p%/*} GOARCH=$${p#*/} CGO_ENABLED=0 $(GO) vet -tags forceposix ./... || exit 1; \
 	done
 
+man: ## write the man pages into dist/man/
+	@mkdir -p dist/man
+	$(GO) run -tags forceposix ./internal/man dist/man
+
 clean: ## remove what was built
 	rm -rf bin dist
 
-.PHONY: help build test race wine fuzz bench lint demo cross clean
+.PHONY: help build test race wine fuzz bench lint demo cross man clean

@@ -8,31 +8,58 @@ import (
 	"frontsockets/internal/tally"
 )
 
+// ranges and exitCodes are said in the help and in the man page.
+const (
+	ranges = `Ranges are those of the plugin guidelines: 10 alerts below 0 or above 10,
+10: below 10, ~:10 above 10, @50: from 50 up.`
+
+	exitCodes = `0 OK, 1 WARNING, 2 CRITICAL, 3 UNKNOWN, help, version and wrong usage.
+With -f hostmonitor 0 for every answer, 3 for wrong usage.`
+)
+
+// example is a command line, the program's name left out as %s, and what it does.
+type example struct{ line, does string }
+
+func (p Profile) examples() []example {
+	return []example{
+		{"%s", fmt.Sprintf("the front on port %s; CRITICAL if nothing listens or for\n%s abnormal sockets and more", p.Port, strings.Trim(p.Critical, "@:"))},
+		{"%s -p 51213 -n front7 -w 10 -c @50:", "another port; WARNING above 10, CRITICAL from 50 up"},
+		{"%s -c feed_age=30 -c accept_queue_pct=80", "CRITICAL too if nobody was sent data for over 30 s, or if the accept\nqueue is over 80 % full"},
+		{"%s -f hostmonitor", "ScriptRes:Ok:3 or ScriptRes:Bad:73 socket disconnect"},
+		{"%s -f value --metric close_wait", "a bare number, for Zabbix"},
+		{"ssh front7 netstat -an | %s -s netstat:-", "a host where nothing is installed"},
+		{"%s --save /var/spool/frontsockets/mine", "saves what it saw, to be judged by the next, for another user, up to\n2m30s later"},
+		{"%s -s snapshot:/var/spool/frontsockets/mine -f hostmonitor", "judges what was saved"},
+	}
+}
+
 // help is what follows the options in --help.
 func (p Profile) help() string {
-	return fmt.Sprintf(`
-Metrics (for -w, -c and --metric):
-%s
-Ranges are those of the plugin guidelines: 10 alerts below 0 or above 10,
-10: below 10, ~:10 above 10, @50: from 50 up.
+	var b strings.Builder
+	fmt.Fprintf(&b, "\nMetrics (for -w, -c and --metric):\n%s\n%s\n\nExamples:\n", wrap(metricNames(), 76), ranges)
+	for _, e := range p.examples() {
+		fmt.Fprintf(&b, "  "+e.line+"\n      %s\n", p.Program, strings.ReplaceAll(e.does, "\n", "\n      "))
+	}
+	fmt.Fprintf(&b, "\nExit codes: %s\n", exitCodes)
+	return b.String()
+}
 
-Examples:
-  %[2]s
-      the front on port %[3]s; CRITICAL if nothing listens or for
-      %[4]s abnormal sockets and more
-  %[2]s -p 51213 -n front7 -w 10 -c @50:
-      another port; WARNING above 10, CRITICAL from 50 up
-  %[2]s -c feed_age=30 -c accept_queue_pct=80
-      CRITICAL too if nobody was sent data for over 30 s, or if the accept
-      queue is over 80 %% full
-  %[2]s -f hostmonitor
-      ScriptRes:Ok:3 or ScriptRes:Bad:73 socket disconnect
-  %[2]s -f value --metric close_wait
-      a bare number, for Zabbix
+// Man is the man page, in roff: go-flags writes the options, the rest is the help's.
+func (p Profile) Man() string {
+	var o options
+	var page strings.Builder
+	p.newParser(&o).WriteManPage(&page)
+	_, options, _ := strings.Cut(page.String(), "\n") // its title has the date of today
+	roff := strings.NewReplacer(`\`, `\e`, "-", `\-`, "\n.", "\n\\&.").Replace
 
-Exit codes: 0 OK, 1 WARNING, 2 CRITICAL, 3 UNKNOWN, help, version and wrong usage.
-With -f hostmonitor 0 for every answer, 3 for wrong usage.
-`, wrap(metricNames(), 76), p.Program, p.Port, strings.Trim(p.Critical, "@:"))
+	var b strings.Builder
+	fmt.Fprintf(&b, ".TH %s 1 \"\" frontsockets\n%s", strings.ToUpper(p.Program), options)
+	fmt.Fprintf(&b, ".SH METRICS\n%s\n.PP\n%s\n", roff(metricNames()), roff(ranges))
+	fmt.Fprintf(&b, ".SH EXIT STATUS\n%s\n.SH EXAMPLES\n", roff(exitCodes))
+	for _, e := range p.examples() {
+		fmt.Fprintf(&b, ".TP\n.B %s\n%s\n", roff(fmt.Sprintf(e.line, p.Program)), roff(e.does))
+	}
+	return b.String()
 }
 
 func metricNames() string {
