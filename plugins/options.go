@@ -25,17 +25,17 @@ import (
 type options struct {
 	Port         []string `short:"p" long:"port" value-name:"PORTS" description:"local ports of the front: 41213 or 41213,41223-41226; repeatable"`
 	Address      []string `short:"a" long:"address" value-name:"PREFIX" description:"only sockets whose local address is this one or in this CIDR prefix; repeatable" default-mask:"any"`
-	Name         string   `short:"n" long:"name" value-name:"NAME" description:"what this front is called in output" default-mask:"none"`
+	Name         string   `short:"n" long:"name" value-name:"NAME" unquote:"false" description:"what this front is called in output" default-mask:"none"`
 	Warning      []string `short:"w" long:"warning" value-name:"[METRIC=]RANGE" description:"WARNING when METRIC breaches RANGE; without a metric it is abnormal; repeatable" default-mask:"none"`
 	Critical     []string `short:"c" long:"critical" value-name:"[METRIC=]RANGE" description:"CRITICAL when METRIC breaches RANGE; repeatable"`
 	NoListener   string   `long:"no-listener" value-name:"STATUS" default:"critical" description:"what it means that nothing listens on a port: ok, warning, critical or unknown"`
 	Normal       string   `long:"normal" value-name:"STATES" default:"established,listen" description:"the states that are not abnormal"`
 	StalledAfter string   `long:"stalled-after" value-name:"DURATION" default:"10s" description:"age of the last data sent at which an established client counts as stalled"`
 	Top          string   `long:"top" value-name:"N" default:"5" description:"how many clients -v and JSON list"`
-	Source       string   `short:"s" long:"source" value-name:"SOURCE" default:"auto" description:"where to look: auto, sockdiag, procnet, gopsutil, or a recording: netstat:FILE, ss:FILE, snapshot:FILE; - is stdin"`
-	Save         string   `long:"save" value-name:"FILE" default-mask:"none" description:"also write what was seen as a snapshot, atomically"`
+	Source       string   `short:"s" long:"source" value-name:"SOURCE" unquote:"false" default:"auto" description:"where to look: auto, sockdiag, procnet, gopsutil, or a recording: netstat:FILE, ss:FILE, snapshot:FILE; - is stdin"`
+	Save         string   `long:"save" value-name:"FILE" unquote:"false" default-mask:"none" description:"also write what was seen as a snapshot, atomically"`
 	MaxAge       string   `long:"max-age" value-name:"DURATION" default-mask:"2m30s" description:"an older snapshot is UNKNOWN; if given, so is an older netstat or ss FILE"`
-	Netns        string   `long:"netns" value-name:"PID|PATH|NAME" default-mask:"own" description:"look inside another network namespace (needs the right)"`
+	Netns        string   `long:"netns" value-name:"PID|PATH|NAME" unquote:"false" default-mask:"own" description:"look inside another network namespace (needs the right)"`
 	Format       string   `short:"f" long:"format" value-name:"FORMAT" default:"nagios" description:"nagios, hostmonitor, json or value"`
 	Metric       string   `long:"metric" value-name:"METRIC" default:"abnormal" description:"what -f value prints"`
 	Reply        string   `long:"reply" value-name:"text|number" default:"text" description:"-f hostmonitor: free text, or a bare number that HostMonitor can chart"`

@@ -90,6 +90,7 @@ func TestWrongUsage(t *testing.T) {
 		"-t 1m30":               "-t: '1m30' is not a time above 0; use seconds such as 5, or a duration such as 500ms",
 		"-a 10.0.0.0/33":        "-a: '10.0.0.0/33' is not an IP address or CIDR prefix; use one such as 10.1.2.3 or 10.1.0.0/16",
 		"-a fe80::1%eth0":       "-a: 'fe80::1%eth0' is not an IP address or CIDR prefix; use one such as 10.1.2.3 or 10.1.0.0/16",
+		"-s \"":                 "-s: '\"' is not a source; use one of auto, sockdiag, procnet, gopsutil, netstat:FILE, ss:FILE, snapshot:FILE",
 		"-n a|b":                "-n: 'a/b' is not a name; use up to 64 printable characters and no pipe",
 		"--no-listener fine":    "--no-listener: 'fine' is not a status; use ok, warning, critical or unknown",
 		"--normal up":           "--normal: 'up' is not a TCP state; use states separated by commas, such as established,listen,time_wait",
