@@ -25,6 +25,8 @@ func (p Profile) examples() []example {
 		{"%s", fmt.Sprintf("the front on port %s; CRITICAL if nothing listens or for\n%s abnormal sockets and more", p.Port, strings.Trim(p.Critical, "@:"))},
 		{"%s -p 51213 -n front7 -w 10 -c @50:", "another port; WARNING above 10, CRITICAL from 50 up"},
 		{"%s -c feed_age=30 -c accept_queue_pct=80", "CRITICAL too if nobody was sent data for over 30 s, or if the accept\nqueue is over 80 % full"},
+		{"%s --policy strict --session cn-futures --holidays /etc/frontsockets/holidays", "earlier alarms, and OK when nobody trades"},
+		{"%s --clients /etc/frontsockets/clients -v", "whose sockets, what kind of trouble, and what speaks for it"},
 		{"%s -f hostmonitor", "ScriptRes:Ok:3 or ScriptRes:Bad:73 socket disconnect"},
 		{"%s -f value --metric close_wait", "a bare number, for Zabbix"},
 		{"ssh front7 netstat -an | %s -s netstat:-", "a host where nothing is installed"},
@@ -36,7 +38,9 @@ func (p Profile) examples() []example {
 // help is what follows the options in --help.
 func (p Profile) help() string {
 	var b strings.Builder
-	fmt.Fprintf(&b, "\nMetrics (for -w, -c and --metric):\n%s\n%s\n\nExamples:\n", wrap(metricNames(), 76), ranges)
+	fmt.Fprintf(&b, "\nMetrics (for -w, -c and --metric):\n%s\n", wrap(metricNames(0, tally.OneLook), 76))
+	fmt.Fprintf(&b, "With --sample also:\n%s\n%s\n\n", wrap(metricNames(tally.OneLook, tally.NumMetrics), 76), ranges)
+	fmt.Fprintf(&b, "Policies:\n%s%s\nExamples:\n", wrap("seed: "+p.policies()["seed"].String(), 76), wrap("strict: "+p.Strict.String(), 76))
 	for _, e := range p.examples() {
 		fmt.Fprintf(&b, "  "+e.line+"\n      %s\n", p.Program, strings.ReplaceAll(e.does, "\n", "\n      "))
 	}
@@ -54,7 +58,8 @@ func (p Profile) Man() string {
 
 	var b strings.Builder
 	fmt.Fprintf(&b, ".TH %s 1 \"\" frontsockets\n%s", strings.ToUpper(p.Program), options)
-	fmt.Fprintf(&b, ".SH METRICS\n%s\n.PP\n%s\n", roff(metricNames()), roff(ranges))
+	fmt.Fprintf(&b, ".SH METRICS\n%s\n.PP\n%s\n", roff(metricNames(0, tally.NumMetrics)), roff(ranges))
+	fmt.Fprintf(&b, "The last three take \\-\\-sample.\n.SH POLICIES\n.TP\nseed\n%s\n.TP\nstrict\n%s\n", roff(p.policies()["seed"].String()), roff(p.Strict.String()))
 	fmt.Fprintf(&b, ".SH EXIT STATUS\n%s\n.SH EXAMPLES\n", roff(exitCodes))
 	for _, e := range p.examples() {
 		fmt.Fprintf(&b, ".TP\n.B %s\n%s\n", roff(fmt.Sprintf(e.line, p.Program)), roff(e.does))
@@ -62,12 +67,24 @@ func (p Profile) Man() string {
 	return b.String()
 }
 
-func metricNames() string {
-	names := make([]string, tally.NumMetrics)
-	for m := range tally.NumMetrics {
-		names[m] = m.String()
+func metricNames(from, to tally.Metric) string {
+	var names []string
+	for m := from; m < to; m++ {
+		names = append(names, m.String())
 	}
 	return strings.Join(names, " ")
+}
+
+// String is the policy as one would write it.
+func (p policy) String() string {
+	var words []string
+	for _, w := range p.warning {
+		words = append(words, "-w "+w)
+	}
+	for _, c := range p.critical {
+		words = append(words, "-c "+c)
+	}
+	return strings.Join(words, " ")
 }
 
 // wrap breaks words into indented lines.

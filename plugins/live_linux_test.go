@@ -167,7 +167,7 @@ func TestFullAcceptQueue(t *testing.T) {
 		t.Errorf("a queue at its backlog: exit %d, %s", code, out)
 	}
 	f.Make("unaccepted", 1, "127.0.0.1")
-	if out, code := run(t, exec.Command(program, "-p", "41215")); code != 2 || !strings.HasPrefix(out, "MDFRONT CRITICAL: accept queue of port 41215 is full, 3 of 2; :41215 has 0 abnormal sockets, 3 established from 1 client | ") {
+	if out, code := run(t, exec.Command(program, "-p", "41215")); code != 2 || !strings.HasPrefix(out, "MDFRONT CRITICAL: accept queue of port 41215 is full, 3 of 2; :41215 has 0 abnormal sockets, 3 established from 1 client - the front does not accept | ") {
 		t.Errorf("exit %d, %s", code, out)
 	}
 	if out, code := run(t, exec.Command(program, "-p", "41215", "-f", "hostmonitor")); code != 0 || out != "ScriptRes:Bad:0 accept queue of port 41215 is full, 3 of 2\n" {

@@ -13,6 +13,7 @@ import (
 	"github.com/jessevdk/go-flags"
 
 	"frontsockets/internal/output"
+	"frontsockets/internal/session"
 	"frontsockets/internal/source"
 	"frontsockets/internal/tally"
 	"frontsockets/internal/tcp"
@@ -31,11 +32,17 @@ type options struct {
 	NoListener   string   `long:"no-listener" value-name:"STATUS" default:"critical" description:"what it means that nothing listens on a port: ok, warning, critical or unknown"`
 	Normal       string   `long:"normal" value-name:"STATES" default:"established,listen" description:"the states that are not abnormal"`
 	StalledAfter string   `long:"stalled-after" value-name:"DURATION" default:"10s" description:"age of the last data sent at which an established client counts as stalled"`
+	Sample       string   `long:"sample" value-name:"DURATION" default:"0" description:"look twice, this far apart, for listen_drops, reconnects and unread_stuck"`
 	Top          string   `long:"top" value-name:"N" default:"5" description:"how many clients -v and JSON list"`
 	Source       string   `short:"s" long:"source" value-name:"SOURCE" unquote:"false" default:"auto" description:"where to look: auto, sockdiag, procnet, gopsutil, or a recording: netstat:FILE, ss:FILE, snapshot:FILE; - is stdin"`
 	Save         string   `long:"save" value-name:"FILE" unquote:"false" default-mask:"none" description:"also write what was seen as a snapshot, atomically"`
 	MaxAge       string   `long:"max-age" value-name:"DURATION" default-mask:"2m30s" description:"an older snapshot is UNKNOWN; if given, so is an older netstat or ss FILE"`
 	Netns        string   `long:"netns" value-name:"PID|PATH|NAME" unquote:"false" default-mask:"own" description:"look inside another network namespace (needs the right)"`
+	Clients      string   `long:"clients" value-name:"FILE" unquote:"false" default-mask:"none" description:"names for client address prefixes, one PREFIX NAME a line"`
+	Policy       string   `long:"policy" value-name:"seed|strict" default:"seed" description:"ready-made thresholds; your own -w or -c for a metric replaces the policy's"`
+	Session      []string `long:"session" value-name:"SPEC" default-mask:"always in session" description:"trading session, such as Mon-Fri 20:30-02:45, or cn-futures; OK outside of all; repeatable"`
+	SessionTZ    string   `long:"session-tz" value-name:"ZONE" default:"Asia/Shanghai" description:"time zone of the sessions"`
+	Holidays     string   `long:"holidays" value-name:"FILE" unquote:"false" default-mask:"none" description:"dates without trading: 2026-10-01 or 2026-10-01..2026-10-07 a line"`
 	Format       string   `short:"f" long:"format" value-name:"FORMAT" default:"nagios" description:"nagios, hostmonitor, json or value"`
 	Metric       string   `long:"metric" value-name:"METRIC" default:"abnormal" description:"what -f value prints"`
 	Reply        string   `long:"reply" value-name:"text|number" default:"text" description:"-f hostmonitor: free text, or a bare number that HostMonitor can chart"`
@@ -55,6 +62,11 @@ type settings struct {
 	name    string
 	save    string // a file, or empty
 	timeout time.Duration
+
+	sample   time.Duration // 0 for one look
+	owner    bool          // asked for
+	clients  clientNames
+	calendar session.Calendar
 }
 
 // errShown is an error that is asked for: help or version. Its text goes to
@@ -73,7 +85,7 @@ func (p Profile) newParser(o *options) *flags.Parser {
 		panic(err) // a wrong struct tag: the caller turns a panic into UNKNOWN
 	}
 	parser.FindOptionByLongName("port").Default = []string{p.Port}
-	parser.FindOptionByLongName("critical").DefaultMask = fmt.Sprintf("abnormal=%s unless abnormal is set", p.Critical)
+	parser.FindOptionByLongName("critical").DefaultMask = "those of --policy"
 	return parser
 }
 
@@ -153,9 +165,8 @@ func (p Profile) settings(o options, w source.World) (settings, error) {
 	reject("-w", cause)
 	s.policy.Critical, cause = parseThresholds(o.Critical)
 	reject("-c", cause)
-	if _, set := s.policy.Critical[tally.Abnormal]; !set && cause == nil {
-		s.policy.Critical[tally.Abnormal], cause = threshold.Parse(p.Critical)
-		reject("-c", cause)
+	if err == nil {
+		reject("--policy", p.addPolicy(o.Policy, &s.policy))
 	}
 	s.policy.NoListener, cause = verdict.ParseStatus(o.NoListener)
 	reject("--no-listener", allowed(cause, "ok, warning, critical or unknown"))
@@ -181,7 +192,91 @@ func (p Profile) settings(o options, w source.World) (settings, error) {
 	s.timeout, cause = parseDuration(o.Timeout)
 	reject("-t", cause)
 	s.style.Verbose = len(o.Verbose)
+	s.owner = s.style.Verbose > 0 || o.Format == "json"
+	s.sample, cause = s.parseSample(o)
+	reject("--sample", cause)
+	if o.Clients != "" {
+		s.clients, cause = readFile(o.Clients, parseClients)
+		reject("--clients", cause)
+	}
+	option, cause := s.parseSessions(o)
+	reject(option, cause)
 	return s, err
+}
+
+// addPolicy adds the ranges of a ready-made policy, level by level, where the operator
+// has none for the metric.
+func (p Profile) addPolicy(name string, to *verdict.Policy) error {
+	ready, known := p.policies()[name]
+	if !known {
+		return fmt.Errorf("'%s' is not a policy; use seed or strict", name)
+	}
+	to.Lenient = map[tally.Metric]bool{}
+	for _, level := range []struct {
+		words []string
+		own   verdict.Thresholds
+	}{{ready.warning, to.Warning}, {ready.critical, to.Critical}} {
+		ranges, err := parseThresholds(level.words)
+		if err != nil {
+			return err
+		}
+		for m, limit := range ranges {
+			if _, set := level.own[m]; !set {
+				level.own[m] = limit
+				to.Lenient[m] = true
+			}
+		}
+	}
+	return nil
+}
+
+// parseSample reads how far apart two looks are, and whether something needs them.
+func (s settings) parseSample(o options) (time.Duration, error) {
+	apart := time.Duration(0)
+	if strings.Trim(o.Sample, "0.") != "" {
+		var err error
+		if apart, err = parseDuration(o.Sample); err != nil {
+			return 0, err
+		}
+	}
+	switch {
+	case apart > 0 && strings.Contains(o.Source, ":"):
+		return 0, fmt.Errorf("'%s' is a recording, and one look only", o.Source)
+	case s.timeout > 0 && apart >= s.timeout:
+		return 0, fmt.Errorf("two looks %s apart take longer than -t %s", apart, s.timeout)
+	case apart > 0:
+		return apart, nil
+	}
+	for m := tally.OneLook; m < tally.NumMetrics; m++ {
+		_, warning := s.policy.Warning[m]
+		_, critical := s.policy.Critical[m]
+		if warning || critical || s.style.Metric == m {
+			return 0, fmt.Errorf("%s takes two looks; use such as --sample 500ms", m)
+		}
+	}
+	return 0, nil
+}
+
+// parseSessions reads the trading calendar. Of an error it gives the option.
+func (s *settings) parseSessions(o options) (option string, err error) {
+	if strings.EqualFold(o.SessionTZ, "local") || o.SessionTZ == "" {
+		return "--session-tz", fmt.Errorf("'%s' is not a time zone; use one such as Asia/Shanghai", o.SessionTZ)
+	}
+	zone, err := time.LoadLocation(o.SessionTZ)
+	if err != nil {
+		return "--session-tz", fmt.Errorf("'%s' is not a time zone; use one such as Asia/Shanghai", o.SessionTZ)
+	}
+	var holidays session.Holidays
+	if o.Holidays != "" {
+		if len(o.Session) == 0 {
+			return "--holidays", errors.New("without a --session there is nothing that a holiday could close")
+		}
+		if holidays, err = readFile(o.Holidays, session.ParseHolidays); err != nil {
+			return "--holidays", err
+		}
+	}
+	s.calendar, err = session.Parse(o.Session, zone, holidays)
+	return "--session", err
 }
 
 func allowed(cause error, what string) error {

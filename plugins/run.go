@@ -11,6 +11,7 @@ import (
 	"strings"
 	"syscall"
 	"time"
+	_ "time/tzdata" // the zones, wherever the system has none
 
 	"frontsockets/internal/output"
 	"frontsockets/internal/source"
@@ -26,6 +27,8 @@ type Profile struct {
 	Service  string // first word of the service output
 	Port     string // default of -p
 	Critical string // default range of -c abnormal=: so many and more
+	Feed     bool   // it sends data to every client all the time
+	Strict   policy // what --policy strict is
 
 	look lookFunc // tests put a false world here; nil is the real one
 }
@@ -40,6 +43,11 @@ var (
 		Service:  "MDFRONT",
 		Port:     "41213",
 		Critical: "@50:",
+		Feed:     true,
+		Strict: policy{
+			warning:  []string{"stalled_pct=0"},
+			critical: []string{"feed_age=10", "accept_queue_pct=50", "stalled_pct=20", "top_client=@50:", "close_wait=@50:", "syn_recv=@50:", "fin_wait1=@50:", "last_ack=@50:"},
+		},
 	}
 	Front = Profile{
 		Program:  "check_front_sockets",
@@ -47,8 +55,21 @@ var (
 		Service:  "FRONT",
 		Port:     "41205",
 		Critical: "@100:",
+		Strict: policy{
+			warning:  []string{"unread=10"},
+			critical: []string{"unread=25", "accept_queue_pct=50", "top_client=@100:", "close_wait=@100:", "syn_recv=@100:", "fin_wait1=@100:", "last_ack=@100:"},
+		},
 	}
 )
+
+// policy is ready-made thresholds, as after -w and -c.
+type policy struct{ warning, critical []string }
+
+// policies are those that --policy knows. The old script's rule is the default; the
+// strict ones are what docs/LAB.md shows to be early without false alarms.
+func (p Profile) policies() map[string]policy {
+	return map[string]policy{"seed": {critical: []string{"abnormal=" + p.Critical}}, "strict": p.Strict}
+}
 
 const exitUnknown = int(verdict.Unknown)
 
@@ -56,8 +77,10 @@ const exitUnknown = int(verdict.Unknown)
 // code. It reads stdin if a recording is to come from there, and writes to stdout
 // only. It starts at UNKNOWN: only package verdict can make it OK.
 func (p Profile) Run(args []string, stdin io.Reader, stdout, _ io.Writer) int {
-	// Completion of go-flags would print words and exit 0 instead of checking.
+	// Completion of go-flags would print words and exit 0 instead of checking, and
+	// ZONEINFO could make any zone of a zone.
 	os.Unsetenv("GO_FLAGS_COMPLETION")
+	os.Unsetenv("ZONEINFO")
 	// A reader that went away is a failed write, and no death by signal.
 	signal.Ignore(syscall.SIGPIPE)
 
@@ -84,7 +107,10 @@ func (p Profile) respond(args []string, stdin io.Reader, now time.Time) (out []b
 	if errors.As(err, &shown) {
 		return []byte(shown), exitUnknown
 	}
-	report := output.Report{Service: p.Service, Name: s.name, Ports: s.query.Ports, Policy: s.policy, Time: now}
+	report := output.Report{Service: p.Service, Name: s.name, Ports: s.query.Ports, Policy: s.policy, Time: now, Sampled: s.sample > 0}
+	if s.clients != nil {
+		report.Names = s.clients.of
+	}
 	report.Host, _ = os.Hostname() // without it the report is as good
 	if err != nil {
 		report.Usage, report.Failure = true, err.Error()
@@ -109,6 +135,15 @@ func (p Profile) check(s settings, report *output.Report) {
 	report.Source, report.Passed = l.seen.Source, l.passed
 	report.Recorded, report.Host, report.Time = l.seen.Recorded, l.seen.Host, l.seen.Time
 	report.Result, report.Verdict = &l.result, l.verdict
+	report.Diagnosis, report.Owner, report.OwnerUnknown = l.diagnosis, l.owner, l.ownerUnknown
+	if open, next := s.calendar.At(report.Time); !open {
+		report.Verdict = report.Verdict.OutOfSession()
+		report.Diagnosis = verdict.Diagnosis{Code: verdict.Healthy, Text: "outside of all sessions"}
+		report.Outside = "outside of all sessions"
+		if !next.IsZero() {
+			report.Outside += ", the next opens " + next.Format("Mon 2006-01-02 15:04 MST")
+		}
+	}
 	if s.save == "" {
 		return
 	}
@@ -160,7 +195,11 @@ type look struct {
 	passed    string // why no better source spoke
 	result    tally.Result
 	verdict   verdict.Verdict
+	diagnosis verdict.Diagnosis
 	recording *source.Recording // if it is to be saved
+
+	owner        *tcp.Process // of the listeners, if asked for or needed
+	ownerUnknown string       // why it is not known
 }
 
 // see tallies and judges what the first source that speaks can see.
@@ -169,11 +208,37 @@ func (p Profile) see(ctx context.Context, s settings) (look, error) {
 	if see == nil {
 		see = source.Look
 	}
+	var earlier *tally.Earlier
+	var owner *source.Owner
+	var interval time.Duration
+	if s.sample > 0 {
+		start := time.Now()
+		if _, err := see(ctx, s.sources, s.query, func() source.Visit {
+			earlier = tally.NewEarlier()
+			return earlier.Add
+		}); err != nil {
+			return look{}, err
+		}
+		if s.owner {
+			if owner, _ = source.FindOwner(ctx, earlier.Inodes()); owner != nil { // else the search below says why
+				owner.Measure(ctx)
+			}
+		}
+		select {
+		case <-time.After(s.sample - time.Since(start)):
+		case <-ctx.Done():
+			return look{}, ctx.Err()
+		}
+		interval = time.Since(start)
+	}
 	var t *tally.Tally
 	var r *source.Recording
 	seen, err := see(ctx, s.sources, s.query, func() source.Visit {
 		// A new start forgets what a failed one counted.
 		t = tally.New(s.rules)
+		if earlier != nil {
+			t.Since(earlier, interval)
+		}
 		if s.save == "" {
 			return t.Add
 		}
@@ -187,7 +252,36 @@ func (p Profile) see(ctx context.Context, s settings) (look, error) {
 		return look{}, err
 	}
 	result := t.Result(seen.Tells, seen.Blind)
-	return look{seen, seen.Why(), result, verdict.Judge(s.policy, s.query.Ports, result), r}, nil
+	l := look{seen: seen, passed: seen.Why(), result: result, recording: r}
+	l.verdict = verdict.Judge(s.policy, s.query.Ports, result)
+	l.diagnosis = verdict.Diagnose(result, s.query.Ports, p.Feed, nil)
+	// Who owns the listener takes a walk through all processes. Without being asked it is
+	// worth that only to know why a front hangs.
+	if !seen.Recorded && len(result.Listeners) > 0 && (s.owner || l.diagnosis.Code == verdict.Hung) {
+		if owner == nil {
+			if owner, err = findOwner(ctx, result.Listeners); err != nil {
+				l.ownerUnknown = err.Error()
+				return l, nil
+			}
+		}
+		facts := owner.Facts(ctx)
+		l.owner = &facts
+		l.diagnosis = verdict.Diagnose(result, s.query.Ports, p.Feed, &facts)
+	}
+	return l, nil
+}
+
+func findOwner(ctx context.Context, listeners []tally.Listener) (*source.Owner, error) {
+	var inodes []uint64
+	for _, l := range listeners {
+		if l.Inode > 0 {
+			inodes = append(inodes, l.Inode)
+		}
+	}
+	if len(inodes) == 0 {
+		return nil, errors.New("this source does not tell inodes")
+	}
+	return source.FindOwner(ctx, inodes)
 }
 
 // bug describes a panic, with the line that panicked: in the stack, the second

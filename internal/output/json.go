@@ -18,21 +18,24 @@ func JSON(r Report, style Style) []byte {
 		Status     string            `json:"status"`
 		ExitCode   int               `json:"exit_code"`
 		Reason     string            `json:"reason"`
+		Diagnosis  *jsonDiagnosis    `json:"diagnosis"`
 		Metrics    object[*float64]  `json:"metrics"`
 		Thresholds object[limitPair] `json:"thresholds"`
 		States     object[*int]      `json:"states"`
 		Clients    []jsonClient      `json:"clients"`
 		Listeners  []jsonListener    `json:"listeners"`
+		Process    *jsonProcess      `json:"process"`
 		Source     string            `json:"source"`
 		Host       string            `json:"host"`
 		Time       string            `json:"time"`
 	}{
 		Name: r.Name, Ports: r.Ports.String(), Status: statusWord(r.Status()),
-		ExitCode: int(r.Status()), Reason: line(r.Reason()+r.remark(), maxOutput),
+		ExitCode: int(r.Status()), Reason: line(r.Reason()+r.hint()+r.remark(), maxOutput),
 		Clients: []jsonClient{}, Listeners: []jsonListener{},
 		Source: r.source(), Host: r.Host, Time: r.Time.Format(time.RFC3339),
 	}
-	for m, v := range r.values() {
+	values := r.values()
+	for m, v := range values[:r.metrics()] {
 		m := tally.Metric(m)
 		doc.Metrics = append(doc.Metrics, member[*float64]{m.String(), pointer(v.N, v.Known())})
 		warn, hasWarn := r.Policy.Warning[m]
@@ -51,8 +54,30 @@ func JSON(r Report, style Style) []byte {
 		doc.States = append(doc.States, member[*int]{s.String(), pointer(n, known)})
 	}
 	if r.Result != nil {
+		doc.Diagnosis = &jsonDiagnosis{Code: string(r.Diagnosis.Code), Text: strings.TrimPrefix(r.hint(), " - "), Evidence: []jsonEvidence{}}
+		if doc.Diagnosis.Text == "" {
+			doc.Diagnosis.Text = r.Diagnosis.Text
+		}
+		for _, e := range r.Diagnosis.Evidence {
+			doc.Diagnosis.Evidence = append(doc.Diagnosis.Evidence, jsonEvidence(e))
+		}
+		if p := r.Owner; p != nil {
+			doc.Process = &jsonProcess{p.PID, p.Name, p.State, p.CPU, p.Threads, p.Descriptors, p.DescriptorLimit, p.Started.Format(time.RFC3339)}
+		}
 		for _, c := range r.Result.Clients[:min(style.Top, len(r.Result.Clients))] {
-			jc := jsonClient{Address: c.Addr.String(), Sessions: c.Sessions, Abnormal: c.Abnormal}
+			established := c.States[tcp.Established] > 0
+			jc := jsonClient{
+				Address: c.Addr.String(), Sessions: c.Sessions, Abnormal: c.Abnormal,
+				Unread:         pointer(c.Unread, r.knows(tally.Unread)),
+				Unsent:         pointer(c.Unsent, r.knows(tally.Unsent)),
+				Retransmitting: pointer(c.Retransmitting, r.knows(tally.Retransmitting)),
+				ZeroWindow:     pointer(c.Probing, r.knows(tally.Retransmitting)),
+				Stalled:        pointer(c.Stalled, r.knows(tally.Stalled)),
+				SentAgo:        pointer(c.SentAgo.Seconds(), established && r.knows(tally.Stalled)),
+			}
+			if r.Names != nil {
+				jc.Name = r.Names(c.Addr)
+			}
 			for s := tcp.Established; s < tcp.NumStates; s++ {
 				if c.States[s] > 0 {
 					jc.States = append(jc.States, member[int]{s.String(), c.States[s]})
@@ -82,11 +107,44 @@ type limitPair struct {
 	Critical *string `json:"critical"`
 }
 
+// knows tells whether a metric is known.
+func (r Report) knows(m tally.Metric) bool { return r.Result.Values[m].Known() }
+
+type jsonDiagnosis struct {
+	Code     string         `json:"code"`
+	Text     string         `json:"text"`
+	Evidence []jsonEvidence `json:"evidence"`
+}
+
+type jsonEvidence struct {
+	Metric string `json:"metric"`
+	Value  string `json:"value"`
+	Why    string `json:"why"`
+}
+
 type jsonClient struct {
-	Address  string      `json:"address"`
-	Sessions int         `json:"sessions"`
-	Abnormal int         `json:"abnormal"`
-	States   object[int] `json:"states"`
+	Address        string      `json:"address"`
+	Name           string      `json:"name"`
+	Sessions       int         `json:"sessions"`
+	Abnormal       int         `json:"abnormal"`
+	States         object[int] `json:"states"`
+	Unread         *uint64     `json:"unread_bytes"`
+	Unsent         *uint64     `json:"unsent_bytes"`
+	Retransmitting *int        `json:"retransmitting"`
+	ZeroWindow     *int        `json:"zero_window"`
+	Stalled        *int        `json:"stalled"`
+	SentAgo        *float64    `json:"feed_age"` // seconds
+}
+
+type jsonProcess struct {
+	PID             int32   `json:"pid"`
+	Name            string  `json:"name"`
+	State           string  `json:"state"`
+	CPU             float64 `json:"cpu_pct"`
+	Threads         int32   `json:"threads"`
+	Descriptors     uint64  `json:"descriptors"`
+	DescriptorLimit uint64  `json:"descriptor_limit"`
+	Started         string  `json:"started"`
 }
 
 type jsonListener struct {

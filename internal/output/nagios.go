@@ -3,6 +3,8 @@ package output
 import (
 	"fmt"
 	"strings"
+	"time"
+	"unicode/utf8"
 
 	"github.com/atc0005/go-nagios"
 
@@ -17,6 +19,7 @@ import (
 const (
 	maxText   = 199
 	maxRemark = 110
+	maxHint   = 80
 	maxOutput = 8 << 10
 )
 
@@ -26,11 +29,16 @@ const (
 // before them.
 func Nagios(r Report, style Style) []byte {
 	var b strings.Builder
-	remark := line(r.remark(), maxRemark) // whatever else is cut, this is not
-	b.WriteString(line(r.Service+" "+statusWord(r.Status())+": "+r.Reason(), maxText-len(remark)) + remark)
+	// Whatever else is cut, these are not.
+	tail := line(r.remark(), maxRemark)
+	if hint := r.hint(); hint != "" {
+		tail = " " + line(hint, maxHint) + tail
+	}
+	b.WriteString(line(r.Service+" "+statusWord(r.Status())+": "+r.Reason(), maxText-utf8.RuneCountInString(tail)) + tail)
 	if !r.Usage {
 		b.WriteString(" |")
-		for m, v := range r.values() {
+		values := r.values()
+		for m, v := range values[:r.metrics()] {
 			// Empty fields at the end may be left out, and NRPE packets are small.
 			b.WriteString(strings.TrimRight(perfdata(tally.Metric(m), v, r.Policy).String(), ";"))
 		}
@@ -69,6 +77,17 @@ func details(b *strings.Builder, r Report, style Style) {
 	if r.Unsaved != "" {
 		add("%s: %s", statusWord(verdict.Unknown), r.Unsaved)
 	}
+	if d := r.Diagnosis; d.Code != "" {
+		add("diagnosis: %s", d.Code)
+		for _, e := range d.Evidence {
+			add("evidence: %s %s, %s", e.Metric, e.Value, e.Why)
+		}
+	}
+	if p := r.Owner; p != nil {
+		add("process %d (%s): state %s, %.0f%% CPU, %d threads, %d of %d descriptors, started %s", p.PID, p.Name, p.State, p.CPU, p.Threads, p.Descriptors, p.DescriptorLimit, p.Started.Format(time.RFC3339))
+	} else if r.OwnerUnknown != "" {
+		add("process unknown: %s", r.OwnerUnknown)
+	}
 	for _, l := range r.Result.Listeners {
 		add("listener %s: %s", l.Local, queue(l))
 	}
@@ -81,7 +100,7 @@ func details(b *strings.Builder, r Report, style Style) {
 			add("%d more clients", len(r.Result.Clients)-top)
 			break
 		}
-		add("client %s: %d abnormal of %d (%s)", c.Addr, c.Abnormal, c.Sessions, states(c.States, 0))
+		add("client %s: %d abnormal of %d (%s)%s", r.who(c.Addr), c.Abnormal, c.Sessions, states(c.States, 0), waits(c))
 	}
 	for i, l := range lines {
 		if b.Len()+len(l)+1 > maxOutput-last {
@@ -90,6 +109,26 @@ func details(b *strings.Builder, r Report, style Style) {
 		}
 		b.WriteString(l + "\n")
 	}
+}
+
+// waits is what waits for a client, or for the front to read it.
+func waits(c tally.Client) string {
+	var s string
+	for _, part := range []struct {
+		n    uint64
+		text string
+	}{
+		{c.Unread, "%d bytes unread"}, {c.Unsent, "%d bytes unsent"}, {uint64(c.Retransmitting), "%d retransmitting"},
+		{uint64(c.Probing), "%d with a zero window"}, {uint64(c.Stalled), "%d stalled"},
+	} {
+		if part.n > 0 {
+			s += ", " + fmt.Sprintf(part.text, part.n)
+		}
+	}
+	if c.Stalled > 0 {
+		s += fmt.Sprintf(", last data sent %s ago", c.SentAgo)
+	}
+	return s
 }
 
 func queue(l tally.Listener) string {

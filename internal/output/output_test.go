@@ -86,6 +86,7 @@ func (w world) report(t *testing.T) Report {
 		Policy: critical(t, append([]string{"abnormal=@50:"}, w.policy...)...), Result: &result,
 		Source: w.source, Passed: w.passed, Host: "front7.example", Time: time.Date(2026, 11, 23, 9, 30, 0, 0, time.UTC),
 	}
+	r.Diagnosis = verdict.Diagnose(result, r.Ports, true, nil)
 	if r.Source == "" {
 		r.Source = "sockdiag"
 	}
@@ -206,7 +207,7 @@ func TestLimits(t *testing.T) {
 	}
 	r.Source, r.Passed = "procnet", "sockdiag: socket: operation not permitted"
 	first, _, _ = strings.Cut(string(Nagios(r, Style{})), " | ")
-	if utf8.RuneCountInString(first) != 199 || !strings.HasSuffix(first, "...; seen by procnet (sockdiag: socket: operation not permitted)") {
+	if utf8.RuneCountInString(first) != 199 || !strings.HasSuffix(first, "... - the front does not close; seen by procnet (sockdiag: socket: operation not permitted)") {
 		t.Errorf("the source of second choice is cut off: %s", first)
 	}
 	r.Failure, r.Result = "line 3:\tnot a row: \"a|b\"\x00\n\xff:"+strings.Repeat("x", 300), nil

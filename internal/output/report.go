@@ -5,6 +5,7 @@ package output
 import (
 	"cmp"
 	"fmt"
+	"net/netip"
 	"slices"
 	"strings"
 	"time"
@@ -39,6 +40,18 @@ type Report struct {
 	Recorded bool
 	Host     string
 	Time     time.Time
+
+	// Sampled says that there were to be two looks, and so the metrics of two.
+	Sampled bool
+	// Diagnosis is the kind of trouble, if there is a Result. Owner is the process that
+	// listens, nil if nobody asked or OwnerUnknown says why it is not known.
+	Diagnosis    verdict.Diagnosis
+	Owner        *tcp.Process
+	OwnerUnknown string
+	// Outside is that it is not trading time and when that is next, or empty.
+	Outside string
+	// Names names clients; it may be nil.
+	Names func(netip.Addr) string
 
 	// Unsaved is why the snapshot that was asked for was not written, or empty.
 	Unsaved string
@@ -124,6 +137,9 @@ func (r Report) Reason() string {
 		return r.subject() + " cannot be judged: " + r.Failure
 	}
 	parts := []string{r.subject() + " has " + r.summary()}
+	if r.Outside != "" {
+		parts = []string{r.Outside, parts[0]}
+	}
 	for i, p := range r.Verdict.Problems {
 		switch {
 		case p.Metric == tally.Abnormal && r.values()[p.Metric].Known():
@@ -134,6 +150,37 @@ func (r Report) Reason() string {
 		}
 	}
 	return strings.Join(parts, "; ")
+}
+
+// metrics is how many there are.
+func (r Report) metrics() tally.Metric {
+	if r.Sampled {
+		return tally.NumMetrics
+	}
+	return tally.OneLook
+}
+
+// who is a client with his name.
+func (r Report) who(client netip.Addr) string {
+	if r.Names != nil {
+		if name := r.Names(client); name != "" {
+			return client.String() + " (" + name + ")"
+		}
+	}
+	return client.String()
+}
+
+// hint is the diagnosis as the end of the sentence, unless that says it already.
+func (r Report) hint() string {
+	d := r.Diagnosis
+	if r.Result == nil || r.Outside != "" || d.Text == "" || d.Code == verdict.Down {
+		return ""
+	}
+	hint := " - " + d.Text
+	if d.Client.IsValid() {
+		hint += ", " + r.who(d.Client)
+	}
+	return hint
 }
 
 // source is the source that spoke and, if it was not the first choice, why.
@@ -178,9 +225,9 @@ func (r Report) summary() string {
 	}
 	top := r.Result.Clients[0]
 	if v[tally.AbnormalClients].N == 1 {
-		return s + " from " + top.Addr.String()
+		return s + " from " + r.who(top.Addr)
 	}
-	return fmt.Sprintf("%s from %s, %d from %s", s, plural(v[tally.AbnormalClients], "client"), top.Abnormal, top.Addr)
+	return fmt.Sprintf("%s from %s, %d from %s", s, plural(v[tally.AbnormalClients], "client"), top.Abnormal, r.who(top.Addr))
 }
 
 // states lists the states outside the skipped set, most sockets first:

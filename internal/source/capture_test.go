@@ -193,8 +193,14 @@ func TestRenderings(t *testing.T) {
 					if s.State == tcp.SynRecv {
 						s.Known &^= tcp.KnowsRetransmits
 					}
-					if !f.tells.Has(tcp.KnowsRetransmits) || s.State == tcp.SynRecv {
+					if !s.Known.Has(tcp.KnowsRetransmits) {
 						s.Retransmits = 0
+					}
+					if !s.Known.Has(tcp.KnowsLastDataSent) {
+						s.LastDataSent = 0
+					}
+					if !f.tells.Has(tcp.KnowsRecvQ) {
+						s.RecvQ, s.SendQ = 0, 0
 					}
 					mine = append(mine, s)
 				}

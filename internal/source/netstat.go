@@ -253,6 +253,7 @@ func (n *netstat) timer(s *tcp.Socket, w *words) {
 			if string(name) == "on" {
 				s.Retransmits = uint8(min(retransmits, math.MaxUint8))
 			}
+			s.Probing = string(name) == "probe"
 		}
 	}
 }

@@ -7,6 +7,8 @@ import (
 	"errors"
 	"fmt"
 	"runtime"
+
+	"frontsockets/internal/tcp"
 )
 
 func sockDiag() Source { return live("sockdiag", 0, 0, unsupported) }
@@ -18,3 +20,15 @@ func unsupported(context.Context, Query, func() Visit) error {
 }
 
 func within(netns string, _ []Source) Source { return live("netns "+netns, 0, 0, unsupported) }
+
+// Owner is the process that owns a listener. Only on Linux is it found.
+type Owner struct{}
+
+// FindOwner finds nothing here.
+func FindOwner(context.Context, []uint64) (*Owner, error) { return nil, unsupported(nil, Query{}, nil) }
+
+// Measure does nothing here.
+func (*Owner) Measure(context.Context) {}
+
+// Facts is nothing here.
+func (*Owner) Facts(context.Context) tcp.Process { return tcp.Process{} }

@@ -144,6 +144,8 @@ func (p *procRows) line(line []byte) error {
 		s.Known &^= tcp.KnowsRetransmits
 	case timer == timerRetrans:
 		s.Retransmits = uint8(min(retransmits, 0xff))
+	case timer == timerProbe:
+		s.Probing = true
 	}
 	if !p.query.wants(s) {
 		return nil

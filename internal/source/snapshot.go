@@ -49,6 +49,7 @@ type snapshotRow struct {
 	Backlog      *uint32         `json:"backlog,omitempty"`
 	Inode        *uint64         `json:"inode,omitempty"`
 	Retransmits  *uint8          `json:"retransmits,omitempty"`
+	Probing      bool            `json:"probing,omitempty"`        // known with retransmits
 	LastDataSent *uint32         `json:"last_data_sent,omitempty"` // ms
 	Drops        *uint32         `json:"drops,omitempty"`
 	MPTCP        bool            `json:"mptcp,omitempty"`
@@ -69,7 +70,7 @@ type Recording struct {
 
 // Add records one socket. It keeps nothing of s.
 func (r *Recording) Add(s *tcp.Socket) {
-	row := snapshotRow{State: s.State.String(), Local: s.Local, MPTCP: s.MPTCP}
+	row := snapshotRow{State: s.State.String(), Local: s.Local, Probing: s.Probing, MPTCP: s.MPTCP}
 	listener := s.State == tcp.Listen
 	row.Remote = fact(s, tcp.KnowsClient, s.Remote)
 	row.RecvQ = fact(s, tcp.KnowsRecvQ, s.RecvQ)
@@ -271,7 +272,7 @@ func parseSnapshotRow(line []byte) (s tcp.Socket, err error) {
 	if s.Local = row.Local; s.Local.Port() == 0 {
 		return s, errors.New("no local port")
 	}
-	s.MPTCP = row.MPTCP
+	s.MPTCP, s.Probing = row.MPTCP, row.Probing
 	known(&s, tcp.KnowsClient, row.Remote, &s.Remote)
 	known(&s, tcp.KnowsRecvQ, row.RecvQ, &s.RecvQ)
 	known(&s, tcp.KnowsSendQ, row.SendQ, &s.SendQ)

@@ -44,6 +44,7 @@ const (
 	dropsAt        = 32 // SK_MEMINFO_DROPS
 	nestedFlag     = 0x8000
 	timerRetrans   = 1
+	timerProbe     = 4
 
 	// All states 1 to 12, so NEW_SYN_RECV too, and not 13: BOUND_INACTIVE adds
 	// a second, larger walk on the kernels that have it, and is no session.
@@ -275,8 +276,11 @@ func (d *diagRows) socket(b []byte) error {
 		SendQ:  d.order.Uint32(b[60:]),
 		Inode:  uint64(d.order.Uint32(b[68:])),
 	}
-	if b[2] == timerRetrans { // of other timers this field counts probes
+	switch b[2] {
+	case timerRetrans: // of other timers this field counts probes
 		s.Retransmits = b[3]
+	case timerProbe:
+		s.Probing = true
 	}
 	if err := d.attributes(b[rowLen:]); err != nil {
 		return err

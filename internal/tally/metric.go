@@ -39,8 +39,16 @@ const (
 	StalledPct
 	FeedAge
 
+	// The metrics of two looks.
+	ListenDrops
+	Reconnects
+	UnreadStuck
+
 	// NumMetrics is how many metrics there are.
 	NumMetrics
+
+	// OneLook is the end of the metrics of one look.
+	OneLook = ListenDrops
 )
 
 var metrics = [NumMetrics]struct{ name, unit string }{
@@ -71,6 +79,9 @@ var metrics = [NumMetrics]struct{ name, unit string }{
 	Stalled:         {"stalled", ""},
 	StalledPct:      {"stalled_pct", "%"},
 	FeedAge:         {"feed_age", "s"},
+	ListenDrops:     {"listen_drops", ""},
+	Reconnects:      {"reconnects", ""},
+	UnreadStuck:     {"unread_stuck", ""},
 }
 
 // String is the metric's name in options, perfdata and JSON.
@@ -91,11 +102,13 @@ func ParseMetric(name string) (Metric, error) {
 
 // Value is what a metric came to.
 type Value struct {
-	// N is the number, in the metric's unit. Shares have two decimals and
-	// seconds three, so that what is judged is what is shown.
+	// N is the number, in the metric's unit, drops in connections per second. Shares
+	// have two decimals, seconds and rates three, so that what is judged is what is shown.
 	N float64
 	// Unknown is why there is no number; empty if there is one.
 	Unknown string
+	// Empty says that there is no number because there is nothing to measure.
+	Empty bool
 }
 
 // Known tells whether there is a number.
@@ -107,6 +120,14 @@ func (v Value) String() string {
 		return "U"
 	}
 	return strconv.FormatFloat(v.N, 'f', -1, 64)
+}
+
+// Text is the number with the unit of its metric, or "U".
+func (v Value) Text(m Metric) string {
+	if !v.Known() {
+		return "U"
+	}
+	return v.String() + m.Unit()
 }
 
 // Values holds a value for every metric.

@@ -26,12 +26,21 @@ type Client struct {
 	Sessions int
 	Abnormal int
 	States   [tcp.NumStates]int
+
+	// Retransmitting and Probing count its sockets on which a segment is sent again, or
+	// which wait for it to open its window. Unread and Unsent are the bytes that wait in
+	// its ESTABLISHED sockets, Stalled counts those to which nothing was sent for
+	// Rules.StalledAfter, and SentAgo is how long ago data was sent to any of them.
+	Retransmitting, Probing, Stalled int
+	Unread, Unsent                   uint64
+	SentAgo                          time.Duration
 }
 
 // Listener is one listening socket of the front.
 type Listener struct {
 	Local netip.AddrPort
 	Known tcp.Facts
+	Inode uint64
 	// Queue is the accept queue: connections the front has not accepted yet.
 	// Backlog is its limit. Drops counts the connections that were dropped.
 	Queue, Backlog, Drops uint32
@@ -49,6 +58,14 @@ type Tally struct {
 	states    [tcp.NumStates]int
 	clients   map[netip.Addr]*Client
 	listeners []Listener
+
+	earlier     *Earlier
+	interval    time.Duration
+	dropped     uint32 // most of one listener, since earlier
+	reconnects  int
+	stuckUnread int
+
+	waiting Waiting
 
 	abnormal, mptcp, unaccepted, unread, unsent, retransmitting, stalled int
 	unreadBytes, unsentBytes                                             uint64
@@ -82,7 +99,10 @@ func (t *Tally) Add(s *tcp.Socket) {
 	}
 	if s.State == tcp.Listen {
 		t.listenersKnow &= s.Known
-		t.listeners = append(t.listeners, Listener{s.Local, s.Known, s.RecvQ, s.SendQ, s.Drops})
+		t.listeners = append(t.listeners, Listener{s.Local, s.Known, s.Inode, s.RecvQ, s.SendQ, s.Drops})
+		if t.earlier != nil {
+			t.dropped = max(t.dropped, s.Drops-t.earlier.drops[listenerID{s.Local, s.Inode}])
+		}
 		return
 	}
 	if s.State == tcp.Established {
@@ -90,6 +110,13 @@ func (t *Tally) Add(s *tcp.Socket) {
 	}
 	if s.MPTCP {
 		t.mptcp++
+	}
+	if s.Inode == 0 && s.Known.Has(tcp.KnowsInode|tcp.KnowsLastDataSent) && (s.State == tcp.Established || s.State == tcp.CloseWait) {
+		t.waiting.N++
+		t.waiting.Longest = max(t.waiting.Longest, s.LastDataSent)
+	}
+	if t.earlier != nil {
+		t.compare(s)
 	}
 	addr := s.Remote.Addr()
 	if addr.IsUnspecified() {
@@ -104,6 +131,22 @@ func (t *Tally) Add(s *tcp.Socket) {
 	c.States[s.State]++
 	if abnormal {
 		c.Abnormal++
+	}
+	if s.Retransmits > 0 {
+		c.Retransmitting++
+	}
+	if s.Probing {
+		c.Probing++
+	}
+	if s.State == tcp.Established {
+		c.Unread += uint64(s.RecvQ)
+		c.Unsent += uint64(s.SendQ)
+		if s.LastDataSent >= t.rules.StalledAfter {
+			c.Stalled++
+		}
+		if c.States[tcp.Established] == 1 || s.LastDataSent < c.SentAgo {
+			c.SentAgo = s.LastDataSent
+		}
 	}
 }
 
@@ -141,6 +184,19 @@ type Result struct {
 	Clients []Client
 	// Listeners is sorted by address and port.
 	Listeners []Listener
+	// Waiting is the connections that the front has not accepted, as far as the source
+	// tells which these are and since when.
+	Waiting Waiting
+	// Sampled says that this was the second of two looks.
+	Sampled bool
+}
+
+// Waiting is connections that were made and not accepted, by clients that may have
+// given up since: ESTABLISHED or CLOSE_WAIT without an owner.
+type Waiting struct {
+	N int
+	// Longest is how long ago the first of them was made.
+	Longest time.Duration
 }
 
 // Result works out the metrics of what a source saw that can know the facts in tells
@@ -204,9 +260,12 @@ func (t *Tally) Result(tells tcp.Facts, blind tcp.StateSet) Result {
 	v[UnsentBytes] = known(Value{N: float64(t.unsentBytes)}, established, tcp.KnowsSendQ, "Send-Q")
 	v[Retransmitting] = known(count(t.retransmitting), all, tcp.KnowsRetransmits, "retransmits")
 	v[Stalled] = known(count(t.stalled), established, tcp.KnowsLastDataSent, "when data was last sent")
+	r.Waiting = t.waiting
+	t.sampled(&r, listeners, established)
 	v[StalledPct] = known(share(t.stalled, t.states[tcp.Established]), established, tcp.KnowsLastDataSent, "when data was last sent")
 	v[FeedAge] = known(Value{N: t.feedAge.Seconds()}, established, tcp.KnowsLastDataSent, "when data was last sent")
 	if t.states[tcp.Established] == 0 {
+		v[FeedAge].Empty = v[FeedAge].Known()
 		v[FeedAge].Unknown = "no client is established"
 	}
 	if t.mptcp > 0 { // an MPTCP session can hang in CLOSE_WAIT on ESTABLISHED subflows

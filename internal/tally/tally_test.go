@@ -94,7 +94,7 @@ func TestEdges(t *testing.T) {
 
 func TestNothing(t *testing.T) {
 	r := tallied(rules)
-	for m := range NumMetrics {
+	for m := range OneLook {
 		want := "0"
 		if m == FeedAge {
 			want = "U" // there is no client to be sent data
@@ -128,7 +128,7 @@ func TestUnknown(t *testing.T) {
 	} {
 		partial.Known = everything &^ test.lacks
 		r := tallied(rules, listener("0.0.0.0:41213", 0, 128), full, partial)
-		for m := range NumMetrics {
+		for m := range OneLook {
 			if want := !slices.Contains(strings.Fields(test.metrics), m.String()); r.Values[m].Known() != want {
 				t.Errorf("without %07b, %s is known: %v", test.lacks, m, !want)
 			}
@@ -227,7 +227,7 @@ func TestOrder(t *testing.T) {
 
 func TestNamesOfMetrics(t *testing.T) {
 	seen := map[string]bool{}
-	for m := range NumMetrics {
+	for m := range OneLook {
 		name := m.String()
 		if got, err := ParseMetric(name); err != nil || got != m {
 			t.Errorf("%s does not read itself", name)

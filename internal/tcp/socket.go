@@ -25,6 +25,10 @@ type Socket struct {
 	// Retransmits counts the time-outs of the segment now being retransmitted.
 	Retransmits uint8
 
+	// Probing says that the peer's window is zero and the kernel asks now and then
+	// whether it opened. It is known with Retransmits: both are the running timer.
+	Probing bool
+
 	// LastDataSent is how long ago data was last sent, or, if none was yet,
 	// how long ago the connection was made. Unit of the source: 1 ms.
 	LastDataSent time.Duration

@@ -83,7 +83,7 @@ func TestJudge(t *testing.T) {
 			if asked == nil {
 				asked = ports
 			}
-			v := Judge(Policy{ranges(t, test.warning), ranges(t, test.critical), test.noListener}, asked, r)
+			v := Judge(Policy{Warning: ranges(t, test.warning), Critical: ranges(t, test.critical), NoListener: test.noListener}, asked, r)
 			var texts []string
 			for _, p := range v.Problems {
 				texts = append(texts, p.Text)

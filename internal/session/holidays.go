@@ -1,0 +1,85 @@
+package session
+
+import (
+	"bufio"
+	"errors"
+	"fmt"
+	"io"
+	"slices"
+	"strings"
+	"time"
+)
+
+// Holidays are the days on which no session opens, in any order.
+type Holidays []span
+
+// span is the days from first to last, both included, each its midnight in UTC.
+type span struct{ first, last time.Time }
+
+// ParseHolidays reads a file of holidays, called name in errors. Each line is a date
+// or a range of dates, both included; the rest of a line after '#' is a comment.
+//
+//	# National Day 2026
+//	2026-10-01..2026-10-07
+//	2026-01-01
+//
+// List each public holiday with the weekend days that it covers: a holiday on a Sunday
+// also closes the night session of Friday. Do not list a plain weekend, also not one
+// on which others work to make up for a holiday: exchanges are closed on it anyway, and
+// as a holiday it would close Friday's night session.
+//
+// An empty line, CRLF, and a byte order mark are as good as none. Anything else is an
+// error with the name, the line's number and what it says.
+func ParseHolidays(r io.Reader, name string) (Holidays, error) {
+	var holidays Holidays
+	lines, n := bufio.NewScanner(r), 1
+	for ; lines.Scan(); n++ {
+		text := lines.Text()
+		if n == 1 {
+			text = strings.TrimPrefix(text, "\ufeff")
+		}
+		text, _, _ = strings.Cut(text, "#")
+		if text = strings.TrimSpace(text); text == "" {
+			continue
+		}
+		s, err := parseSpan(text)
+		if err != nil {
+			return nil, fmt.Errorf("%s:%d: '%s' is not a holiday: %w; write 2026-10-01 or 2026-10-01..2026-10-08", name, n, text, err)
+		}
+		holidays = append(holidays, s)
+	}
+	if err := lines.Err(); err != nil {
+		return nil, fmt.Errorf("%s:%d: %w", name, n, err)
+	}
+	return holidays, nil
+}
+
+func parseSpan(text string) (s span, err error) {
+	first, last, isRange := strings.Cut(text, "..")
+	if !isRange {
+		last = first
+	}
+	if s.first, err = parseDate(first); err != nil {
+		return s, err
+	}
+	if s.last, err = parseDate(last); err != nil {
+		return s, err
+	}
+	if s.first.After(s.last) {
+		return s, errors.New("it ends before it starts")
+	}
+	return s, nil
+}
+
+func parseDate(s string) (time.Time, error) {
+	s = strings.TrimSpace(s)
+	day, err := time.Parse(time.DateOnly, s)
+	if err != nil {
+		return day, fmt.Errorf("'%s' is not a date", s)
+	}
+	return day, nil
+}
+
+func (h Holidays) has(day time.Time) bool {
+	return slices.ContainsFunc(h, func(s span) bool { return !day.Before(s.first) && !day.After(s.last) })
+}

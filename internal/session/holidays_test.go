@@ -1,0 +1,106 @@
+package session
+
+import (
+	"errors"
+	"io"
+	"slices"
+	"strings"
+	"testing"
+	"testing/iotest"
+	"time"
+)
+
+// write spells holidays as ParseHolidays reads them.
+func (h Holidays) write() string {
+	var b strings.Builder
+	for _, s := range h {
+		b.WriteString(s.first.Format(time.DateOnly) + ".." + s.last.Format(time.DateOnly) + "\n")
+	}
+	return b.String()
+}
+
+func TestParseHolidays(t *testing.T) {
+	for text, want := range map[string]string{
+		"":                                    "",
+		"\ufeff":                              "",
+		"# none\r\n\r\n \t\n#":                "",
+		"2026-10-01":                          "2026-10-01..2026-10-01\n",
+		"\ufeff2026-10-01..2026-10-08\r\n":    "2026-10-01..2026-10-08\n",
+		" 2026-10-01 ..\t2026-10-08 # autumn": "2026-10-01..2026-10-08\n",
+		"2026-05-01#Labour Day\n2026-01-01\n": "2026-05-01..2026-05-01\n2026-01-01..2026-01-01\n",
+		"2024-02-29..2024-02-29\n2024-02-29":  "2024-02-29..2024-02-29\n2024-02-29..2024-02-29\n",
+		"2025-12-31..2026-01-03":              "2025-12-31..2026-01-03\n",
+	} {
+		if h, err := ParseHolidays(strings.NewReader(text), "x"); err != nil || h.write() != want {
+			t.Errorf("%q reads %q, %v; want %q", text, h.write(), err, want)
+		}
+	}
+}
+
+func TestWrongHolidays(t *testing.T) {
+	for text, want := range map[string]string{
+		"2026-02-30":               "'2026-02-30' is not a date",
+		"2025-02-29":               "'2025-02-29' is not a date",
+		"2026-13-01":               "'2026-13-01' is not a date",
+		"2026-10-1":                "'2026-10-1' is not a date",
+		"26-10-01":                 "'26-10-01' is not a date",
+		"20261001":                 "'20261001' is not a date",
+		"2026/10/01":               "'2026/10/01' is not a date",
+		"10-01":                    "'10-01' is not a date",
+		"2026-10-01 National Day":  "'2026-10-01 National Day' is not a date",
+		"2026-10-01, 2026-10-02":   "'2026-10-01, 2026-10-02' is not a date",
+		"2026-10-01-2026-10-08":    "'2026-10-01-2026-10-08' is not a date",
+		"2026-10-01..":             "'' is not a date",
+		"..2026-10-01":             "'' is not a date",
+		"2026-10-01...2026-10-08":  "'.2026-10-08' is not a date",
+		"2026-10-01..10-08":        "'10-08' is not a date",
+		"2026-10-08..2026-10-01":   "it ends before it starts",
+		"\ufeff2026-10-01":         "'\ufeff2026-10-01' is not a date", // not where the file starts
+		"2026-10-01\r2026-10-02":   "'2026-10-01\r2026-10-02' is not a date",
+		"2\x000\x002\x006\x00":     "'2\x000\x002\x006\x00' is not a date",
+		"2026-10-01T00:00:00Z":     "'2026-10-01T00:00:00Z' is not a date",
+		"\uff12\uff10\uff12\uff16": "'\uff12\uff10\uff12\uff16' is not a date",
+	} {
+		want = "/etc/holidays:3: '" + text + "' is not a holiday: " + want + "; write 2026-10-01 or 2026-10-01..2026-10-08"
+		h, err := ParseHolidays(strings.NewReader("# two lines before\n2026-01-01\n"+text+" # and more\n2026-01-02\n"), "/etc/holidays")
+		if h != nil || err == nil || err.Error() != want {
+			t.Errorf("%q: %v, %v; want the error %q", text, h, err, want)
+		}
+	}
+	cut := io.MultiReader(strings.NewReader("2026-01-01\n2026-01-02\n"), iotest.ErrReader(io.ErrUnexpectedEOF))
+	if h, err := ParseHolidays(cut, "cut"); h != nil || !errors.Is(err, io.ErrUnexpectedEOF) || !strings.HasPrefix(err.Error(), "cut:3: ") {
+		t.Errorf("%v, %v", h, err)
+	}
+	if h, err := ParseHolidays(strings.NewReader("\n#"+strings.Repeat("x", 1<<17)), "long"); h != nil || err == nil || !strings.HasPrefix(err.Error(), "long:2: ") {
+		t.Errorf("%v, %v", h, err)
+	}
+}
+
+func FuzzParseHolidays(f *testing.F) {
+	for _, text := range []string{"", "2026-10-01", "2026-10-01..2026-10-08 # x\r\n\n# y\n2026-01-01", "\ufeff2026-10-08..2026-10-01", "2026-02-30", "..", "0000-01-01..9999-12-31"} {
+		f.Add(text)
+	}
+	f.Fuzz(func(t *testing.T, text string) {
+		h, err := ParseHolidays(strings.NewReader(text), "name")
+		if err != nil {
+			if !strings.HasPrefix(err.Error(), "name:") || h != nil {
+				t.Fatalf("%v, %v", h, err)
+			}
+			return
+		}
+		for _, s := range h {
+			if s.first.After(s.last) || !h.has(s.first) || !h.has(s.last) {
+				t.Fatalf("%q reads %v", text, h)
+			}
+		}
+		same := []string{h.write()}
+		if !strings.HasPrefix(text, "\ufeff") {
+			same = append(same, "\ufeff"+strings.ReplaceAll(text, "\n", "\r\n"))
+		}
+		for _, other := range same {
+			if again, err := ParseHolidays(strings.NewReader(other), "name"); err != nil || !slices.Equal(again, h) {
+				t.Fatalf("%q reads %v, but %q reads %v, %v", text, h, other, again, err)
+			}
+		}
+	})
+}

@@ -1,0 +1,231 @@
+// Package session tells whether a market trades: weekly trading hours, their time
+// zone and the public holidays. It is told what time it is and reads no clock.
+//
+// A session belongs to the day on which it opens. On a holiday none opens, and one
+// that has opened runs to its end: Friday's night session into Saturday.
+//
+// A night session is one that runs past midnight or opens at 18:00 or later. None
+// opens on the evening before a holiday, nor before a weekend that a holiday is part
+// of or follows: not on Friday when Saturday, Sunday or Monday is a holiday, as the
+// Chinese exchanges have it. A weekend alone closes nothing. It is made of the
+// Saturdays and Sundays on which no session ever opens.
+//
+// Times are those of the wall clock. Where clocks go back, a session opens at the
+// first time that they show its opening and closes at the last time that they show
+// its close. Where they jump over an opening or a close, it is the moment of the jump;
+// a session that they jump over as a whole does not take place.
+package session
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+)
+
+// Calendar is when a market trades. The zero Calendar is always in session.
+type Calendar struct {
+	sessions []hours
+	loc      *time.Location
+	holidays Holidays
+}
+
+// hours is a session that takes place every week.
+type hours struct {
+	days        [7]bool       // the weekdays on which it opens
+	open, close time.Duration // since the midnight that this day starts with, open < close < open + 24 h
+}
+
+// cnFutures is when fronts of Chinese futures brokers must serve. The day starts and
+// the night starts with the call auction. From 10:15 to 10:30 commodities pause while
+// index futures trade, so that is no break. From 11:30 to 13:00 nothing trades; index
+// futures are first to resume, bonds last to close, at 15:15, gold and oil at 02:30.
+var cnFutures = []string{"Mon-Fri 08:55-11:30", "Mon-Fri 13:00-15:15", "Mon-Fri 20:55-02:30"}
+
+const midnight = 24 * time.Hour // the end of a day
+
+// Parse reads sessions, one in each spec, their zone and the holidays, which may be nil.
+// Without a spec the Calendar is always in session, whatever the holidays.
+//
+//	Mon-Fri 09:00-11:30       from 09:00 on, and 11:30 is no longer in session
+//	Sun-Thu,Sat 20:30-02:45   until 02:45 of the next day
+//	00:00-24:00               every day, all day
+//	cn-futures                Mon-Fri 08:55-11:30, 13:00-15:15 and 20:55-02:30
+//
+// Days are Mon to Sun in either case; a range of days may run over the end of the
+// week. Times are 00:00 to 23:59, or 24:00 as an end. A night session is one spec, not
+// two that meet at midnight, of which the second would be a session of the next day.
+// The error quotes the spec and says what is wrong with it.
+func Parse(specs []string, loc *time.Location, holidays Holidays) (Calendar, error) {
+	c := Calendar{loc: loc, holidays: holidays}
+	for _, spec := range specs {
+		weekly := []string{spec}
+		if strings.ToLower(strings.TrimSpace(spec)) == "cn-futures" {
+			weekly = cnFutures
+		}
+		for _, s := range weekly {
+			h, err := parse(s)
+			if err != nil {
+				return Calendar{}, fmt.Errorf("'%s' is not a session: %w; use one such as Mon-Fri 20:30-02:45 or cn-futures", spec, err)
+			}
+			c.sessions = append(c.sessions, h)
+		}
+	}
+	return c, nil
+}
+
+func parse(spec string) (h hours, err error) {
+	days, times := "Sun-Sat", ""
+	switch words := strings.Fields(spec); {
+	case len(words) == 1 && strings.Contains(spec, ":"):
+		times = words[0]
+	case len(words) == 2:
+		days, times = words[0], words[1]
+	case len(words) > 2:
+		return h, fmt.Errorf("'%s' is too much", words[2])
+	default:
+		return h, errors.New("it has no hours")
+	}
+	if h.days, err = parseDays(days); err != nil {
+		return h, err
+	}
+	open, end, isRange := strings.Cut(times, "-")
+	if !isRange {
+		return h, fmt.Errorf("'%s' is not two times with a '-'", times)
+	}
+	if h.open, err = parseTime(open); err != nil {
+		return h, err
+	}
+	if h.close, err = parseTime(end); err != nil {
+		return h, err
+	}
+	switch {
+	case h.open == midnight:
+		return h, errors.New("24:00 is an end only")
+	case h.open == h.close:
+		return h, fmt.Errorf("it closes when it opens, at %s (all day is 00:00-24:00)", open)
+	case h.open > h.close:
+		h.close += midnight
+	}
+	return h, nil
+}
+
+// parseDays reads "Mon-Thu,Sat".
+func parseDays(s string) (days [7]bool, err error) {
+	for _, part := range strings.Split(s, ",") {
+		first, last, isRange := strings.Cut(part, "-")
+		if !isRange {
+			last = first
+		}
+		day, err := parseDay(first)
+		if err != nil {
+			return days, err
+		}
+		end, err := parseDay(last)
+		if err != nil {
+			return days, err
+		}
+		for days[day] = true; day != end; days[day] = true {
+			day = (day + 1) % 7
+		}
+	}
+	return days, nil
+}
+
+// parseDay gives the day's time.Weekday.
+func parseDay(s string) (int, error) {
+	if s == "" {
+		return 0, errors.New("a day is missing")
+	}
+	day := slices.Index([]string{"sun", "mon", "tue", "wed", "thu", "fri", "sat"}, strings.ToLower(s))
+	if day < 0 {
+		return 0, fmt.Errorf("'%s' is not a day", s)
+	}
+	return day, nil
+}
+
+// parseTime gives the time since midnight, 24 h at most.
+func parseTime(s string) (time.Duration, error) {
+	if s == "24:00" {
+		return midnight, nil
+	}
+	t, err := time.Parse("15:04", s)
+	if err != nil {
+		return 0, fmt.Errorf("'%s' is not a time from 00:00 to 24:00", s)
+	}
+	return time.Duration(t.Hour())*time.Hour + time.Duration(t.Minute())*time.Minute, nil
+}
+
+// At tells whether t is in session and when, after t, a session opens next, in the
+// zone of the sessions. When t is in session, that may be an opening before its end
+// if sessions overlap. The zero time says that none opens in the next 40 days, or that
+// the Calendar is always in session.
+func (c Calendar) At(t time.Time) (open bool, next time.Time) {
+	if len(c.sessions) == 0 {
+		return true, next
+	}
+	y, m, d := t.In(c.loc).Date()
+	today := time.Date(y, m, d, 0, 0, 0, 0, time.UTC)
+	// Yesterday's sessions may still run. Where clocks went back over midnight tomorrow's
+	// may have begun, but then all of today's have, so that the loop comes to tomorrow.
+	for n := -1; n <= 40 && next.IsZero(); n++ {
+		day := today.AddDate(0, 0, n)
+		for _, h := range c.sessions {
+			if !c.takesPlace(h, day) {
+				continue
+			}
+			from, to := instant(day.Add(h.open), c.loc, false), instant(day.Add(h.close), c.loc, true)
+			switch {
+			case !t.Before(from):
+				open = open || t.Before(to)
+			case from.Before(to) && (next.IsZero() || from.Before(next)):
+				next = from
+			}
+		}
+	}
+	return open, next
+}
+
+// takesPlace tells whether the session opens on the day, which is its midnight in UTC.
+func (c Calendar) takesPlace(h hours, day time.Time) bool {
+	if !h.days[day.Weekday()] || c.holidays.has(day) {
+		return false
+	}
+	if night := h.close > midnight || h.open >= 18*time.Hour; !night {
+		return true
+	}
+	for day = day.AddDate(0, 0, 1); c.weekend(day.Weekday()) && !c.holidays.has(day); {
+		day = day.AddDate(0, 0, 1)
+	}
+	return !c.holidays.has(day)
+}
+
+func (c Calendar) weekend(day time.Weekday) bool {
+	opens := func(h hours) bool { return h.days[day] }
+	return (day == time.Saturday || day == time.Sunday) && !slices.ContainsFunc(c.sessions, opens)
+}
+
+// instant is when clocks at loc show what wall shows in UTC: the first or the last time
+// if they go back then, and the moment of the jump if they jump over it. time.Date
+// leaves open which it is. It looks for one change of the clocks, after the day before.
+func instant(wall time.Time, loc *time.Location, last bool) time.Time {
+	before := wall.AddDate(0, 0, -1).In(loc)
+	_, change := before.ZoneBounds()
+	shown := func(at time.Time) time.Time { // with the clocks as they are set at this time
+		_, offset := at.Zone()
+		return wall.Add(-time.Duration(offset) * time.Second).In(loc)
+	}
+	first, second := shown(before), shown(change)
+	switch {
+	case change.IsZero():
+		return first
+	case last && !second.Before(change):
+		return second
+	case first.Before(change):
+		return first
+	case second.Before(change):
+		return change
+	}
+	return second
+}

@@ -1,0 +1,123 @@
+package source
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"slices"
+	"strconv"
+	"syscall"
+	"time"
+
+	"github.com/shirou/gopsutil/v3/common"
+	"github.com/shirou/gopsutil/v3/process"
+
+	"frontsockets/internal/tcp"
+)
+
+// Owner is the process that owns a listener.
+type Owner struct {
+	p *process.Process
+	// measured says that Percent has a first measurement to compare with.
+	measured bool
+}
+
+// FindOwner finds the first process that has one of the sockets open, by their inodes.
+// Whose descriptors it may not read it cannot find: of other users' processes only
+// CAP_SYS_PTRACE can.
+func FindOwner(ctx context.Context, inodes []uint64) (*Owner, error) {
+	links := make([]string, len(inodes))
+	for i, inode := range inodes {
+		links[i] = fmt.Sprintf("socket:[%d]", inode)
+	}
+	all, err := os.ReadDir("/proc")
+	if err != nil {
+		return nil, err
+	}
+	refused := false
+	for _, entry := range all {
+		pid, err := strconv.ParseInt(entry.Name(), 10, 32)
+		if err != nil {
+			continue // not a process
+		}
+		if ctx.Err() != nil {
+			return nil, ctx.Err()
+		}
+		found, err := hasOpen("/proc/"+entry.Name()+"/fd", links)
+		if found {
+			p, err := process.NewProcessWithContext(fixedProc(ctx), int32(pid))
+			return &Owner{p: p}, err
+		}
+		refused = refused || errors.Is(err, os.ErrPermission)
+	}
+	if refused {
+		return nil, errors.New("its process is another user's, and this needs CAP_SYS_PTRACE")
+	}
+	return nil, errors.New("no process here has it open")
+}
+
+// hasOpen tells whether one of the links is in a folder of descriptors. It reads the
+// folder bit by bit: a listener is usually among the first.
+func hasOpen(dir string, links []string) (bool, error) {
+	f, err := os.Open(dir)
+	if err != nil {
+		return false, err
+	}
+	defer f.Close()
+	for {
+		names, err := f.Readdirnames(64)
+		for _, name := range names {
+			var b [32]byte
+			n, err := syscall.Readlink(dir+"/"+name, b[:])
+			if err == nil && slices.Contains(links, string(b[:n])) {
+				return true, nil
+			}
+		}
+		if err != nil {
+			return false, nil // the end, or of the process
+		}
+	}
+}
+
+// fixedProc keeps a variable HOST_PROC in the environment from naming other tables.
+func fixedProc(ctx context.Context) context.Context {
+	return context.WithValue(ctx, common.EnvKey, common.EnvMap{common.HostProcEnvKey: "/proc"})
+}
+
+// Measure notes the processor time used so far, so that Facts can tell how much was
+// used since.
+func (o *Owner) Measure(ctx context.Context) {
+	_, err := o.p.PercentWithContext(fixedProc(ctx), 0)
+	o.measured = err == nil
+}
+
+// Facts is what there is to know of the process; what it could not read is zero.
+func (o *Owner) Facts(ctx context.Context) tcp.Process {
+	ctx = fixedProc(ctx)
+	facts := tcp.Process{PID: o.p.Pid}
+	facts.Name, _ = o.p.NameWithContext(ctx)
+	if words, err := o.p.StatusWithContext(ctx); err == nil && len(words) > 0 {
+		facts.State = words[0]
+	}
+	if o.measured {
+		facts.CPU, _ = o.p.PercentWithContext(ctx, 0)
+	} else {
+		facts.CPU, _ = o.p.CPUPercentWithContext(ctx)
+	}
+	facts.Threads, _ = o.p.NumThreadsWithContext(ctx)
+	if n, err := o.p.NumFDsWithContext(ctx); err == nil {
+		facts.Descriptors = uint64(n)
+	}
+	if limits, err := o.p.RlimitWithContext(ctx); err == nil {
+		for _, l := range limits {
+			if l.Resource == process.RLIMIT_NOFILE {
+				facts.DescriptorLimit = l.Soft
+			}
+		}
+	}
+	if ms, err := o.p.CreateTimeWithContext(ctx); err == nil {
+		facts.Started = time.UnixMilli(ms)
+	}
+	return facts
+}

@@ -1,0 +1,80 @@
+package tally
+
+import (
+	"net/netip"
+	"testing"
+	"time"
+
+	"frontsockets/internal/tcp"
+)
+
+// TestSample: what two looks tell, and one does not.
+func TestSample(t *testing.T) {
+	client := func(port uint16, state tcp.State, unread uint32) tcp.Socket {
+		s := session(state, "10.1.2.3")
+		s.Remote = netip.AddrPortFrom(s.Remote.Addr(), port)
+		s.RecvQ = unread
+		return s
+	}
+	two := listener("0.0.0.0:41213", 0, 128)
+	two.Inode, two.Drops = 7, 100
+	before := []tcp.Socket{
+		listener("0.0.0.0:41213", 0, 128), two,
+		client(1, tcp.Established, 500), client(2, tcp.Established, 500), client(3, tcp.Established, 500), client(4, tcp.Established, 0), client(5, tcp.TimeWait, 0),
+	}
+	two.Drops = 130
+	after := []tcp.Socket{
+		listener("0.0.0.0:41213", 0, 128), two, // the first one stands at 4
+		client(1, tcp.Established, 500), client(2, tcp.Established, 900), client(3, tcp.Established, 499), client(4, tcp.Established, 10),
+		client(5, tcp.TimeWait, 0), client(6, tcp.SynRecv, 0), client(7, tcp.Established, 10),
+	}
+	e := NewEarlier()
+	for i := range before {
+		e.Add(&before[i])
+	}
+	second := New(rules).Since(e, 400*time.Millisecond)
+	for i := range after {
+		second.Add(&after[i])
+	}
+	check(t, second.Result(everything, 0), "listen_drops=75 reconnects=2 unread_stuck=2 established=5 unread=5")
+	check(t, second.Result(everything&^tcp.KnowsDrops, 0), "listen_drops=U reconnects=2 unread_stuck=2")
+	check(t, second.Result(tcp.KnowsClient, 0), "listen_drops=U reconnects=2 unread_stuck=U")
+	check(t, tallied(rules, after...), "listen_drops=U reconnects=U unread_stuck=U")
+	if r := second.Result(everything, 0); !r.Sampled || tallied(rules).Sampled {
+		t.Error("two looks are not told from one")
+	}
+}
+
+// TestWaiting: connections that nobody accepted, also of clients that gave up.
+func TestWaiting(t *testing.T) {
+	waits := func(state tcp.State, inode uint64, since time.Duration) tcp.Socket {
+		s := session(state, "10.1.2.3")
+		s.Inode, s.LastDataSent = inode, since
+		return s
+	}
+	r := tallied(rules, waits(tcp.Established, 0, time.Second), waits(tcp.CloseWait, 0, 3*time.Second), waits(tcp.CloseWait, 5, time.Hour),
+		waits(tcp.Established, 6, time.Hour), waits(tcp.TimeWait, 0, time.Hour), waits(tcp.SynRecv, 0, time.Hour))
+	if want := (Waiting{2, 3 * time.Second}); r.Waiting != want {
+		t.Errorf("%+v, want %+v", r.Waiting, want)
+	}
+	unknown := waits(tcp.Established, 0, time.Hour)
+	unknown.Known &^= tcp.KnowsInode
+	if r := tallied(rules, unknown); r.Waiting.N != 0 {
+		t.Errorf("without inodes: %+v", r.Waiting)
+	}
+}
+
+// TestClientDetails: what each client's sockets wait for.
+func TestClientDetails(t *testing.T) {
+	slow := session(tcp.Established, "10.1.2.3")
+	slow.SendQ, slow.Probing, slow.LastDataSent = 300, true, 12*time.Second
+	lost := session(tcp.Established, "10.1.2.3")
+	lost.SendQ, lost.Retransmits, lost.LastDataSent, lost.RecvQ = 40, 3, 4*time.Second, 17
+	closing := session(tcp.FinWait1, "10.1.2.3")
+	closing.SendQ, closing.Retransmits = 9, 2 // its queue is not counted with those of the ESTABLISHED
+	r := tallied(rules, slow, lost, closing)
+	c := r.Clients[0]
+	if len(r.Clients) != 1 || c.Unsent != 340 || c.Unread != 17 || c.Probing != 1 || c.Retransmitting != 2 || c.Stalled != 1 || c.SentAgo != 4*time.Second {
+		t.Errorf("%+v", r.Clients)
+	}
+}
