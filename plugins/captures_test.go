@@ -1,10 +1,12 @@
 package plugins
 
 import (
+	"bytes"
 	"encoding/json"
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -47,6 +49,48 @@ func metrics(t *testing.T, out string) map[string]string {
 		}
 	}
 	return values
+}
+
+// TestTwistedCaptures: a capture that was twisted on its way has the same tally, or is
+// an error; never a smaller one.
+func TestTwistedCaptures(t *testing.T) {
+	counts := func(text []byte, file string) string {
+		out, _ := MDFront.respond([]string{"-s", strings.Split(sourceOf(file), ":")[0] + ":-", "-f", "json"}, bytes.NewReader(text), noon)
+		got := metrics(t, string(out))
+		if strings.Contains(got["reason"], "cannot be judged") {
+			return "error"
+		}
+		return fmt.Sprint(got["established"], got["abnormal"], got["clients"], got["listeners"])
+	}
+	for _, file := range captures(t) {
+		text, err := os.ReadFile(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if bytes.HasPrefix(text, []byte("\xff\xfe")) {
+			continue // its bytes are no lines
+		}
+		want := counts(text, file)
+		lines := bytes.SplitAfter(text, []byte("\n"))
+		twist := func(name string, i int, line string) {
+			if got := counts(bytes.Join(slices.Concat(lines[:i], [][]byte{[]byte(line)}, lines[i+1:]), nil), file); got != want && got != "error" {
+				t.Errorf("%s, line %d, %s: %s, was %s", filepath.Base(file), i+1, name, got, want)
+			}
+		}
+		for i, line := range lines {
+			if !bytes.Contains(line, []byte("41213")) || i == len(lines)-1 || i > 40 {
+				continue
+			}
+			twist("coloured", i, "\x1b[31m"+string(line))
+			twist("quoted", i, "> "+string(line))
+			twist("behind a pager", i, "-- More --\r          \r"+string(line))
+			if !bytes.ContainsAny(line, "*") && !bytes.Contains(bytes.ToUpper(line), []byte("LISTEN")) && !bytes.Contains(line, []byte("0.0.0.0:0")) && !strings.Contains(want, "U") {
+				twist("twice", i, string(line)+string(line))
+			}
+			twist("joined", i, strings.TrimRight(string(line), "\r\n")+" ")
+			twist("with a bare return", i, strings.TrimRight(string(line), "\r\n")+"\r")
+		}
+	}
 }
 
 func TestCaptures(t *testing.T) {

@@ -107,6 +107,12 @@ func (p Profile) parse(args []string, w source.World) (settings, error) {
 		return settings{}, errShown(p.version() + "\n")
 	}
 	s, err := p.settings(o, w)
+	for _, option := range parser.Groups()[0].Options() {
+		// What a script wanted to fill in and had nothing for.
+		if text, ok := option.Value().(string); ok && text == "" && option.IsSet() && option.LongName != "name" {
+			err = fmt.Errorf("--%s: it is empty", option.LongName)
+		}
+	}
 	if len(rest) > 0 {
 		err = fmt.Errorf("unexpected argument '%s': everything is an option, see --help", rest[0])
 	}
@@ -161,6 +167,9 @@ func (p Profile) settings(o options, w source.World) (settings, error) {
 		reject("-a", cause)
 	}
 	reject("-n", checkName(o.Name))
+	if o.Save == "-" {
+		reject("--save", errors.New("'-' is not a file; stdout has the answer"))
+	}
 	s.policy.Warning, cause = parseThresholds(o.Warning)
 	reject("-w", cause)
 	s.policy.Critical, cause = parseThresholds(o.Critical)

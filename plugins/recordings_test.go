@@ -107,6 +107,8 @@ func TestUnfitSnapshot(t *testing.T) {
 		{"a state that is none", replaced("time_wait", "time_waits"), noon, "", `line 3: 'time_waits' is not a TCP state: "{\"state\":\"time_waits\",`},
 		{"a fact that is none", replaced(`"drops"`, `"dropz"`), noon, "", `line 1: 'dropz' is not a fact`},
 		{"a member that is none", replaced(`"inode":`, `"inodes":`), noon, "", `line 2: json: unknown field "inodes"`},
+		{"no facts", replaced(`"blind":[]`, `"blind":null`), noon, "", "line 1: not the whole header of a snapshot"},
+		{"a port that was not asked for", replaced("10.1.0.7:41213", "10.1.0.7:41214"), noon, "", "line 3: port 41214 was not recorded: "},
 		{"a negative number", replaced(`"recv_q":0`, `"recv_q":-5`), noon, "", "line 2: json: cannot unmarshal number -5 into Go struct field"},
 		{"an address that is none", replaced("10.1.2.3:", "10.1.2.300:"), noon, "", `line 3: ParseAddr("10.1.2.300"): IPv4 field has value >255`},
 	} {
@@ -178,8 +180,8 @@ func TestUnsaved(t *testing.T) {
 	}
 	for file, cause := range map[string]string{
 		filepath.Join(dir, "nowhere", "mdfront"): "no such file or directory",
-		dir:                                      "it is not a regular file but drwx",
-		link:                                     "it is not a regular file but Lrwxrwxrwx",
+		dir:                                      "there is no regular file but a directory",
+		link:                                     "there is no regular file but a symbolic link",
 	} {
 		unsaved := "snapshot " + file + " not written: " + cause
 		for n, want := range map[int]int{0: 3, 20: 3, 60: 2} { // OK, WARNING and CRITICAL otherwise
@@ -226,6 +228,9 @@ func TestBadRecordings(t *testing.T) {
 		"tcpdump:" + file:                "-s: 'tcpdump:" + file + "' is not a source; use one of auto, ",
 		"sockdiag:" + file:               "-s: 'sockdiag:" + file + "' is not a source; use one of auto, ",
 		"netstat:" + file + " --netns 1": "-s: 'netstat:" + file + "' is a recording, and no look into a network namespace",
+		"auto --netns=":                  "--netns: it is empty",
+		"auto --save=":                   "--save: it is empty",
+		"auto --save -":                  "--save: '-' is not a file; stdout has the answer",
 		"auto --max-age 0":               "--max-age: '0' is not a time above 0; ",
 	} {
 		out, code := at(noon, MDFront, append(strings.Fields("-f json -s"), strings.Fields(source)...)...)
@@ -253,7 +258,19 @@ func TestOldCapture(t *testing.T) {
 			t.Errorf("%q: exit %d, %s", args, code, out)
 		}
 	}
-	// From stdin it is as old as the look.
+	// So it is if stdin is the file.
+	f, err := os.Open(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	if out, code := MDFront.respond([]string{"-s", "netstat:-", "--max-age", "1"}, f, noon.Add(time.Hour)); code != 3 || !strings.Contains(string(out), "1h0m0s old, and more than 1s is too old") {
+		t.Errorf("exit %d, %s", code, out)
+	}
+	if out, code := at(noon.Add(-time.Hour), MDFront, "-s", "netstat:"+file, "--max-age", "1h"); code != 3 || !strings.Contains(out, "from the future, 1h0m0s from now") {
+		t.Errorf("exit %d, %s", code, out)
+	}
+	// From a pipe it is as old as the look.
 	out, code := MDFront.respond([]string{"-s", "netstat:-", "--max-age", "1"}, strings.NewReader(text), noon)
 	if code != 0 || !strings.Contains(string(out), fmt.Sprintf("seen by netstat:- at %s | ", noon.Format(time.RFC3339))) {
 		t.Errorf("exit %d, %s", code, out)

@@ -21,34 +21,48 @@ import (
 func capture(kind, file string, w World) Source {
 	name := kind + ":" + file
 	return Source{name, func(ctx context.Context, q Query, begin func() Visit) (Seen, error) {
-		t := table{query: q, visit: begin(), states: map[string]tcp.State{}, tells: tcp.KnowsClient}
+		t := table{
+			query: q, visit: begin(), states: map[string]tcp.State{}, tells: tcp.KnowsClient,
+			recent: map[[2]netip.AddrPort]struct{}{},
+		}
 		var f format = &netstat{table: &t}
 		if kind == "ss" {
 			f = &ss{table: &t}
 		}
 		written, err := readFile(file, w, func(r io.Reader) error { return t.read(ctx, r, f) })
-		if age := w.Now.Sub(written); err == nil && w.MaxAge > 0 && age > w.MaxAge {
-			err = tooOld(age, w.MaxAge)
+		if err == nil && w.MaxAge > 0 {
+			err = fresh(w.Now.Sub(written), w.MaxAge)
 		}
 		return Seen{Source: name, Tells: t.tells, Recorded: true, Time: written}, err
 	}}
 }
 
-func tooOld(age, limit time.Duration) error {
-	return fmt.Errorf("%s old, and more than %s is too old (--max-age)", age.Round(time.Second), limit)
+// fresh tells why a recording of such an age will not do, if it will not.
+func fresh(age, limit time.Duration) error {
+	// The clocks of two hosts may differ by this much.
+	const ahead = 2 * time.Second
+	switch {
+	case age > limit:
+		return fmt.Errorf("%s old, and more than %s is too old (--max-age)", age.Round(time.Second), limit)
+	case age < -ahead:
+		return fmt.Errorf("from the future, %s from now", -age.Round(time.Second))
+	}
+	return nil
 }
 
 // readFile hands a file to read, "-" for stdin, and gives the time of its last change;
 // of what is no regular file that is now. It fails if the file changed meanwhile.
 func readFile(name string, w World, read func(io.Reader) error) (written time.Time, err error) {
-	if name == "-" {
+	f, isFile := w.Stdin.(*os.File)
+	switch {
+	case name == "-" && !isFile:
 		return w.Now, read(w.Stdin)
+	case name != "-":
+		if f, err = os.Open(name); err != nil {
+			return w.Now, err
+		}
+		defer f.Close()
 	}
-	f, err := os.Open(name)
-	if err != nil {
-		return w.Now, err
-	}
-	defer f.Close()
 	before, err := f.Stat()
 	if err != nil {
 		return w.Now, err
@@ -82,7 +96,16 @@ type table struct {
 	// found says that there was a header or a row, tells what the rows could tell.
 	found bool
 	tells tcp.Facts
+
+	// recent is the sessions given last, so that a table that changed while it was
+	// printed, or was printed again, does not count one twice. It has an end, as memory has.
+	recent map[[2]netip.AddrPort]struct{}
+	ring   [][2]netip.AddrPort
+	oldest int
 }
+
+// remembered is the length of recent: more than most fronts have sessions.
+const remembered = 1 << 12
 
 func (t *table) read(ctx context.Context, r io.Reader, f format) error {
 	text := newLines(ctx, asUTF8(r))
@@ -110,7 +133,9 @@ func isPrompt(line []byte) bool {
 	w := words{line: line}
 	first := w.next()
 	line = bytes.TrimRight(line, " ")
-	return len(line) > 0 && bytes.IndexByte([]byte("#$%>"), line[len(line)-1]) >= 0 && !isTCP(first) && !isStateOfSS(first)
+	var e endpoint
+	return len(line) > 0 && bytes.IndexByte([]byte("#$%>"), line[len(line)-1]) >= 0 &&
+		e.parse(first) != nil && !isTCP(first) && !isPointer(first) && !isStateOfSS(first)
 }
 
 // asUTF8 drops a byte order mark, and reads UTF-16, which PowerShell writes, if there is its mark.
@@ -145,9 +170,56 @@ func (t *table) state(word []byte) (tcp.State, error) {
 // give visits the row if it is wanted.
 func (t *table) give() {
 	t.tells |= t.row.Known
-	if t.query.wants(&t.row) {
+	if t.query.wants(&t.row) && !t.repeated() {
 		t.visit(&t.row)
 	}
+}
+
+// repeated tells whether the row's session was given not long ago. Of listeners several
+// may be alike, and of sockets without a peer.
+func (t *table) repeated() bool {
+	if t.row.State == tcp.Listen || !t.row.Known.Has(tcp.KnowsClient) || t.row.Remote.Addr().IsUnspecified() {
+		return false
+	}
+	ends := [2]netip.AddrPort{t.row.Local, t.row.Remote}
+	if _, there := t.recent[ends]; there {
+		return true
+	}
+	if len(t.ring) < remembered {
+		t.ring = append(t.ring, ends)
+	} else {
+		delete(t.recent, t.ring[t.oldest])
+		t.ring[t.oldest] = ends
+		t.oldest = (t.oldest + 1) % remembered
+	}
+	t.recent[ends] = struct{}{}
+	return false
+}
+
+// noRow is an error if a line that does not begin as a row is one all the same: an
+// address with a port that was asked for, and another behind it.
+func (t *table) noRow(line []byte) error {
+	wanted := false
+	for w := (words{line: line}); ; {
+		word := w.next()
+		if word == nil {
+			return nil
+		}
+		var e endpoint
+		isAddress := e.parse(word) == nil && e.looksLikeAddress()
+		if wanted && isAddress {
+			return errors.New("a row that does not begin as one")
+		}
+		wanted = isAddress && !e.star && t.query.Ports.Has(e.port)
+	}
+}
+
+var errTwoRows = errors.New("two rows in one line")
+
+// looksLikeAddress tells an address, perhaps a cut one, from a word such as "cwnd:10".
+func (e *endpoint) looksLikeAddress() bool {
+	host, _, _ := bytes.Cut(e.host, []byte("%"))
+	return len(host) > 0 && bytes.ContainsAny(host, ".:*") && len(bytes.Trim(host, "0123456789abcdefABCDEF.:*[]")) == 0
 }
 
 // endpoint is an address and port as written, such as "10.1.0.7:41213",
@@ -160,12 +232,14 @@ type endpoint struct {
 	dotted bool // a dot is before the port, as the BSDs and Solaris have it
 }
 
-func parseEndpoint(b []byte) (e endpoint, err error) {
+// parse reads one word. It does so for every row, so it fills in what the caller has.
+func (e *endpoint) parse(b []byte) error {
+	*e = endpoint{}
 	i := len(b) - 1 // to the separator
 	n, factor := 0, 1
 	for ; i > 0 && b[i]-'0' <= 9; i-- {
 		if n += int(b[i]-'0') * factor; n > math.MaxUint16 {
-			return e, fmt.Errorf("'%s' has a port over 65535", b)
+			return fmt.Errorf("'%s' has a port over 65535", b)
 		}
 		factor = min(factor*10, 1e6)
 	}
@@ -175,14 +249,14 @@ func parseEndpoint(b []byte) (e endpoint, err error) {
 		i--
 	}
 	if i < 0 || b[i] != ':' && b[i] != '.' || i == len(b)-1 {
-		return e, fmt.Errorf("'%s' is not an address with its port, in digits (option -n)", b)
+		return fmt.Errorf("'%s' is not an address with its port, in digits (option -n)", b)
 	}
 	e.host, e.port, e.dotted = b[:i], uint16(n), b[i] == '.'
-	return e, nil
+	return nil
 }
 
 // addr reads the host part: no name, but an address, or "*" or nothing for the wildcard.
-func (e endpoint) addr() (netip.Addr, error) {
+func (e *endpoint) addr() (netip.Addr, error) {
 	host := bytes.TrimPrefix(e.host, []byte("["))
 	if zone := bytes.IndexByte(host, '%'); zone >= 0 {
 		host = host[:zone]

@@ -122,9 +122,9 @@ func ssRow(s tcp.Socket) string {
 func ssInfo(s tcp.Socket) string {
 	info := " wscale:7,7 rto:204 cwnd:10"
 	if s.LastDataSent > 0 {
-		info += fmt.Sprintf(" lastsnd:%d lastrcv:5", s.LastDataSent.Milliseconds())
+		info += fmt.Sprintf(" lastsnd:%d", s.LastDataSent.Milliseconds())
 	}
-	return info + " minrtt:0.03"
+	return info + " lastrcv:5 minrtt:0.03"
 }
 
 // randomSockets makes sockets of the front and of others. IPv6 addresses are longer
@@ -193,6 +193,9 @@ func TestRenderings(t *testing.T) {
 					if s.State == tcp.SynRecv {
 						s.Known &^= tcp.KnowsRetransmits
 					}
+					if s.State == tcp.Listen && s.SendQ == 0 {
+						s.Known &^= tcp.KnowsBacklog
+					}
 					if !s.Known.Has(tcp.KnowsRetransmits) {
 						s.Retransmits = 0
 					}
@@ -229,7 +232,7 @@ func TestUnreadable(t *testing.T) {
 		{"empty ss", "ss", "", "nothing in its 0 lines looks like a socket table"},
 		{"words", "netstat", "ssh: connect to host front7 port 22: Connection refused\n", "nothing in its 1 lines looks like"},
 		{"GBK words", "netstat", "\xbb\xee\xb6\xaf\xc1\xac\xbd\xd3\n\xd0\xad\xd2\xe9\n", "nothing in its 2 lines looks like"},
-		{"ss for netstat", "netstat", "State Recv-Q Send-Q Local Address:Port Peer Address:Port\nESTAB 0 0 10.1.0.7:41213 10.1.2.3:5\n", "nothing in its 2 lines looks like"},
+		{"ss for netstat", "netstat", "State Recv-Q Send-Q Local Address:Port Peer Address:Port\nESTAB 0 0 10.1.0.7:41213 10.1.2.3:5\n", "line 2: a row that does not begin as one"},
 		{"netstat for ss", "ss", header + good, `line 2: '0' is not the word for a TCP state: "tcp `},
 		{"binary", "netstat", header + "\x7fELF\x02\x01\x01\x00\x00\n", `line 2: not text: "\x7fELF\x02\x01\x01\x00\x00"`},
 		{"a NUL in the state", "netstat", header + "tcp 0 0 10.1.0.7:41213 10.1.2.3:5 TIME_WA\x00T\n", "line 2: not text"},
@@ -258,6 +261,16 @@ func TestUnreadable(t *testing.T) {
 		{"ss, no queue", "ss", "ESTAB - 0 10.1.0.7:41213 10.1.2.3:5\n", "line 1: the Recv-Q or Send-Q is not a number"},
 		{"ss, no address", "ss", "ESTAB 0 0 10.1.0.7:41213 10.1.2:5\n", "line 1: '10.1.2' is not an IP address"},
 		{"ss, lastsnd", "ss", "ESTAB 0 0 10.1.0.7:41213 10.1.2.3:5\n\t cubic lastsnd:-5\n", "line 2: 'lastsnd:-5' is not a number of milliseconds"},
+		{"a coloured row", "netstat", header + "\x1b[31mtcp 0 0 10.1.0.7:41213 10.1.2.3:5 TIME_WAIT\x1b[0m\n", "line 2: a row that does not begin as one"},
+		{"a quoted row", "netstat", header + good + "> " + good, "line 3: a row that does not begin as one"},
+		{"a row of a diff", "netstat", header + good + "+" + good, "line 3: a row that does not begin as one"},
+		{"a hard blank", "netstat", header + "tcp\u00a0 0 0 10.1.0.7:41213 10.1.2.3:5 TIME_WAIT\n", "line 2: a row that does not begin as one"},
+		{"two rows in a line", "netstat", header + strings.TrimSpace(good) + "  " + good, "line 2: two rows in one line"},
+		{"another's row before it", "netstat", header + "tcp 0 0 10.1.0.7:8080 10.1.2.3:5 TIME_WAIT " + good, "line 2: two rows in one line"},
+		{"a header only", "netstat", header[:10] + "\n", "nothing in its 1 lines looks like"},
+		{"UDP only", "netstat", "udp 0 0 0.0.0.0:53 0.0.0.0:*\n", "nothing in its 1 lines looks like"},
+		{"ss, a word of the header", "ss", "State\n", "nothing in its 1 lines looks like"},
+		{"ss of one state", "ss", "Recv-Q Send-Q Local Address:Port Peer Address:Port\n0 0 10.1.0.7:41213 10.1.2.3:5\n", "line 2: a row that does not begin as one"},
 		{"tcp without a state", "ss", "tcp 0 0 10.1.0.7:41213 10.1.2.3:5\n", "line 1: '0' is not the word for a TCP state"},
 	} {
 		t.Run(test.name, func(t *testing.T) {
@@ -310,6 +323,41 @@ func TestCutAddresses(t *testing.T) {
 	}
 	if rows, _, err := readText("netstat", local+whole, q); err != nil || len(rows) != 1 {
 		t.Errorf("with -a, wide: %d rows, %v", len(rows), err)
+	}
+}
+
+// TestRepeats: a table that is printed again, or repeats itself because it changed,
+// counts no session twice; listeners may well be alike.
+func TestRepeats(t *testing.T) {
+	const listener, row, other = "tcp 0 0 0.0.0.0:41213 0.0.0.0:* LISTEN\n", "tcp 0 0 10.1.0.7:41213 10.1.2.3:5 TIME_WAIT\n", "tcp 0 0 10.1.0.7:41213 10.1.2.3:6 TIME_WAIT\n"
+	rows, _, err := readText("netstat", listener+listener+row+other+row+listener+row, front)
+	if err != nil || len(rows) != 5 {
+		t.Errorf("%d rows, %v; want 3 listeners and 2 sessions", len(rows), err)
+	}
+	var text strings.Builder // memory ends
+	for range 2 {
+		for i := range remembered + 1000 {
+			fmt.Fprintf(&text, "tcp 0 0 10.1.0.7:41213 10.1.2.%d:%d TIME_WAIT\n", i>>12, 1+i&4095)
+		}
+	}
+	if rows, _, err := readText("netstat", text.String(), front); err != nil || len(rows) < remembered+1000 || len(rows) > 2*(remembered+1000) {
+		t.Errorf("%d rows, %v", len(rows), err)
+	}
+}
+
+// TestAgesOfSS: ss without times (an old one, or one that had to look into /proc) does
+// not tell that all were sent data just now, nor a backlog of 0.
+func TestAgesOfSS(t *testing.T) {
+	const listen, row = "LISTEN 1 0 *:41213 *:*\n", "ESTAB 0 0 10.1.0.7:41213 10.1.2.3:5\n"
+	for details, knows := range map[string]bool{"": false, "\t cwnd:10 reordering:0\n": false, "\t cubic cwnd:10 lastack:3\n": true, "\t cubic cwnd:10 lastsnd:7 lastrcv:1\n": true} {
+		rows, seen, err := readText("ss", listen+row+details, front)
+		if err != nil || len(rows) != 2 || (seen.Tells&rows[1].Known).Has(tcp.KnowsLastDataSent) != knows || rows[0].Known.Has(tcp.KnowsBacklog) {
+			t.Errorf("%q: %+v, tells %b, %v", details, rows, seen.Tells, err)
+		}
+	}
+	const named = "ESTAB 0 0 10.1.0.7:41213 10.1.2.3:5 users:((\"x lastsnd:0 y\",pid=1,fd=3),(\"z\",pid=2,fd=3)) cwnd:10 lastsnd:9\n"
+	if rows, _, err := readText("ss", named, front); err != nil || rows[0].LastDataSent != 9*time.Millisecond {
+		t.Errorf("%+v, %v", rows, err)
 	}
 }
 

@@ -17,7 +17,8 @@ type lines struct {
 	buf   []byte
 	rest  []byte // what is read and not given, at the end of it no whole line
 	ended bool
-	nul   bool // somewhere in buf
+	odd   bool // there is a NUL or a carriage return somewhere in buf
+	again bool // the line that next gave goes on behind a carriage return
 }
 
 // maxLine is far over the longest line of any table.
@@ -34,14 +35,24 @@ func (l *lines) next() ([]byte, error) {
 	for {
 		if i := bytes.IndexByte(l.rest, '\n'); i >= 0 {
 			line := l.rest[:i]
+			if !l.again {
+				l.n++
+			}
+			l.again = false
+			if l.odd {
+				if bytes.IndexByte(line, 0) >= 0 {
+					return nil, l.wrong(errors.New("not text"), line)
+				}
+				// Pagers and old systems end a line with no more than this.
+				if cr := bytes.IndexByte(line, '\r'); cr >= 0 {
+					l.again = cr+1 < i
+					if l.again {
+						i = cr
+					}
+					line = line[:cr]
+				}
+			}
 			l.rest = l.rest[i+1:]
-			l.n++
-			if l.nul && bytes.IndexByte(line, 0) >= 0 {
-				return nil, l.wrong(errors.New("not text"), line)
-			}
-			if i > 0 && line[i-1] == '\r' {
-				line = line[:i-1]
-			}
 			return line, nil
 		}
 		switch {
@@ -72,7 +83,7 @@ func (l *lines) fill() error {
 	kept := copy(l.buf, l.rest)
 	n, err := l.r.Read(l.buf[kept:])
 	l.rest = l.buf[:kept+n]
-	l.nul = bytes.IndexByte(l.rest, 0) >= 0
+	l.odd = bytes.IndexByte(l.rest, 0) >= 0 || bytes.IndexByte(l.rest, '\r') >= 0
 	l.ended = err == io.EOF
 	if l.ended {
 		return nil

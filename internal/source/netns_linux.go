@@ -26,7 +26,9 @@ func within(netns string, sources []Source) Source {
 				runtime.UnlockOSThread()
 			} // else the thread ends with the goroutine
 		}()
-		return Look(ctx, sources, q, begin)
+		seen, err := Look(ctx, sources, q, begin)
+		seen.Source += " in " + name
+		return seen, err
 	}}
 }
 

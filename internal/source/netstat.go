@@ -47,6 +47,7 @@ const (
 type lead struct {
 	text   []byte
 	tcp    bool // the protocol is just "tcp"
+	letter byte // the third of the protocol
 	queues bool
 	recvQ  uint32
 	sendQ  uint32
@@ -65,8 +66,9 @@ func (n *netstat) line(line []byte) error {
 	switch string(first) {
 	case "":
 		return nil
-	case "Proto", "udp", "UDP":
-		n.found = true
+	case "Proto":
+		next := w.next()
+		n.found = n.found || string(next) == "Recv-Q" || string(next) == "Local"
 		return nil
 	case "TCP:", "UDP:", "SCTP:":
 		n.section, n.found = string(first), true
@@ -74,19 +76,36 @@ func (n *netstat) line(line []byte) error {
 	}
 	rest := w
 	second := rest.next()
+	if isOther(first) || isPointer(first) && isOther(second) {
+		return nil
+	}
 	if isTCP(second) && isPointer(first) { // to the protocol control block, of -A
 		n.blocks = true
 		return n.tcp(second, &rest)
 	}
-	if n.section == "" || n.section == "TCP:" {
+	if n.section != "" && n.section != "TCP:" {
+		return nil
+	}
+	var local endpoint
+	if local.parse(first) == nil && local.dotted {
 		return n.solaris(first, second, &rest)
 	}
-	return nil
+	return n.noRow(line)
 }
 
-// isTCP tells whether a word is the name of the protocol: tcp, TCP, tcp4, tcp6, tcp46.
+// isOther tells whether a word is the name of another protocol.
+func isOther(word []byte) bool {
+	switch string(word) {
+	case "unix", "udp", "udp4", "udp6", "udp46", "UDP", "udplite", "sctp", "sctp4", "sctp6", "raw", "raw6", "icmp", "icmp6":
+		return true
+	}
+	return false
+}
+
+// isTCP tells whether a word is the name of the protocol: tcp, TCP, tcp4, tcp6, tcp46,
+// or toe4 and so on, which FreeBSD says of what its network card does.
 func isTCP(b []byte) bool {
-	if len(b) < 3 || len(b) > 5 || b[0]|0x20 != 't' || b[1]|0x20 != 'c' || b[2]|0x20 != 'p' {
+	if len(b) < 3 || len(b) > 5 || b[0]|0x20 != 't' || (b[1]|0x20 != 'c' || b[2]|0x20 != 'p') && (b[1] != 'o' || b[2] != 'e') {
 		return false
 	}
 	for _, c := range b[3:] {
@@ -123,29 +142,30 @@ func (n *netstat) tcp(proto []byte, w *words) error {
 	}
 	n.last = lead{
 		text: append(n.last.text[:0], w.line[:w.at-len(local)]...),
-		tcp:  len(proto) == len("tcp"), queues: queues, recvQ: clamp(recvQ), sendQ: clamp(sendQ),
+		tcp:  len(proto) == len("tcp"), letter: proto[2], queues: queues, recvQ: clamp(recvQ), sendQ: clamp(sendQ),
 	}
 	return n.row(&n.last, local, w)
 }
 
 // solaris reads a row that does not name its protocol.
 func (n *netstat) solaris(first, second []byte, w *words) error {
-	local, err := parseEndpoint(first)
-	if err != nil || !local.dotted {
+	var local, remote endpoint
+	if local.parse(first) != nil || !local.dotted {
 		return nil
 	}
 	var queues [4]uint64 // Swind Send-Q Rwind Recv-Q
-	_, err = parseEndpoint(second)
-	if err != nil && n.section == "" {
+	shape := remote.parse(second) == nil
+	if !shape && n.section == "" {
 		return nil // two endpoints make a row, and in the table of TCP one
 	}
-	shape := err == nil
 	for i := range queues {
 		if shape {
 			queues[i], shape = number(w.next())
 		}
 	}
 	switch {
+	case shape && n.noRow(w.line[w.at:]) != nil:
+		return errTwoRows
 	case shape:
 		n.found = true
 		// The same words as in the rows of the others.
@@ -160,14 +180,19 @@ func (n *netstat) solaris(first, second []byte, w *words) error {
 
 // row reads a row from its local address on; w has what follows that.
 func (n *netstat) row(lead *lead, localWord []byte, w *words) error {
-	local, err := parseEndpoint(localWord)
-	if err != nil {
+	var local, remote endpoint
+	if err := local.parse(localWord); err != nil {
 		return err
 	}
-	cut := n.cut(local, localWord)
+	cut := n.cut(&local, localWord)
 	const longestPort = 5
 	if cut && (n.blocks || !local.dotted && lead.tcp) && local.digits < longestPort && n.portCut == nil {
 		n.portCut = fmt.Errorf("the port of '%s' may be cut; capture with netstat -W and without -A", localWord)
+	}
+	if lead.letter != 0 && bytes.IndexByte(w.line[w.at:], lead.letter) >= 0 {
+		if err := single(w.line[w.at:]); err != nil {
+			return err
+		}
 	}
 	if local.star || !n.query.Ports.Has(local.port) {
 		return nil
@@ -188,12 +213,11 @@ func (n *netstat) row(lead *lead, localWord []byte, w *words) error {
 	s.Local = netip.AddrPortFrom(addr, local.port)
 
 	remoteWord := w.next()
-	remote, err := parseEndpoint(remoteWord)
-	if err != nil {
+	if err := remote.parse(remoteWord); err != nil {
 		return err
 	}
 	addr, err = remote.addr()
-	switch cut := n.cut(remote, remoteWord); {
+	switch cut := n.cut(&remote, remoteWord); {
 	case err != nil && !cut:
 		return err
 	case err != nil:
@@ -217,10 +241,23 @@ func (n *netstat) row(lead *lead, localWord []byte, w *words) error {
 	return nil
 }
 
+// single is an error if in the rest of a row one more begins.
+func single(rest []byte) error {
+	for again := (words{line: rest}); ; {
+		word := again.next()
+		if word == nil {
+			return nil
+		}
+		if isTCP(word) {
+			return errTwoRows
+		}
+	}
+}
+
 func clamp(n uint64) uint32 { return uint32(min(n, math.MaxUint32)) }
 
 // cut tells whether an endpoint may be cut, and learns from one that is longer.
-func (n *netstat) cut(e endpoint, word []byte) bool {
+func (n *netstat) cut(e *endpoint, word []byte) bool {
 	length, limit := len(word), cutLinux
 	switch {
 	case e.dotted && n.blocks:

@@ -24,7 +24,14 @@ func replaceFile(name string, content []byte) (err error) {
 	}()
 	const mode = 0o640
 	if there, err := os.Lstat(name); err == nil && !there.Mode().IsRegular() {
-		return fmt.Errorf("it is not a regular file but %s", there.Mode())
+		kind := "something else"
+		switch {
+		case there.IsDir():
+			kind = "a directory"
+		case there.Mode()&fs.ModeSymlink != 0:
+			kind = "a symbolic link"
+		}
+		return fmt.Errorf("there is no regular file but %s", kind)
 	}
 	// Next to the old one, whatever TMPDIR says: a rename works within one file system.
 	f, err := renameio.NewPendingFile(name, renameio.WithTempDir(filepath.Dir(name)), renameio.WithStaticPermissions(mode))

@@ -111,7 +111,7 @@ func (r *Recording) Save(file string, q Query, seen Seen) error {
 func (r *Recording) text(q Query, seen Seen) []byte {
 	h := snapshotHeader{
 		Version: snapshotVersion, Time: seen.Time, Host: seen.Host, Source: seen.Source,
-		Passed: []string{}, Ports: q.Ports.String(), Addresses: q.Addresses, Tells: []string{}, Blind: []string{},
+		Passed: []string{}, Ports: q.Ports.String(), Addresses: append([]netip.Prefix{}, q.Addresses...), Tells: []string{}, Blind: []string{},
 	}
 	for _, err := range seen.Passed {
 		h.Passed = append(h.Passed, err.Error())
@@ -165,7 +165,8 @@ func readSnapshot(text *lines, w World, q Query, visit Visit) (Seen, error) {
 	if err != nil {
 		return Seen{}, text.wrong(err, line)
 	}
-	if err := h.answers(q, w); err != nil {
+	recorded, err := h.answers(q, w)
+	if err != nil {
 		return Seen{}, err
 	}
 	for n := 0; ; n++ {
@@ -190,6 +191,9 @@ func readSnapshot(text *lines, w World, q Query, visit Visit) (Seen, error) {
 		if err != nil {
 			return Seen{}, text.wrong(err, line)
 		}
+		if !recorded.Has(s.Local.Port()) {
+			return Seen{}, text.wrong(fmt.Errorf("port %d was not recorded", s.Local.Port()), line)
+		}
 		if q.wants(&s) {
 			visit(&s)
 		}
@@ -203,6 +207,9 @@ func readSnapshot(text *lines, w World, q Query, visit Visit) (Seen, error) {
 // seen is the look that was recorded.
 func (h snapshotHeader) seen() (Seen, error) {
 	seen := Seen{Source: h.Source, Recorded: true, Host: h.Host, Time: h.Time}
+	if h.Time.IsZero() || h.Source == "" || h.Addresses == nil || h.Tells == nil || h.Blind == nil {
+		return seen, errors.New("not the whole header of a snapshot")
+	}
 	for _, why := range h.Passed {
 		seen.Passed = append(seen.Passed, errors.New(why))
 	}
@@ -223,42 +230,36 @@ func (h snapshotHeader) seen() (Seen, error) {
 	return seen, nil
 }
 
-// answers tells why a snapshot cannot answer a question, if it cannot.
-func (h snapshotHeader) answers(q Query, w World) error {
-	// The clocks of two hosts may differ by this much.
-	const ahead = 2 * time.Second
+// answers gives the ports that were recorded, or why the snapshot cannot answer.
+func (h snapshotHeader) answers(q Query, w World) (tcp.Ports, error) {
 	if w.MaxAge == 0 {
 		w.MaxAge = DefaultMaxAge
 	}
-	age := w.Now.Sub(h.Time)
-	switch {
-	case age > w.MaxAge:
-		return tooOld(age, w.MaxAge)
-	case age < -ahead:
-		return fmt.Errorf("from the future, %s from now", -age.Round(time.Second))
+	if err := fresh(w.Now.Sub(h.Time), w.MaxAge); err != nil {
+		return nil, err
 	}
 	recorded, err := tcp.ParsePorts(h.Ports)
 	if err != nil {
-		return fmt.Errorf("line 1: ports: %w", err)
+		return nil, fmt.Errorf("line 1: ports: %w", err)
 	}
 	for port := range q.Ports.All {
 		if !recorded.Has(port) {
-			return fmt.Errorf("port %d was not recorded, only %s", port, recorded)
+			return nil, fmt.Errorf("port %d was not recorded, only %s", port, recorded)
 		}
 	}
 	if len(h.Addresses) == 0 {
-		return nil
+		return recorded, nil
 	}
 	if len(q.Addresses) == 0 {
-		return fmt.Errorf("not all addresses were recorded, only %v (-a)", h.Addresses)
+		return nil, fmt.Errorf("not all addresses were recorded, only %v (-a)", h.Addresses)
 	}
 	for _, asked := range q.Addresses {
 		covers := func(p netip.Prefix) bool { return p.Bits() <= asked.Bits() && p.Contains(asked.Addr()) }
 		if !slices.ContainsFunc(h.Addresses, covers) {
-			return fmt.Errorf("address %s was not recorded, only %v (-a)", asked, h.Addresses)
+			return nil, fmt.Errorf("address %s was not recorded, only %v (-a)", asked, h.Addresses)
 		}
 	}
-	return nil
+	return recorded, nil
 }
 
 func parseSnapshotRow(line []byte) (s tcp.Socket, err error) {

@@ -20,6 +20,7 @@ import (
 type ss struct {
 	*table
 	pending bool // the row is read, and the lines behind it are still to come
+	ages    bool // somewhere it says how long ago something was sent, received or acknowledged
 }
 
 func (r *ss) line(line []byte) error {
@@ -30,12 +31,22 @@ func (r *ss) line(line []byte) error {
 		return r.row(w.next(), &w)
 	case isStateOfSS(first):
 		return r.row(first, &w)
-	case string(first) == "State", string(first) == "Netid":
-		r.found = true
-	case r.pending && w.at > len(first): // it is indented
+	case r.pending && len(line) > 0 && (line[0] == ' ' || line[0] == '\t'):
+		if err := r.noRow(line); err != nil {
+			return err
+		}
 		return r.details(&words{line: line})
 	}
-	return r.end()
+	r.flush()
+	switch string(first) {
+	case "State", "Netid":
+		next := w.next()
+		r.found = r.found || string(next) == "Recv-Q" || string(next) == "State"
+		return nil
+	case "???", "udp", "raw", "sctp", "dccp", "mptcp", "icmp6", "u_str", "u_dgr", "u_seq", "nl", "p_raw", "p_dgr", "v_str", "v_dgr", "tipc", "xdp":
+		return nil
+	}
+	return r.noRow(line)
 }
 
 // isStateOfSS tells whether a word is a state as ss writes it.
@@ -50,9 +61,7 @@ func isStateOfSS(word []byte) bool {
 
 // row reads a row from its state on.
 func (r *ss) row(stateWord []byte, w *words) error {
-	if err := r.end(); err != nil {
-		return err
-	}
+	r.flush()
 	state, err := r.state(stateWord)
 	if err != nil {
 		return err
@@ -64,12 +73,17 @@ func (r *ss) row(stateWord []byte, w *words) error {
 	if !okRecvQ || !okSendQ {
 		return errors.New("the Recv-Q or Send-Q is not a number")
 	}
-	local, err := parseEndpoint(w.next())
-	if err != nil || local.star || !r.query.Ports.Has(local.port) {
+	var local, remote endpoint
+	if err := local.parse(w.next()); err != nil {
 		return err
 	}
-	remote, err := parseEndpoint(w.next())
-	if err != nil {
+	if r.noRow(w.line[w.at:]) != nil {
+		return errTwoRows
+	}
+	if local.star || !r.query.Ports.Has(local.port) {
+		return nil
+	}
+	if err := remote.parse(w.next()); err != nil {
 		return err
 	}
 	s := &r.table.row
@@ -86,22 +100,33 @@ func (r *ss) row(stateWord []byte, w *words) error {
 	if err != nil {
 		return err
 	}
+	if state == tcp.Listen && sendQ == 0 { // of /proc/net/tcp, where it looks if it must, it tells no backlog
+		s.Known &^= tcp.KnowsBacklog
+	}
 	s.Local = netip.AddrPortFrom(localAddr, local.port)
 	s.Remote = netip.AddrPortFrom(remoteAddr, remote.port)
 	r.pending = true
 	return r.details(w)
 }
 
-// details reads what -i and -m tell of the pending row. Of the milliseconds since
-// data was sent ss leaves out a 0, so the window next to it shows that they are told.
+// details reads what -i and -m tell of the pending row. Of the milliseconds since data
+// was sent ss leaves out a 0, and older ones leave them out altogether. So a row with a
+// window is told to know them, and if none of the capture has any, none does.
 func (r *ss) details(w *words) error {
 	s := &r.table.row
 	for word := w.next(); word != nil; word = w.next() {
 		name, value, _ := bytes.Cut(word, []byte(":"))
 		switch string(name) {
+		case "users": // names of processes, until ))
+			for word != nil && !bytes.HasSuffix(word, []byte("))")) {
+				word = w.next()
+			}
 		case "cwnd":
 			s.Known |= tcp.KnowsLastDataSent
+		case "lastrcv", "lastack":
+			r.ages = true
 		case "lastsnd":
+			r.ages = true
 			ms, ok := number(value)
 			if !ok || ms > math.MaxUint32 {
 				return fmt.Errorf("'%s' is not a number of milliseconds", word)
@@ -122,11 +147,18 @@ func (r *ss) details(w *words) error {
 	return nil
 }
 
-// end gives the row that was pending.
-func (r *ss) end() error {
+// flush gives the row that was pending.
+func (r *ss) flush() {
 	if r.pending {
 		r.pending = false
 		r.give()
+	}
+}
+
+func (r *ss) end() error {
+	r.flush()
+	if !r.ages {
+		r.tells &^= tcp.KnowsLastDataSent
 	}
 	return nil
 }
