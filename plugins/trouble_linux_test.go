@@ -1,0 +1,96 @@
+package plugins
+
+import (
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"testing"
+	"time"
+
+	"frontsockets/internal/population"
+)
+
+// TestOwner: who listens is told when asked, to whom may know.
+func TestOwner(t *testing.T) {
+	population.Need(t)
+	population.Listen(t, "tcp4", "127.0.0.1:41251").Make("established", 2, "127.0.0.1")
+	program := filepath.Join(programs(t), "check_mdfront_sockets")
+	comm, err := os.ReadFile("/proc/self/comm")
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := regexp.MustCompile(fmt.Sprintf(`\nprocess %d \(%s\): state \S+, \d+%% CPU, [1-9]\d* threads, [1-9]\d* of [1-9]\d* descriptors, started 20\S+T\S+\n`, os.Getpid(), strings.TrimSpace(string(comm))))
+	for _, args := range []string{"-v", "-v --sample 100ms", "-v -s procnet"} {
+		out, code := run(t, exec.Command(program, append(strings.Fields(args), "-p", "41251")...))
+		if code != 0 || !want.MatchString(out) {
+			t.Errorf("%s: exit %d, %s", args, code, out)
+		}
+	}
+	out, _ := run(t, exec.Command(program, "-p", "41251", "-f", "json"))
+	if !strings.Contains(out, fmt.Sprintf(`"process":{"pid":%d,"name":`, os.Getpid())) {
+		t.Error(out)
+	}
+	out, code := run(t, nobody(t, exec.Command(program, "-p", "41251", "-v")))
+	if code != 0 || !strings.Contains(out, "\nprocess unknown: its process is another user's, and this needs CAP_SYS_PTRACE\n") {
+		t.Errorf("nobody: exit %d, %s", code, out)
+	}
+	if out, _ := run(t, exec.Command(program, "-p", "41251")); strings.Contains(out, "process") {
+		t.Errorf("nobody asked: %s", out)
+	}
+}
+
+// TestLoopingClient: one client of 500 loops, and the first line says who and how much.
+func TestLoopingClient(t *testing.T) {
+	population.Need(t)
+	f := population.Listen(t, "tcp4", "127.0.0.1:41252")
+	f.Make("established", 499, population.Addresses(499)...)
+	f.Make("time_wait", 60, "127.9.9.9")
+	f.Make("time_wait", 13, population.Addresses(13)...)
+	names := file(t, "127.9.9.0/24 Client A, desk 2\n")
+	program := filepath.Join(programs(t), "check_mdfront_sockets")
+	for args, want := range map[string]string{
+		"":                                   "MDFRONT CRITICAL: :41252 has 73 abnormal sockets (73 TIME_WAIT) from 14 clients, 60 from 127.9.9.9 - one client looping, 82.19 % of them | ",
+		"--policy strict --clients " + names: "MDFRONT CRITICAL: top_client is 60 (critical @50:); :41252 has 73 abnormal sockets (73 TIME_WAIT) from 14 clients, 60 from 127.9.9.9 (Client A, desk 2) - one client looping, 82.19 % of them | ",
+	} {
+		out, code := run(t, exec.Command(program, append(strings.Fields(args), "-p", "41252")...))
+		if code != 2 || !strings.HasPrefix(out, want) {
+			t.Errorf("%s: exit %d, %s", args, code, out)
+		}
+	}
+	if out, _ := run(t, exec.Command(program, "-p", "41252", "-f", "json")); !strings.Contains(out, `"diagnosis":{"code":"client_loop","text":"one client looping, 82.19 % of them","evidence":[{"metric":"top_client","value":"60",`) {
+		t.Error(out)
+	}
+}
+
+// TestSilentClient: a client that does not read has its window shut. The others are
+// well, the count is 0, and still it is said who.
+func TestSilentClient(t *testing.T) {
+	population.Need(t)
+	f := population.Listen(t, "tcp4", "127.0.0.1:41253")
+	f.Make("established", 20, population.Addresses(20)...)
+	front, _ := f.Session("127.9.9.9")
+	front.SetWriteDeadline(time.Now().Add(time.Second))
+	for {
+		if _, err := front.Write(make([]byte, 64<<10)); err != nil {
+			break // nothing more goes in
+		}
+	}
+	program := filepath.Join(programs(t), "check_mdfront_sockets")
+	for _, source := range []string{"sockdiag", "procnet"} {
+		var out string
+		for range 100 { // until the kernel's first probe
+			out, _ = run(t, exec.Command(program, "-p", "41253", "-s", source, "-v"))
+			if strings.Contains(out, "zero window") {
+				break
+			}
+			time.Sleep(50 * time.Millisecond)
+		}
+		if !strings.HasPrefix(out, "MDFRONT OK: :41253 has 0 abnormal sockets, 21 established from 21 clients - one client does not read, 127.9.9.9 | ") ||
+			!regexp.MustCompile(`\nevidence: zero window 1, sessions of 127\.9\.9\.9 that take no more data\nevidence: unsent_bytes \d{5,}B, wait for 127\.9\.9\.9\n`).MatchString(out) {
+			t.Errorf("%s: %s", source, out)
+		}
+	}
+}

@@ -1,0 +1,187 @@
+package plugins
+
+import (
+	"context"
+	"net/netip"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"frontsockets/internal/source"
+	"frontsockets/internal/tcp"
+)
+
+// file writes a file for an option.
+func file(t *testing.T, text string) string {
+	t.Helper()
+	name := filepath.Join(t.TempDir(), "file")
+	if err := os.WriteFile(name, []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return name
+}
+
+func TestClients(t *testing.T) {
+	names := file(t, "\ufeff# desks\r\n10.1.0.0/16\tBroker B\r\n\r\n10.1.2.0/24  Client A, desk 2 # two lines\n::ffff:10.9.0.0/112 Mapped\n2001:db8::/32 Six\n10.1.2.0/24 Client A, desk 2\n")
+	out, _ := at(noon, front(60), "--clients", names, "-v")
+	first, details, _ := strings.Cut(out, "\n")
+	if !strings.Contains(first, " (60 TIME_WAIT) from 10.1.2.3 (Client A, desk 2) - one client looping, 100 % of them | ") || !strings.Contains(details, "client 10.1.2.3 (Client A, desk 2): 60 abnormal of 60 ") {
+		t.Error(out)
+	}
+	if out, _ := at(noon, front(60), "--clients", names, "-f", "json"); !strings.Contains(out, `{"address":"10.1.2.3","name":"Client A, desk 2",`) {
+		t.Error(out)
+	}
+	s, err := MDFront.parse([]string{"--clients", names}, source.World{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for client, want := range map[string]string{"10.1.3.1": "Broker B", "10.1.2.255": "Client A, desk 2", "10.9.7.7": "Mapped", "2001:db8::9": "Six", "10.2.0.1": "", "::1": ""} {
+		if got := s.clients.of(netip.MustParseAddr(client)); got != want {
+			t.Errorf("%s is %q, want %q", client, got, want)
+		}
+	}
+
+	for text, want := range map[string]string{
+		"10.1.2.0/24 A\n10.1.2.7/24 B\n": ":2: 10.1.2.0/24 is 'A' already: '10.1.2.7/24 B'",
+		"10.1.2.0/33 A\n":                ":1: '10.1.2.0/33' is not an IP address or CIDR prefix; ",
+		"\n10.1.2.0/24\n":                ":2: no name behind the prefix: '10.1.2.0/24'",
+		"10.1.2.0/24 a|b\n":              ":1: 'a/b' is not a name; ",
+		strings.Repeat("x", 1<<17):       ":1: bufio.Scanner: token too long",
+	} {
+		name := file(t, text)
+		if out, code := at(noon, front(0), "--clients", name, "-f", "json"); code != 3 || !strings.Contains(metrics(t, out)["reason"], "--clients: "+name+want) {
+			t.Errorf("%.40q: exit %d, %s", text, code, out)
+		}
+	}
+}
+
+// TestPolicies: a ready-made policy is replaced metric by metric and level by level.
+func TestPolicies(t *testing.T) {
+	for _, test := range []struct {
+		args     string
+		abnormal int
+		want     int
+	}{
+		{"", 50, 2}, {"--policy seed", 50, 2}, {"--policy seed", 49, 0}, {"--policy seed -w 10", 49, 1}, {"--policy seed -w 10", 50, 2}, {"--policy seed -c 100", 60, 0},
+		{"--policy strict", 49, 0}, {"--policy strict", 50, 2}, {"--policy strict -c top_client=@100:", 60, 0}, {"--policy strict -w top_client=10", 20, 1},
+		// No feed to be late without a client; but who asks for it himself has to know.
+		{"--policy strict", 0, 0}, {"--policy strict -c feed_age=10", 0, 3},
+	} {
+		if out, code := at(noon, front(test.abnormal), strings.Fields(test.args)...); code != test.want {
+			t.Errorf("%s with %d: exit %d, want %d: %s", test.args, test.abnormal, code, test.want, out)
+		}
+	}
+	// A source that cannot know the feed's age cannot keep a policy that needs it.
+	blind := MDFront
+	blind.look = func(_ context.Context, _ []source.Source, _ source.Query, begin func() source.Visit) (source.Seen, error) {
+		visit := begin()
+		visit(&tcp.Socket{State: tcp.Listen, Known: tcp.KnowsClient, Local: netip.MustParseAddrPort("0.0.0.0:41213")})
+		return source.Seen{Source: "procnet", Tells: tcp.KnowsClient}, nil
+	}
+	if out, code := at(noon, blind, "--policy", "strict"); code != 3 || !strings.HasPrefix(out, "MDFRONT UNKNOWN: accept_queue_pct is not known: ") {
+		t.Errorf("exit %d, %s", code, out)
+	}
+	for _, p := range []Profile{MDFront, Front} {
+		if help := p.help(); !strings.Contains(strings.Join(strings.Fields(help), " "), "strict: "+p.Strict.String()+" ") {
+			t.Errorf("%s: the policy is not in the help", p.Program)
+		}
+	}
+}
+
+// TestSessions: outside of all sessions nothing is a problem, but what failed.
+func TestSessions(t *testing.T) {
+	holidays := file(t, "# National Day\n2026-10-01..2026-10-07\n")
+	args := []string{"--session", "cn-futures", "--holidays", holidays}
+	shanghai := func(when string) time.Time {
+		at, err := time.ParseInLocation("2006-01-02 15:04", when, time.FixedZone("CST", 8*60*60))
+		if err != nil {
+			t.Fatal(err)
+		}
+		return at
+	}
+	const outside = "MDFRONT OK: outside of all sessions, the next opens "
+	for when, want := range map[string]string{
+		"2026-11-23 10:00": "MDFRONT CRITICAL: :41213 has 60 ",                   // Monday
+		"2026-11-23 12:00": outside + "Mon 2026-11-23 13:00 CST; :41213 has 60 ", // lunch
+		"2026-11-28 02:29": "MDFRONT CRITICAL: ",                                 // Friday's night
+		"2026-11-28 02:30": outside + "Mon 2026-11-30 08:55 CST; ",
+		"2026-09-30 21:00": outside + "Thu 2026-10-08 08:55 CST; ", // no night before the holiday
+		"2026-10-08 21:00": "MDFRONT CRITICAL: ",
+	} {
+		if out, _ := at(shanghai(when), front(60), args...); !strings.HasPrefix(out, want) || !strings.Contains(out, " 'abnormal'=60;") {
+			t.Errorf("%s: %s", when, out)
+		}
+	}
+	saturday := shanghai("2026-11-28 12:00")
+	down := fake(func(source.Visit) error { return nil })
+	if out, code := at(saturday, down, args...); code != 0 || !strings.HasPrefix(out, outside) {
+		t.Errorf("down on a Saturday: exit %d, %s", code, out)
+	}
+	failed := fake(func(source.Visit) error { return os.ErrPermission })
+	if out, code := at(saturday, failed, args...); code != 3 {
+		t.Errorf("a failure on a Saturday: exit %d, %s", code, out)
+	}
+	if out, code := at(saturday, front(60), append(args, "-f", "hostmonitor")...); code != 0 || out != "ScriptRes:Ok:60\n" {
+		t.Errorf("exit %d, %s", code, out)
+	}
+	if out, code := at(saturday, front(0), append(args, "--save", "/nowhere/file")...); code != 3 || !strings.Contains(out, "not written") {
+		t.Errorf("unsaved on a Saturday: exit %d, %s", code, out)
+	}
+	// A snapshot is judged by its own time.
+	recorded := filepath.Join(t.TempDir(), "snapshot")
+	at(shanghai("2026-11-23 11:29"), front(60), "--save", recorded)
+	if out, code := at(shanghai("2026-11-23 11:31"), MDFront, append(args, "-s", "snapshot:"+recorded)...); code != 2 {
+		t.Errorf("exit %d, %s", code, out)
+	}
+	t.Setenv("ZONEINFO", "/nowhere")
+	t.Setenv("TZ", "Mars/Olympus")
+	if out, _ := at(saturday, front(0), "--session", "Sat 11:00-13:00", "--session-tz", "Europe/London"); !strings.HasPrefix(out, "MDFRONT OK: outside of all sessions, the next opens Sat 2026-11-28 11:00 GMT; ") {
+		t.Error(out)
+	}
+
+	bad := file(t, "2026-10-01\n2026-02-30 # leap\n")
+	if out, code := at(noon, front(0), "--session", "cn-futures", "--holidays", bad, "-f", "json"); code != 3 || !strings.Contains(out, "--holidays: "+bad+":2: '2026-02-30' is not a holiday: '2026-02-30' is not a date; ") {
+		t.Errorf("exit %d, %s", code, out)
+	}
+}
+
+// TestTwoLooks: --sample looks twice, so far apart, and judges the second.
+func TestTwoLooks(t *testing.T) {
+	p := MDFront
+	var looks []time.Time
+	p.look = func(_ context.Context, _ []source.Source, _ source.Query, begin func() source.Visit) (source.Seen, error) {
+		looks = append(looks, time.Now())
+		begin()(&tcp.Socket{State: tcp.TimeWait}) // a start that failed
+		visit := begin()
+		l := listener()
+		l.Drops = uint32(100 * len(looks))
+		visit(l)
+		for i := range 10 * len(looks) {
+			visit(&tcp.Socket{
+				State: tcp.Established, Known: ^tcp.Facts(0), Inode: 1, RecvQ: 8, Local: netip.MustParseAddrPort("10.1.0.7:41213"),
+				Remote: netip.AddrPortFrom(netip.MustParseAddr("10.1.2.3"), uint16(1+i)),
+			})
+		}
+		return source.Seen{Source: "fake", Tells: ^tcp.Facts(0)}, nil
+	}
+	out, code := check(t, p, "--sample", "200ms", "-c", "reconnects=9")
+	if apart := looks[1].Sub(looks[0]); len(looks) != 2 || apart < 200*time.Millisecond || apart > 3*time.Second {
+		t.Errorf("%d looks, %s apart", len(looks), apart)
+	}
+	if code != 2 || !strings.HasPrefix(out, "MDFRONT CRITICAL: reconnects is 10 (critical 9); ") || !strings.Contains(out, " 'established'=20;") || !strings.HasSuffix(out, " 'reconnects'=10;;9;0 'unread_stuck'=10;;;0\n") {
+		t.Errorf("exit %d, %s", code, out)
+	}
+	if out, _ := check(t, p); strings.Contains(out, "reconnects") {
+		t.Errorf("one look: %s", out)
+	}
+	// The same labels also when nothing was seen.
+	if out, code := check(t, p, "--sample", "1s", "-t", "1500ms", "-s", "sockdiag"); code != 2 && !strings.Contains(out, "'reconnects'=") {
+		t.Errorf("exit %d, %s", code, out)
+	}
+	failed := fake(func(source.Visit) error { return os.ErrPermission })
+	if out, code := check(t, failed, "--sample", "1ms"); code != 3 || !strings.HasSuffix(out, " 'unread_stuck'=U;;;0\n") {
+		t.Errorf("exit %d, %s", code, out)
+	}
+}
