@@ -6,8 +6,9 @@
 //	argv ─▶ options ─▶ source ─▶ tally ─▶ verdict ─▶ output ─▶ stdout, exit code
 //
 // package plugins reads argv and the clock and owns the time limit; package source
-// sees sockets, package tally counts them, package verdict judges the counts and
-// package output renders the judgement. Packages tcp and threshold are the words
+// sees sockets, package tally counts them, package verdict judges the counts and says
+// what kind of trouble they show, and package output renders that. Package session knows
+// trading hours. Packages tcp and threshold are the words
 // that they share. The test of the import rules keeps it so. Packages population and
 // bench make real sockets for the tests and for make bench; no check imports them.
 //

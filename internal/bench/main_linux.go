@@ -47,7 +47,9 @@ const (
 	holdMode     = "hold"
 	gopsutilMode = "gopsutil"
 	captureMode  = "capture"
-	dirVar       = "FRONTSOCKETS_BENCH"
+
+	diagnosisMode = "diagnosis"
+	dirVar        = "FRONTSOCKETS_BENCH"
 )
 
 //go:embed minimal.c
@@ -61,6 +63,8 @@ func main() {
 		hold(args[1], args[2])
 	case len(args) == 1 && args[0] == gopsutilMode:
 		countByGopsutil()
+	case len(args) == 1 && args[0] == diagnosisMode:
+		diagnosis(os.Getenv(dirVar))
 	case len(args) == 1 && args[0] == captureMode:
 		capture(os.Getenv(dirVar))
 	case os.Getenv(dirVar) != "":
@@ -89,7 +93,7 @@ func prepare() int {
 	source := filepath.Join(dir, "minimal.c")
 	must(os.WriteFile(source, minimalC, 0o600), "temporary folder")
 
-	steps := []*exec.Cmd{exec.Command("go", "build", "-trimpath", "-tags", "forceposix", "-o", dir, "frontsockets/cmd/check_mdfront_sockets")}
+	steps := []*exec.Cmd{exec.Command("go", "build", "-trimpath", "-tags", "forceposix", "-o", dir, "frontsockets/cmd/check_mdfront_sockets", "frontsockets/cmd/front_drill")}
 	if _, err := exec.LookPath("cc"); err == nil {
 		steps = append(steps, exec.Command("cc", "-O2", "-o", filepath.Join(dir, "minimal"), source))
 	}
@@ -126,6 +130,10 @@ func enter() {
 		cmd.SysProcAttr = &syscall.SysProcAttr{Cloneflags: unix.CLONE_NEWNET, Pdeathsig: syscall.SIGKILL}
 		must(cmd.Run(), "host")
 	}
+	cmd := exec.Command(self, diagnosisMode)
+	cmd.Stdout, cmd.Stderr = os.Stdout, os.Stderr
+	cmd.SysProcAttr = &syscall.SysProcAttr{Cloneflags: unix.CLONE_NEWNET, Pdeathsig: syscall.SIGKILL}
+	must(cmd.Run(), "diagnosis")
 }
 
 // measure lets the contenders race on one of the hosts.
