@@ -25,7 +25,7 @@ wine: ## run the Windows programs under wine (Debian: wine64 binutils-mingw-w64-
 
 fuzz: ## run every fuzz target for FUZZTIME (60s)
 	@for f in source/FuzzDiag source/FuzzProc source/FuzzNetstat source/FuzzSS source/FuzzSnapshot \
-		threshold/FuzzParse tcp/FuzzParsePorts; do \
+		threshold/FuzzParse tcp/FuzzParsePorts session/FuzzAt session/FuzzParseHolidays; do \
 		echo "$$f"; \
 		$(GO) test -run '^$$' -fuzz "^$${f#*/}$$" -fuzztime $(FUZZTIME) -fuzzminimizetime 10x ./internal/$${f%/*} || exit 1; \
 	done

@@ -44,12 +44,12 @@ ask_healthy() {
 }
 
 ask_hang() {
-	expect 2 "MDFRONT CRITICAL: *front7 :$1 has * abnormal sockets (* CLOSE_WAIT*) from 9 clients, * from 127.0.0.1? | *" check_mdfront_sockets -p "$1" -n front7 &&
+	expect 2 "MDFRONT CRITICAL: *front7 :$1 has * abnormal sockets (* CLOSE_WAIT*) from 9 clients, * from 127.0.0.1? - the front does not * | *" check_mdfront_sockets -p "$1" -n front7 &&
 		expect 0 "ScriptRes:Bad:* socket disconnect" check_mdfront_sockets -p "$1" -f hostmonitor
 }
 
 ask_loop() {
-	expect 2 "MDFRONT CRITICAL: front7 :$1 has * abnormal sockets (* TIME_WAIT) from 127.0.0.66 | *" check_mdfront_sockets -p "$1" -n front7 &&
+	expect 2 "MDFRONT CRITICAL: front7 :$1 has * abnormal sockets (* TIME_WAIT) from 127.0.0.66 - one client looping, 100 % of them | *" check_mdfront_sockets -p "$1" -n front7 &&
 		expect 0 "ScriptRes:Bad:* socket disconnect" check_mdfront_sockets -p "$1" -f hostmonitor
 }
 

@@ -65,7 +65,9 @@ type Tally struct {
 	reconnects  int
 	stuckUnread int
 
-	waiting Waiting
+	waiting    Waiting
+	served     Served
+	unreadEnds int
 
 	abnormal, mptcp, unaccepted, unread, unsent, retransmitting, stalled int
 	unreadBytes, unsentBytes                                             uint64
@@ -114,6 +116,9 @@ func (t *Tally) Add(s *tcp.Socket) {
 	if s.Inode == 0 && s.Known.Has(tcp.KnowsInode|tcp.KnowsLastDataSent) && (s.State == tcp.Established || s.State == tcp.CloseWait) {
 		t.waiting.N++
 		t.waiting.Longest = max(t.waiting.Longest, s.LastDataSent)
+	}
+	if s.State == tcp.CloseWait && s.RecvQ > 0 {
+		t.unreadEnds++
 	}
 	if t.earlier != nil {
 		t.compare(s)
@@ -166,6 +171,12 @@ func (t *Tally) addEstablished(s *tcp.Socket) {
 	if s.LastDataSent >= t.rules.StalledAfter {
 		t.stalled++
 	}
+	if s.Inode != 0 && s.Known.Has(tcp.KnowsLastDataSent) {
+		t.served.N++
+		if t.served.N == 1 || s.LastDataSent < t.served.SentAgo {
+			t.served.SentAgo = s.LastDataSent
+		}
+	}
 	if t.states[tcp.Established] == 1 || s.LastDataSent < t.feedAge {
 		t.feedAge = s.LastDataSent
 	}
@@ -187,8 +198,20 @@ type Result struct {
 	// Waiting is the connections that the front has not accepted, as far as the source
 	// tells which these are and since when.
 	Waiting Waiting
+	// Served is the connections that the front has accepted, of those that are ESTABLISHED.
+	Served Served
+	// UnreadEnds counts the CLOSE_WAIT sockets of which the front has not even read that
+	// the client closed: that end counts as a byte of Recv-Q.
+	UnreadEnds int
 	// Sampled says that this was the second of two looks.
 	Sampled bool
+}
+
+// Served is connections that have an owner.
+type Served struct {
+	N int
+	// SentAgo is how long ago data was sent to any of them.
+	SentAgo time.Duration
 }
 
 // Waiting is connections that were made and not accepted, by clients that may have
@@ -260,7 +283,7 @@ func (t *Tally) Result(tells tcp.Facts, blind tcp.StateSet) Result {
 	v[UnsentBytes] = known(Value{N: float64(t.unsentBytes)}, established, tcp.KnowsSendQ, "Send-Q")
 	v[Retransmitting] = known(count(t.retransmitting), all, tcp.KnowsRetransmits, "retransmits")
 	v[Stalled] = known(count(t.stalled), established, tcp.KnowsLastDataSent, "when data was last sent")
-	r.Waiting = t.waiting
+	r.Waiting, r.Served, r.UnreadEnds = t.waiting, t.served, t.unreadEnds
 	t.sampled(&r, listeners, established)
 	v[StalledPct] = known(share(t.stalled, t.states[tcp.Established]), established, tcp.KnowsLastDataSent, "when data was last sent")
 	v[FeedAge] = known(Value{N: t.feedAge.Seconds()}, established, tcp.KnowsLastDataSent, "when data was last sent")

@@ -66,6 +66,9 @@ func Diagnose(r tally.Result, ports tcp.Ports, feed bool, owner *tcp.Process) Di
 		return e.hung("the front does not accept", owner, e.accepting()...)
 	case e.notReading():
 		return e.hung("the front does not read", owner, e.of(tally.Unread, "sessions with bytes that the front has not read"), e.of(tally.UnreadBytes, "wait to be read"))
+	case e.unreadEnds() && !e.serving():
+		return e.hung("the front does not read", owner, e.of(tally.CloseWait, "clients that closed"),
+			Evidence{"unread ends", fmt.Sprint(r.UnreadEnds), "of them the front has not even read that"})
 	case e.atLeast(tally.SynRecv, few) && e.share(tally.SynRecv) >= half:
 		return e.say(SynBacklog, "half-open connections pile up", e.of(tally.SynRecv, "clients that do not complete the handshake, or whose answers are lost"), e.of(tally.AcceptQueue, "the front accepts what is complete"))
 	}
@@ -158,6 +161,14 @@ func (e exhibit) notReading() bool {
 	}
 	return e.atLeast(m, 3) && percent(e.v[m].N, e.v[tally.Established].N) >= half
 }
+
+// unreadEnds: clients that closed, and the front has not read that they did.
+func (e exhibit) unreadEnds() bool {
+	return e.UnreadEnds >= few && percent(float64(e.UnreadEnds), e.v[tally.CloseWait].N) >= half
+}
+
+// serving: somebody was sent data just now, who is not only in the accept queue.
+func (e exhibit) serving() bool { return e.Served.N > 0 && e.Served.SentAgo < patient }
 
 // hung adds what is known of the process.
 func (e exhibit) hung(text string, p *tcp.Process, evidence ...Evidence) Diagnosis {

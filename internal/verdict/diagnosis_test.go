@@ -86,6 +86,8 @@ func TestDiagnose(t *testing.T) {
 		{"frozen feed, new clients", look(0, 128, everything, group{60, desks, stalled}, group{5, desks, well}), false, nil, "feed_stalled feed stalled for 92.31 % of the clients"},
 		{"some stalled", look(0, 128, everything, group{10, desks, stalled}, group{40, desks, well}), false, nil, "healthy "},
 		{"does not close", look(0, 128, everything, group{60, desks, well}, group{100, desks, tcp.Socket{State: tcp.CloseWait, Inode: 1}}), false, nil, "not_closing the front does not close"},
+		{"does not close what it serves, ends unread", look(0, 128, everything, group{60, desks, well}, group{100, desks, tcp.Socket{State: tcp.CloseWait, Inode: 1, RecvQ: 1}}), false, nil, "not_closing the front does not close"},
+		{"stopped just now", look(9, 128, everything, group{9, desks, justIn}, group{60, desks, tcp.Socket{State: tcp.CloseWait, Inode: 1, RecvQ: 1}}), false, stopped, "hung the front does not read, process 77 (mdfront) is in state stop"},
 		{"one loops", look(0, 128, everything, group{499, desks, well}, group{60, []string{"10.9.9.9"}, state(tcp.TimeWait)}, group{13, desks, state(tcp.TimeWait)}), false, nil, "client_loop one client looping, 82.19 % of them"},
 		{"one does not read", look(0, 128, everything, group{50, desks, well}, group{1, []string{"10.9.9.9"}, window}), false, nil, "client_loop one client does not read (10.9.9.9)"},
 		{"a subnet is cut off", look(0, 128, everything, group{80, desks, well}, group{20, many("10.42.1", 20), lost}), false, nil, "network network trouble toward 20 clients of 10.42.1.0/24"},
