@@ -34,6 +34,9 @@ bench: ## compare the check with what one would run instead; time the decoders
 	$(GO) test -run '^$$' -bench . ./internal/source
 	$(GO) run -tags forceposix ./internal/bench
 
+lab: ## act every kind of trouble in network namespaces and judge the diagnosis (root): docs/LAB.md
+	$(GO) run -tags forceposix ./internal/lab -o docs/LAB.md
+
 lint: ## gofmt, go vet, staticcheck, a tidy go.mod
 	@test -z "$$(gofmt -l .)" || { gofmt -d .; exit 1; }
 	$(GO) mod tidy -diff
@@ -57,4 +60,4 @@ man: ## write the man pages into dist/man/
 clean: ## remove what was built
 	rm -rf bin dist
 
-.PHONY: help build test race wine fuzz bench lint demo cross man clean
+.PHONY: help build test race wine fuzz bench lab lint demo cross man clean

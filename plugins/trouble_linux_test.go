@@ -53,7 +53,7 @@ func TestLoopingClient(t *testing.T) {
 	program := filepath.Join(programs(t), "check_mdfront_sockets")
 	for args, want := range map[string]string{
 		"":                                   "MDFRONT CRITICAL: :41252 has 73 abnormal sockets (73 TIME_WAIT) from 14 clients, 60 from 127.9.9.9 - one client looping, 82.19 % of them | ",
-		"--policy strict --clients " + names: "MDFRONT CRITICAL: top_client is 60 (critical @50:); :41252 has 73 abnormal sockets (73 TIME_WAIT) from 14 clients, 60 from 127.9.9.9 (Client A, desk 2) - one client looping, 82.19 % of them | ",
+		"--policy strict --clients " + names: "MDFRONT CRITICAL: top_client is 60 (critical @49:); :41252 has 73 abnormal sockets (73 TIME_WAIT) from 14 clients, 60 from 127.9.9.9 (Client A, desk 2) - one client looping, 82.19 % of them | ",
 	} {
 		out, code := run(t, exec.Command(program, append(strings.Fields(args), "-p", "41252")...))
 		if code != 2 || !strings.HasPrefix(out, want) {

@@ -65,7 +65,7 @@ func TestPolicies(t *testing.T) {
 		want     int
 	}{
 		{"", 50, 2}, {"--policy seed", 50, 2}, {"--policy seed", 49, 0}, {"--policy seed -w 10", 49, 1}, {"--policy seed -w 10", 50, 2}, {"--policy seed -c 100", 60, 0},
-		{"--policy strict", 49, 0}, {"--policy strict", 50, 2}, {"--policy strict -c top_client=@100:", 60, 0}, {"--policy strict -w top_client=10", 20, 1},
+		{"--policy strict", 48, 0}, {"--policy strict", 49, 2}, {"--policy strict -c top_client=@100:", 60, 0}, {"--policy strict -w top_client=10", 20, 1},
 		// No feed to be late without a client; but who asks for it himself has to know.
 		{"--policy strict", 0, 0}, {"--policy strict -c feed_age=10", 0, 3},
 	} {

@@ -1,6 +1,8 @@
 package main
 
 import (
+	"fmt"
+	"os/exec"
 	"syscall"
 
 	"golang.org/x/sys/unix"
@@ -22,6 +24,29 @@ func bindLate(_, _ string, c syscall.RawConn) error {
 		}
 	}); ctlErr != nil {
 		return ctlErr
+	}
+	return err
+}
+
+// startIn starts a process in the network namespace of that file. The calling
+// thread, which has to be locked, is there meanwhile.
+func startIn(netns string, cmd *exec.Cmd) error {
+	own, err := unix.Open("/proc/thread-self/ns/net", unix.O_RDONLY|unix.O_CLOEXEC, 0)
+	if err != nil {
+		return fmt.Errorf("own network namespace: %w", err)
+	}
+	defer unix.Close(own)
+	other, err := unix.Open(netns, unix.O_RDONLY|unix.O_CLOEXEC, 0)
+	if err != nil {
+		return fmt.Errorf("--clients-netns: %q: %w", netns, err)
+	}
+	defer unix.Close(other)
+	if err := unix.Setns(other, unix.CLONE_NEWNET); err != nil {
+		return fmt.Errorf("--clients-netns: %q: %w", netns, err)
+	}
+	err = cmd.Start()
+	if back := unix.Setns(own, unix.CLONE_NEWNET); err == nil && back != nil {
+		return fmt.Errorf("back to the own network namespace: %w", back)
 	}
 	return err
 }

@@ -32,3 +32,32 @@ func setBacklog(l *net.TCPListener, n int) error {
 	}
 	return err
 }
+
+// narrow gives a client a small receive buffer, which is soon full.
+func narrow(_, _ string, c syscall.RawConn) error {
+	var err error
+	if ctlErr := c.Control(func(fd uintptr) {
+		err = syscall.SetsockoptInt(int(fd), syscall.SOL_SOCKET, syscall.SO_RCVBUF, slowWindow)
+	}); ctlErr != nil {
+		return ctlErr
+	}
+	return err
+}
+
+// noDescriptors lowers the limit so far that this process can open nothing more.
+func noDescriptors() error {
+	next, err := os.Open(os.DevNull)
+	if err != nil {
+		return err
+	}
+	limit := syscall.Rlimit{}
+	if err := syscall.Getrlimit(syscall.RLIMIT_NOFILE, &limit); err != nil {
+		return err
+	}
+	set(&limit.Cur, next.Fd())
+	next.Close()
+	return syscall.Setrlimit(syscall.RLIMIT_NOFILE, &limit)
+}
+
+// set sets a number of the type that this system has for limits.
+func set[T int64 | uint64](to *T, n uintptr) { *to = T(n) }

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"os"
 	"reflect"
+	"slices"
 	"strings"
 	"testing"
 )
@@ -22,9 +23,9 @@ func TestMain(m *testing.M) {
 func TestUsageErrors(t *testing.T) {
 	const number, port = "is not a number from 1 to 5000", "is not a number from 1 to 65535"
 	for line, want := range map[string]string{
-		"":                                `no scenario given: healthy, hang, leak or loop`,
-		"--port 5":                        `no scenario given: healthy, hang, leak or loop`,
-		"panic":                           `"panic" is not a scenario: healthy, hang, leak or loop`,
+		"":                                `no scenario given: healthy, quiet, burst, logoff, hang, `,
+		"--port 5":                        `no scenario given: healthy, quiet, burst, logoff, hang, `,
+		"panic":                           `"panic" is not a scenario: healthy, quiet, burst, `,
 		"hang now":                        `unexpected argument after hang: "now"`,
 		"hang --port 5 leak loop":         `unexpected argument after hang: "leak loop"`,
 		"healthy -- --port":               `unexpected argument after healthy: "--port"`,
@@ -43,6 +44,14 @@ func TestUsageErrors(t *testing.T) {
 		"healthy --for=-1s":               `--for: "-1s" is not a duration above 0 and up to 1h`,
 		"healthy --for 3601s":             `--for: "3601s" is not a duration above 0 and up to 1h`,
 		"healthy --for 30":                `--for: "30" is not a duration above 0 and up to 1h`,
+		"hang --others 5":                 `--others: hang has no clients besides`,
+		"leak --others 0":                 `--others: "0" ` + number,
+		"leak --others 5001":              `--others: "5001" ` + number,
+		"leak --after 3601s":              `--after: "3601s" is not a duration from 0s and up to 1h`,
+		"leak --after=-1s":                `--after: "-1s" is not a duration from 0s and up to 1h`,
+		"healthy --after 1s":              `--after: in healthy nothing begins`,
+		"leak --over 1":                   `--over: "1" is not a duration from 0s and up to 1h`,
+		"stuck --over 1s":                 `--over: stuck comes at once`,
 		"healthy --address 8.8.8.8":       `--address: "8.8.8.8" is not a loopback IP address`,
 		"healthy --address 0.0.0.0":       `--address: "0.0.0.0" is not a loopback IP address`,
 		"healthy --address ::":            `--address: "::" is not a loopback IP address`,
@@ -84,6 +93,8 @@ func TestArgsAreReadBack(t *testing.T) {
 		"hang --port 1 --clients 5000 --for 1h --address ::1",
 		"--port=65535 leak --clients=1 --for=1ms --address=127.9.9.9",
 		"loop --address ::ffff:127.0.0.1",
+		"burst --others 9 --after 1m30s --over 1500ms",
+		"frozen --address 10.0.0.1 --clients-netns /proc/1/ns/net",
 	} {
 		d, _, err := parse(strings.Fields(line))
 		if err != nil {
@@ -92,6 +103,18 @@ func TestArgsAreReadBack(t *testing.T) {
 		again, _, err := parse(d.args())
 		if err != nil || !reflect.DeepEqual(d, again) {
 			t.Errorf("%q: %+v became %+v (%v)", line, d, again, err)
+		}
+	}
+}
+
+// Every scenario is explained, and something begins in all but the steady ones.
+func TestScenarios(t *testing.T) {
+	for _, name := range scenarios {
+		if !strings.Contains(usage, "\n  "+name+" ") {
+			t.Errorf("help does not explain %s", name)
+		}
+		if _, begins := changes[name]; begins == slices.Contains(steady, name) {
+			t.Errorf("%s: something begins: %v", name, begins)
 		}
 	}
 }

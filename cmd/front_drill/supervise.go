@@ -9,6 +9,7 @@ import (
 	"os/exec"
 	"os/signal"
 	"runtime"
+	"slices"
 	"strings"
 	"syscall"
 	"time"
@@ -28,6 +29,8 @@ type supervisor struct {
 	stderr  io.Writer
 	parent  int
 	parts   []*exec.Cmd
+	starts  []io.Writer // a part begins the trouble when a line comes here, and ends when it closes
+	ended   bool        // the front was, by order
 	lines   chan string
 	seen    map[string]int
 	signals chan os.Signal
@@ -38,8 +41,13 @@ type supervisor struct {
 // supervise runs the drill from start to end. Whatever ends it, both parts are
 // gone when it returns; early is set if that was a signal or the parent.
 func (d drill) supervise(parent int, say func(string, ...any), stderr io.Writer) (early string, err error) {
-	if d.scenario == "hang" && runtime.GOOS == "windows" {
-		return "", errors.New("hang needs SIGSTOP, which windows does not have")
+	if runtime.GOOS == "windows" {
+		switch d.scenario {
+		case "hang":
+			return "", errors.New("hang needs SIGSTOP, which windows does not have")
+		case "nofile":
+			return "", errors.New("nofile needs RLIMIT_NOFILE, which windows does not have")
+		}
 	}
 	// The kernel takes the end of the thread that started a process for the
 	// end of its parent; this thread must therefore last.
@@ -80,26 +88,72 @@ func (s *supervisor) run() error {
 		count(addresses, "address", "addresses"), clients.Pid)
 
 	shape := "all clients get ticks (ESTABLISHED)"
-	switch s.scenario {
-	case "hang":
-		if err := stop(front); err != nil {
-			return fmt.Errorf("stop the front: %w", err)
+	if s.scenario == "quiet" {
+		shape = "all clients are connected (ESTABLISHED)"
+	}
+	if !slices.Contains(steady, s.scenario) {
+		if err := s.await("", 1, s.after); err != nil {
+			return err
 		}
-		s.say("front stopped (SIGSTOP); clients reconnect")
-		err = s.await(wordGaveUp, s.seen[wordGaveUp]+s.clients, setUpLimit)
-		shape = "closed by clients but not by the front (CLOSE_WAIT): " + count(s.clients, "connection", "connections")
-	case "leak":
-		err = s.await(wordLeft, s.clients, setUpLimit)
-		shape = "leaked by the front (CLOSE_WAIT): " + count(s.clients, "connection", "connections")
-	case "loop":
-		err = s.await(wordThrown, s.clients, setUpLimit)
-		shape = "one client thrown out (TIME_WAIT): " + count(s.clients, "time", "times")
+		shape, err = s.begin(front)
 	}
 	if err != nil {
 		return err
 	}
 	s.say("ready: %s; for %v", shape, s.hold)
 	return s.await("", 1, s.hold)
+}
+
+// changes are what begins in a scenario, the word that the parts say then for each
+// client, and the shape that this gives.
+var changes = map[string]struct{ what, word, shape, counted string }{
+	"burst":  {"more clients log in", wordServed, "logged in, all clients get ticks (ESTABLISHED)", "client"},
+	"logoff": {"all clients log off", wordLeft, "logged off in order (TIME_WAIT)", "client"},
+	"hang":   {"the front is stopped", wordGaveUp, "closed by clients but not by the front (CLOSE_WAIT)", "connection"},
+	"stuck":  {"the front accepts no more", wordGaveUp, "not accepted, closed by clients (CLOSE_WAIT)", "connection"},
+	"deaf":   {"the front reads no more", wordDeaf, "not read by the front (Recv-Q)", "connection"},
+	"frozen": {"no more ticks", wordServed, "logged in since, none gets ticks (ESTABLISHED)", "client"},
+	"nofile": {"the front has no descriptors left", wordGaveUp, "not accepted, closed by clients (CLOSE_WAIT)", "connection"},
+	"leak":   {"the front closes no more", wordLeft, "leaked by the front (CLOSE_WAIT)", "connection"},
+	"loop":   {"one client is thrown out", wordThrown, "one client thrown out (TIME_WAIT)", "time"},
+	"slow":   {"one client does not read", wordUnsent, "does not take what the front sends (Send-Q)", "client"},
+	"down":   {"the front ends", wordGaveUp, "reconnect in vain", "client"},
+}
+
+// begin begins the trouble, or what else is to change, waits until it has taken
+// its shape and gives that.
+func (s *supervisor) begin(front *os.Process) (shape string, err error) {
+	change := changes[s.scenario]
+	s.say("trouble: %s", change.what)
+	more := s.clients
+	if s.scenario == "frozen" || s.scenario == "slow" {
+		more = 1
+	}
+	n := s.seen[change.word] + more
+	switch s.scenario {
+	case "hang":
+		if err := stop(front); err != nil {
+			return "", fmt.Errorf("stop the front: %w", err)
+		}
+		s.say("front stopped (SIGSTOP); clients reconnect")
+	case "down":
+		s.ended = true
+		if err := front.Kill(); err != nil {
+			return "", fmt.Errorf("end the front: %w", err)
+		}
+	default:
+		// The front comes first: the clients are to meet it as it is then.
+		if _, err := io.WriteString(s.starts[0], "now\n"); err != nil {
+			return "", fmt.Errorf("begin: %w", err)
+		}
+		if err := s.await(wordBegun, 1, setUpLimit); err != nil {
+			return "", err
+		}
+	}
+	if _, err := io.WriteString(s.starts[1], "now\n"); err != nil {
+		return "", fmt.Errorf("begin: %w", err)
+	}
+	return change.shape + ": " + count(more, change.counted, change.counted+"s"), s.await(change.word, n, setUpLimit+s.over)
 }
 
 // await counts the words of the parts until one has come n times since the
@@ -110,6 +164,9 @@ func (s *supervisor) await(word string, n int, limit time.Duration) error {
 		select {
 		case line := <-s.lines:
 			if text, failed := strings.CutPrefix(line, wordError); failed {
+				if s.ended && strings.HasPrefix(text, "process "+partFront) {
+					continue
+				}
 				return errors.New(text)
 			}
 			s.seen[line]++
@@ -149,18 +206,23 @@ func (s *supervisor) start(part string) (*os.Process, error) {
 	cmd.SysProcAttr = &syscall.SysProcAttr{}
 	ownGroup(cmd.SysProcAttr)
 	dieWithParent(cmd.SysProcAttr)
-	// Nothing is ever written here: a part ends when this pipe closes.
-	if _, err := cmd.StdinPipe(); err != nil {
+	stdin, err := cmd.StdinPipe()
+	if err != nil {
 		return nil, err
 	}
 	stdout, err := cmd.StdoutPipe()
 	if err != nil {
 		return nil, err
 	}
-	if err := cmd.Start(); err != nil {
+	start := cmd.Start
+	if part == partClients && s.netns != "" {
+		start = func() error { return startIn(s.netns, cmd) }
+	}
+	if err := start(); err != nil {
 		return nil, err
 	}
 	s.parts = append(s.parts, cmd)
+	s.starts = append(s.starts, stdin)
 	go func() {
 		for in := bufio.NewScanner(stdout); in.Scan(); {
 			s.lines <- in.Text()

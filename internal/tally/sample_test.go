@@ -57,13 +57,13 @@ func TestWaiting(t *testing.T) {
 	if want := (Waiting{2, 3 * time.Second}); r.Waiting != want {
 		t.Errorf("%+v, want %+v", r.Waiting, want)
 	}
-	if want := (Served{1, time.Hour}); r.Served != want || r.UnreadEnds != 0 {
-		t.Errorf("%+v, want %+v; %d unread ends", r.Served, want, r.UnreadEnds)
+	if want := (Served{1, time.Hour}); r.Served != want || r.UnreadEnds.N != 0 {
+		t.Errorf("%+v, want %+v; %v unread ends", r.Served, want, r.UnreadEnds)
 	}
 	ended := waits(tcp.CloseWait, 5, time.Hour)
 	ended.RecvQ = 1
-	if r := tallied(rules, ended, waits(tcp.CloseWait, 5, time.Hour)); r.UnreadEnds != 1 {
-		t.Errorf("%d unread ends", r.UnreadEnds)
+	if r := tallied(rules, ended, waits(tcp.CloseWait, 5, time.Hour)); r.UnreadEnds != (UnreadEnds{1, time.Hour}) {
+		t.Errorf("%v unread ends", r.UnreadEnds)
 	}
 	unknown := waits(tcp.Established, 0, time.Hour)
 	unknown.Known &^= tcp.KnowsInode

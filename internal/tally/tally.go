@@ -67,7 +67,7 @@ type Tally struct {
 
 	waiting    Waiting
 	served     Served
-	unreadEnds int
+	unreadEnds UnreadEnds
 
 	abnormal, mptcp, unaccepted, unread, unsent, retransmitting, stalled int
 	unreadBytes, unsentBytes                                             uint64
@@ -118,7 +118,8 @@ func (t *Tally) Add(s *tcp.Socket) {
 		t.waiting.Longest = max(t.waiting.Longest, s.LastDataSent)
 	}
 	if s.State == tcp.CloseWait && s.RecvQ > 0 {
-		t.unreadEnds++
+		t.unreadEnds.N++
+		t.unreadEnds.SentAgo = max(t.unreadEnds.SentAgo, s.LastDataSent)
 	}
 	if t.earlier != nil {
 		t.compare(s)
@@ -200,9 +201,9 @@ type Result struct {
 	Waiting Waiting
 	// Served is the connections that the front has accepted, of those that are ESTABLISHED.
 	Served Served
-	// UnreadEnds counts the CLOSE_WAIT sockets of which the front has not even read that
-	// the client closed: that end counts as a byte of Recv-Q.
-	UnreadEnds int
+	// UnreadEnds is the CLOSE_WAIT sockets of which the front has not even read that the
+	// client closed: that end counts as a byte of Recv-Q.
+	UnreadEnds UnreadEnds
 	// Sampled says that this was the second of two looks.
 	Sampled bool
 }
@@ -211,6 +212,13 @@ type Result struct {
 type Served struct {
 	N int
 	// SentAgo is how long ago data was sent to any of them.
+	SentAgo time.Duration
+}
+
+// UnreadEnds is sessions that clients closed, and the front did not notice.
+type UnreadEnds struct {
+	N int
+	// SentAgo is how long ago data was sent to the one that was neglected longest.
 	SentAgo time.Duration
 }
 

@@ -67,8 +67,11 @@ func Diagnose(r tally.Result, ports tcp.Ports, feed bool, owner *tcp.Process) Di
 	case e.notReading():
 		return e.hung("the front does not read", owner, e.of(tally.Unread, "sessions with bytes that the front has not read"), e.of(tally.UnreadBytes, "wait to be read"))
 	case e.unreadEnds() && !e.serving():
-		return e.hung("the front does not read", owner, e.of(tally.CloseWait, "clients that closed"),
-			Evidence{"unread ends", fmt.Sprint(r.UnreadEnds), "of them the front has not even read that"})
+		ends := []Evidence{e.of(tally.CloseWait, "clients that closed"), {"unread ends", fmt.Sprint(r.UnreadEnds.N), "of them the front has not even read that"}}
+		if r.Served.N > 0 && r.Served.SentAgo < patient && (owner == nil || owner.State != "stop") {
+			return e.say(Unclear, "", ends...) // too soon to tell a front that stopped from one that forgets
+		}
+		return e.hung("the front does not read", owner, ends...)
 	case e.atLeast(tally.SynRecv, few) && e.share(tally.SynRecv) >= half:
 		return e.say(SynBacklog, "half-open connections pile up", e.of(tally.SynRecv, "clients that do not complete the handshake, or whose answers are lost"), e.of(tally.AcceptQueue, "the front accepts what is complete"))
 	}
@@ -164,11 +167,15 @@ func (e exhibit) notReading() bool {
 
 // unreadEnds: clients that closed, and the front has not read that they did.
 func (e exhibit) unreadEnds() bool {
-	return e.UnreadEnds >= few && percent(float64(e.UnreadEnds), e.v[tally.CloseWait].N) >= half
+	return e.UnreadEnds.N >= few && percent(float64(e.UnreadEnds.N), e.v[tally.CloseWait].N) >= half
 }
 
-// serving: somebody was sent data just now, who is not only in the accept queue.
-func (e exhibit) serving() bool { return e.Served.N > 0 && e.Served.SentAgo < patient }
+// serving: somebody with an owner was sent data just now, and the ends are unread for
+// longer than that, by more than the beat of a feed.
+func (e exhibit) serving() bool {
+	const beat = time.Second
+	return e.Served.N > 0 && e.Served.SentAgo < patient && e.Served.SentAgo+beat < e.UnreadEnds.SentAgo
+}
 
 // hung adds what is known of the process.
 func (e exhibit) hung(text string, p *tcp.Process, evidence ...Evidence) Diagnosis {
