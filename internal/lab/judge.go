@@ -23,6 +23,7 @@ type finding struct {
 	wrong       string  // why that or an earlier one is wrong, or ""
 	ours, seeds float64 // seconds until the alarm, never if there was none
 	by          string  // what ours was: CRITICAL, or the diagnosis
+	alarm       float64 // seconds until our status was no longer OK
 	falseOurs   int     // false alarms
 	falseSeeds  int
 }
@@ -32,7 +33,7 @@ const never = math.MaxFloat64 // seconds
 // judge compares the answers with the truth. A diagnosis may be late: until it is
 // right it may be healthy or unclear, but never another. The last has to be right.
 func judge(s scenario, answers []answer) finding {
-	f := finding{ours: never, seeds: never}
+	f := finding{ours: never, seeds: never, alarm: never}
 	if len(answers) == 0 {
 		f.wrong = "no answers"
 		return f
@@ -56,13 +57,22 @@ func judge(s scenario, answers []answer) finding {
 				f.by = a.Status
 			}
 		}
+		if began && f.alarm == never && a.Status != "OK" {
+			f.alarm = max(0, a.Asked)
+		}
 		if s.begins() && !s.fine() && a.Seed && a.Asked >= 0 && f.seeds == never {
 			f.seeds = a.Asked
 		}
 	}
 	f.code = answers[len(answers)-1].Code
-	if f.code != s.truth && f.wrong == "" {
+	switch {
+	case f.wrong != "":
+	case f.code != s.truth:
 		f.wrong = fmt.Sprintf("%q at the end", f.code)
+	case f.alarm > f.seeds:
+		f.wrong = "our alarm came later than the seed's"
+	case f.alarm == never && !s.fine() && !s.unalarmed:
+		f.wrong = "no alarm"
 	}
 	return f
 }
@@ -83,7 +93,7 @@ func story(answers []answer) string {
 // row is a scenario's line of the table, for all its runs.
 func row(s scenario, runs []finding) string {
 	var codes, by []string
-	var ours, seeds []float64
+	var ours, alarms, seeds []float64
 	var wrong, false0, false1 int
 	for _, f := range runs {
 		if !slices.Contains(codes, f.code) {
@@ -95,7 +105,7 @@ func row(s scenario, runs []finding) string {
 		if f.wrong != "" {
 			wrong++
 		}
-		ours, seeds = append(ours, f.ours), append(seeds, f.seeds)
+		ours, alarms, seeds = append(ours, f.ours), append(alarms, f.alarm), append(seeds, f.seeds)
 		false0, false1 = false0+f.falseOurs, false1+f.falseSeeds
 	}
 	right := "right"
@@ -107,7 +117,7 @@ func row(s scenario, runs []finding) string {
 	case len(runs) > 1:
 		right = fmt.Sprintf("right in %d of %d", len(runs), len(runs))
 	}
-	first, old := "–", "–"
+	first, alarm, old := "–", "–", "–"
 	if s.begins() && s.truth != "healthy" {
 		first = seconds(ours)
 		if len(by) > 0 {
@@ -115,10 +125,10 @@ func row(s scenario, runs []finding) string {
 		}
 	}
 	if s.begins() && !s.fine() {
-		old = seconds(seeds)
+		alarm, old = seconds(alarms), seconds(seeds)
 	}
-	return fmt.Sprintf("| %s | `%s` | `%s` | %s | %s | %s | %d | %d |",
-		s.name, s.truth, strings.Join(codes, "`, `"), right, first, old, false0, false1)
+	return fmt.Sprintf("| %s | `%s` | `%s` | %s | %s | %s | %s | %d | %d |",
+		s.name, s.truth, strings.Join(codes, "`, `"), right, first, alarm, old, false0, false1)
 }
 
 // seconds gives the fastest and slowest.

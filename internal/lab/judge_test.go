@@ -27,6 +27,7 @@ func TestJudge(t *testing.T) {
 	calm := scenario{name: "healthy", truth: "healthy", drill: "healthy --clients 1"}
 	burst := scenario{name: "burst", truth: "healthy", drill: "burst --clients 1"}
 	logoff := scenario{name: "logoff", truth: "mass_logoff", drill: "logoff --clients 1"}
+	cut := scenario{name: "network", truth: "network", strike: "cut", unalarmed: true}
 	for _, c := range []struct {
 		name    string
 		of      scenario
@@ -34,36 +35,38 @@ func TestJudge(t *testing.T) {
 		want    string // row without the scenario's name and truth
 	}{
 		{"at once", hang, "OK:healthy !CRITICAL:hung CRITICAL:hung:seed",
-			"`hung` | right | 0.5 CRITICAL | 1.5 | 0 | 0"},
+			"`hung` | right | 0.5 CRITICAL | 0.5 | 1.5 | 0 | 0"},
 		{"late", hang, "OK:healthy !OK:healthy OK:unclear:seed WARNING:hung",
-			"`hung` | right | 2.5 diagnosis | 1.5 | 0 | 0"},
+			"`hung` | **wrong** | 2.5 diagnosis | 2.5 | 1.5 | 0 | 0"},
 		{"alarm before the diagnosis", hang, "OK:healthy !CRITICAL:unclear CRITICAL:hung",
-			"`hung` | right | 0.5 CRITICAL | never | 0 | 0"},
+			"`hung` | right | 0.5 CRITICAL | 0.5 | never | 0 | 0"},
 		{"never", hang, "OK:healthy !OK:healthy OK:healthy",
-			"`healthy` | **wrong** | never | never | 0 | 0"},
+			"`healthy` | **wrong** | never | never | never | 0 | 0"},
 		{"another before", hang, "OK:healthy !OK:network CRITICAL:hung",
-			"`hung` | **wrong** | 1.5 CRITICAL | never | 0 | 0"},
+			"`hung` | **wrong** | 1.5 CRITICAL | 1.5 | never | 0 | 0"},
 		{"another after", hang, "OK:healthy !OK:hung OK:network OK:hung",
-			"`hung` | **wrong** | 0.5 diagnosis | never | 0 | 0"},
+			"`hung` | **wrong** | 0.5 diagnosis | never | never | 0 | 0"},
 		{"forgotten", hang, "OK:healthy !OK:hung OK:unclear",
-			"`unclear` | **wrong** | 0.5 diagnosis | never | 0 | 0"},
+			"`unclear` | **wrong** | 0.5 diagnosis | never | never | 0 | 0"},
 		{"too soon", hang, "OK:hung !OK:hung",
-			"`hung` | **wrong** | 0.5 diagnosis | never | 0 | 0"},
+			"`hung` | **wrong** | 0.5 diagnosis | never | never | 0 | 0"},
 		{"false alarms before", hang, "UNKNOWN:healthy OK:healthy:seed !CRITICAL:hung:seed",
-			"`hung` | right | 0.5 CRITICAL | 0.5 | 1 | 1"},
+			"`hung` | right | 0.5 CRITICAL | 0.5 | 0.5 | 1 | 1"},
 		{"healthy", calm, "OK:healthy OK:healthy",
-			"`healthy` | right | – | – | 0 | 0"},
+			"`healthy` | right | – | – | – | 0 | 0"},
 		{"false alarms", calm, "OK:healthy WARNING:healthy:seed CRITICAL:unclear:seed OK:healthy",
-			"`healthy` | right | – | – | 2 | 2"},
+			"`healthy` | right | – | – | – | 2 | 2"},
 		{"named", calm, "OK:healthy OK:hung OK:healthy",
-			"`healthy` | **wrong** | – | – | 0 | 0"},
+			"`healthy` | **wrong** | – | – | – | 0 | 0"},
 		{"healthy all along", burst, "OK:healthy !OK:healthy CRITICAL:healthy:seed OK:healthy",
-			"`healthy` | right | – | – | 1 | 1"},
+			"`healthy` | right | – | – | – | 1 | 1"},
 		{"harmless", logoff, "OK:healthy !OK:unclear:seed OK:mass_logoff:seed",
-			"`mass_logoff` | right | 1.5 diagnosis | – | 0 | 2"},
+			"`mass_logoff` | right | 1.5 diagnosis | – | – | 0 | 2"},
 		{"alarm about nothing", logoff, "OK:healthy !CRITICAL:unclear OK:mass_logoff",
-			"`mass_logoff` | right | 1.5 diagnosis | – | 1 | 0"},
-		{"nothing", hang, "", "`` | **wrong** | never | never | 0 | 0"},
+			"`mass_logoff` | right | 1.5 diagnosis | – | – | 1 | 0"},
+		{"nothing", hang, "", "`` | **wrong** | never | never | never | 0 | 0"},
+		{"no threshold for it", cut, "OK:healthy !OK:network OK:network",
+			"`network` | right | 0.5 diagnosis | never | never | 0 | 0"},
 	} {
 		got := row(c.of, []finding{judge(c.of, said(c.answers))})
 		if want := "| " + c.of.name + " | `" + c.of.truth + "` | " + c.want + " |"; got != want {
@@ -79,7 +82,7 @@ func TestRuns(t *testing.T) {
 		judge(hang, said("OK:healthy !OK:hung OK:healthy:seed OK:network")),
 		judge(hang, said("OK:healthy !OK:unclear OK:hung:seed OK:hung")),
 	})
-	want := "| hang | `hung` | `hung`, `network` | **wrong** in 1 of 3 | 0.5 to 1.5 CRITICAL or diagnosis | 1.5 to never | 0 | 0 |"
+	want := "| hang | `hung` | `hung`, `network` | **wrong** in 2 of 3 | 0.5 to 1.5 CRITICAL or diagnosis | 1.5 to never | 1.5 to never | 0 | 0 |"
 	if got != want {
 		t.Errorf("\n got %s\nwant %s", got, want)
 	}
