@@ -191,7 +191,8 @@ type Result struct {
 	Blind tcp.StateSet
 	// States counts the sockets per state; those in Blind are unknown, not 0.
 	States [tcp.NumStates]int
-	// Clients is sorted by abnormal sockets, most first, then by address. It is empty
+	// Clients is sorted by abnormal sockets, most first, then by those with a zero window,
+	// those that retransmit, and by address. It is empty
 	// if the source does not tell all their addresses.
 	Clients []Client
 	// Listeners is sorted by address and port.
@@ -247,7 +248,7 @@ func (t *Tally) Result(tells tcp.Facts, blind tcp.StateSet) Result {
 		}
 	}
 	slices.SortFunc(r.Clients, func(a, b Client) int {
-		return cmp.Or(cmp.Compare(b.Abnormal, a.Abnormal), a.Addr.Compare(b.Addr))
+		return cmp.Or(cmp.Compare(b.Abnormal, a.Abnormal), cmp.Compare(b.Probing, a.Probing), cmp.Compare(b.Retransmitting, a.Retransmitting), a.Addr.Compare(b.Addr))
 	})
 	slices.SortStableFunc(r.Listeners, func(a, b Listener) int { return a.Local.Compare(b.Local) })
 

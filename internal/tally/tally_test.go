@@ -205,7 +205,9 @@ func TestOverflows(t *testing.T) {
 }
 
 func TestOrder(t *testing.T) {
-	r := tallied(rules,
+	shut, lost := session(tcp.Established, "10.0.0.9"), session(tcp.Established, "10.0.0.8")
+	shut.Probing, lost.Retransmits = true, 2
+	r := tallied(rules, lost, shut,
 		session(tcp.TimeWait, "10.1.2.10"), session(tcp.TimeWait, "10.1.2.9"), session(tcp.Established, "10.0.0.1"),
 		session(tcp.TimeWait, "2001:db8::1"), session(tcp.CloseWait, "10.1.2.11"), session(tcp.TimeWait, "10.1.2.11"),
 		listener("[::]:41213", 0, 1), listener("10.1.0.7:41214", 0, 1), listener("10.1.0.7:41213", 0, 1))
@@ -216,7 +218,7 @@ func TestOrder(t *testing.T) {
 	for _, l := range r.Listeners {
 		got = append(got, l.Local.String())
 	}
-	want := "10.1.2.11 10.1.2.9 10.1.2.10 2001:db8::1 10.0.0.1 10.1.0.7:41213 10.1.0.7:41214 [::]:41213"
+	want := "10.1.2.11 10.1.2.9 10.1.2.10 2001:db8::1 10.0.0.9 10.0.0.8 10.0.0.1 10.1.0.7:41213 10.1.0.7:41214 [::]:41213"
 	if strings.Join(got, " ") != want {
 		t.Errorf("order is %v, want %s", got, want)
 	}
