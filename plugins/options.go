@@ -43,7 +43,7 @@ type options struct {
 	Session      []string `long:"session" value-name:"SPEC" default-mask:"always in session" description:"trading session, such as Mon-Fri 20:30-02:45, or cn-futures; OK outside of all; repeatable"`
 	SessionTZ    string   `long:"session-tz" value-name:"ZONE" default:"Asia/Shanghai" description:"time zone of the sessions"`
 	Holidays     string   `long:"holidays" value-name:"FILE" unquote:"false" default-mask:"none" description:"dates without trading: 2026-10-01 or 2026-10-01..2026-10-07 a line"`
-	Format       string   `short:"f" long:"format" value-name:"FORMAT" default:"nagios" description:"nagios, hostmonitor, json or value"`
+	Format       string   `short:"f" long:"format" value-name:"FORMAT" default:"nagios" description:"nagios, hostmonitor, json, value or prometheus"`
 	Metric       string   `long:"metric" value-name:"METRIC" default:"abnormal" description:"what -f value prints"`
 	Reply        string   `long:"reply" value-name:"text|number" default:"text" description:"-f hostmonitor: free text, or a bare number that HostMonitor can chart"`
 	Timeout      string   `short:"t" long:"timeout" value-name:"TIME" default:"5" description:"seconds, or a duration such as 500ms, after which the answer is UNKNOWN"`

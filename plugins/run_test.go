@@ -100,7 +100,7 @@ func TestWrongUsage(t *testing.T) {
 		"--top x":                "--top: 'x' is not a number from 0 to 65535",
 		"--top=-1":               "--top: '-1' is not a number from 0 to 65535",
 		"-s ss":                  "-s: 'ss' is not a source; use one of auto, sockdiag, procnet, gopsutil, netstat:FILE, ss:FILE, snapshot:FILE",
-		"-f xml":                 "-f: 'xml' is not a format; use one of nagios, hostmonitor, json, value",
+		"-f xml":                 "-f: 'xml' is not a format; use one of nagios, hostmonitor, json, value, prometheus",
 		"--metric listen":        "--metric: 'listen' is not a metric; use one of those in --help",
 		"--reply words":          "--reply: 'words' is not a reply; use text or number",
 		"-t 0":                   "-t: '0' is not a time above 0; use seconds such as 5, or a duration such as 500ms",
@@ -131,7 +131,7 @@ func TestWrongUsage(t *testing.T) {
 		if code != 3 || !strings.HasPrefix(got, "MDFRONT UNKNOWN: "+want) || strings.Count(got, "\n") != 1 || strings.Contains(got, "|") {
 			t.Errorf("%s: exit %d\n%swant\nMDFRONT UNKNOWN: %s", args, code, got, want)
 		}
-		for format, prefix := range map[string]string{"hostmonitor": "ScriptRes:Unknown:", "json": `{"name":`, "value": "UNKNOWN: "} {
+		for format, prefix := range map[string]string{"hostmonitor": "ScriptRes:Unknown:", "json": `{"name":`, "value": "UNKNOWN: ", "prometheus": "# "} {
 			if args == "-p" || args == "-f xml" || args == "-- -w" {
 				continue // these swallow or hide the format
 			}

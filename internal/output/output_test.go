@@ -123,7 +123,7 @@ func TestGoldens(t *testing.T) {
 			name  string
 			style Style
 		}{
-			{"nagios", Style{Verbose: 1, Top: 2}}, {"hostmonitor", Style{}}, {"json", Style{Top: 2}}, {"value", Style{Metric: tally.Abnormal}},
+			{"nagios", Style{Verbose: 1, Top: 2}}, {"hostmonitor", Style{}}, {"json", Style{Top: 2}}, {"value", Style{Metric: tally.Abnormal}}, {"prometheus", Style{}},
 		} {
 			f, err := ByName(format.name)
 			if err != nil {

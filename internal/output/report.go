@@ -73,7 +73,7 @@ type Format struct {
 }
 
 // Names are the formats that ByName knows, for help and errors.
-const Names = "nagios, hostmonitor, json, value"
+const Names = "nagios, hostmonitor, json, value, prometheus"
 
 // ByName finds a format.
 func ByName(name string) (Format, error) {
@@ -86,6 +86,8 @@ func ByName(name string) (Format, error) {
 		return Format{Render: JSON}, nil
 	case "value":
 		return Format{Render: Value}, nil
+	case "prometheus":
+		return Format{Render: Prometheus}, nil
 	}
 	return Format{}, fmt.Errorf("'%s' is not a format; use one of %s", name, Names)
 }

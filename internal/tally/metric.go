@@ -51,37 +51,37 @@ const (
 	OneLook = ListenDrops
 )
 
-var metrics = [NumMetrics]struct{ name, unit string }{
-	Abnormal:        {"abnormal", ""},
-	Established:     {"established", ""},
-	SynSent:         {"syn_sent", ""},
-	SynRecv:         {"syn_recv", ""},
-	FinWait1:        {"fin_wait1", ""},
-	FinWait2:        {"fin_wait2", ""},
-	TimeWait:        {"time_wait", ""},
-	Close:           {"close", ""},
-	CloseWait:       {"close_wait", ""},
-	LastAck:         {"last_ack", ""},
-	Closing:         {"closing", ""},
-	Clients:         {"clients", ""},
-	AbnormalClients: {"abnormal_clients", ""},
-	TopClient:       {"top_client", ""},
-	TopClientPct:    {"top_client_pct", "%"},
-	Listeners:       {"listeners", ""},
-	AcceptQueue:     {"accept_queue", ""},
-	AcceptQueuePct:  {"accept_queue_pct", "%"},
-	Unaccepted:      {"unaccepted", ""},
-	Unread:          {"unread", ""},
-	UnreadBytes:     {"unread_bytes", "B"},
-	Unsent:          {"unsent", ""},
-	UnsentBytes:     {"unsent_bytes", "B"},
-	Retransmitting:  {"retransmitting", ""},
-	Stalled:         {"stalled", ""},
-	StalledPct:      {"stalled_pct", "%"},
-	FeedAge:         {"feed_age", "s"},
-	ListenDrops:     {"listen_drops", ""},
-	Reconnects:      {"reconnects", ""},
-	UnreadStuck:     {"unread_stuck", ""},
+var metrics = [NumMetrics]struct{ name, unit, help string }{
+	Abnormal:        {"abnormal", "", "Sockets whose state is not normal."},
+	Established:     {"established", "", "Sockets in state ESTABLISHED."},
+	SynSent:         {"syn_sent", "", "Sockets in state SYN_SENT."},
+	SynRecv:         {"syn_recv", "", "Sockets in state SYN_RECV."},
+	FinWait1:        {"fin_wait1", "", "Sockets in state FIN_WAIT1."},
+	FinWait2:        {"fin_wait2", "", "Sockets in state FIN_WAIT2."},
+	TimeWait:        {"time_wait", "", "Sockets in state TIME_WAIT."},
+	Close:           {"close", "", "Sockets in state CLOSE."},
+	CloseWait:       {"close_wait", "", "Sockets in state CLOSE_WAIT."},
+	LastAck:         {"last_ack", "", "Sockets in state LAST_ACK."},
+	Closing:         {"closing", "", "Sockets in state CLOSING."},
+	Clients:         {"clients", "", "Clients with any session."},
+	AbnormalClients: {"abnormal_clients", "", "Clients with an abnormal socket."},
+	TopClient:       {"top_client", "", "Most abnormal sockets of one client."},
+	TopClientPct:    {"top_client_pct", "%", "Share of all abnormal sockets that one client has, in percent."},
+	Listeners:       {"listeners", "", "Listening sockets."},
+	AcceptQueue:     {"accept_queue", "", "Connections in the longest accept queue."},
+	AcceptQueuePct:  {"accept_queue_pct", "%", "How full the fullest accept queue is, in percent of its backlog."},
+	Unaccepted:      {"unaccepted", "", "ESTABLISHED sockets that no process owns yet."},
+	Unread:          {"unread", "", "ESTABLISHED sockets with bytes that the front has not read."},
+	UnreadBytes:     {"unread_bytes", "B", "Bytes that the front has not read, of ESTABLISHED sockets."},
+	Unsent:          {"unsent", "", "ESTABLISHED sockets with bytes that the client has not acknowledged."},
+	UnsentBytes:     {"unsent_bytes", "B", "Bytes that clients have not acknowledged, of ESTABLISHED sockets."},
+	Retransmitting:  {"retransmitting", "", "Sockets that send a segment again."},
+	Stalled:         {"stalled", "", "ESTABLISHED clients that were sent nothing for a while."},
+	StalledPct:      {"stalled_pct", "%", "Share of the ESTABLISHED clients that were sent nothing for a while, in percent."},
+	FeedAge:         {"feed_age", "s", "Seconds since data was sent to any ESTABLISHED client."},
+	ListenDrops:     {"listen_drops", "", "Connections that a listener drops per second."},
+	Reconnects:      {"reconnects", "", "Remote addresses and ports that were not there before."},
+	UnreadStuck:     {"unread_stuck", "", "ESTABLISHED sockets whose unread bytes did not become fewer."},
 }
 
 // String is the metric's name in options, perfdata and JSON.
@@ -89,6 +89,9 @@ func (m Metric) String() string { return metrics[m].name }
 
 // Unit is the perfdata unit of measurement: "", "%", "B" or "s".
 func (m Metric) Unit() string { return metrics[m].unit }
+
+// Help is what the metric means, a sentence.
+func (m Metric) Help() string { return metrics[m].help }
 
 // ParseMetric finds a metric by its name.
 func ParseMetric(name string) (Metric, error) {
