@@ -211,27 +211,31 @@ func (p Profile) see(ctx context.Context, s settings) (look, error) {
 	}
 	var earlier *tally.Earlier
 	var owner *source.Owner
-	var interval time.Duration
+	start := time.Now()
 	if s.sample > 0 {
-		start := time.Now()
-		if _, err := see(ctx, s.sources, s.query, func() source.Visit {
+		_, err := see(ctx, s.sources, s.query, func() source.Visit {
 			earlier = tally.NewEarlier()
 			return earlier.Add
-		}); err != nil {
+		})
+		if err != nil {
 			return look{}, err
 		}
 		if s.owner {
-			if owner, _ = source.FindOwner(ctx, earlier.Inodes()); owner != nil { // else the search below says why
-				owner.Measure(ctx)
-			}
+			owner, _ = briefly(ctx, func(ctx context.Context) (*source.Owner, error) {
+				owner, err := source.FindOwner(ctx, earlier.Inodes())
+				if err == nil {
+					owner.Measure(ctx)
+				}
+				return owner, err
+			}) // if there is none, the search below says why
 		}
 		select {
 		case <-time.After(s.sample - time.Since(start)):
 		case <-ctx.Done():
 			return look{}, ctx.Err()
 		}
-		interval = time.Since(start)
 	}
+	interval := time.Since(start)
 	var t *tally.Tally
 	var r *source.Recording
 	seen, err := see(ctx, s.sources, s.query, func() source.Visit {
@@ -258,31 +262,44 @@ func (p Profile) see(ctx context.Context, s settings) (look, error) {
 	l.diagnosis = verdict.Diagnose(result, s.query.Ports, p.Feed, nil)
 	// Who owns the listener takes a walk through all processes. Without being asked it is
 	// worth that only to know why a front hangs, or whether it does.
-	if !seen.Recorded && len(result.Listeners) > 0 && (s.owner || l.diagnosis.Code == verdict.Hung || l.diagnosis.Code == verdict.Unclear) {
-		if owner == nil {
-			if owner, err = findOwner(ctx, result.Listeners); err != nil {
-				l.ownerUnknown = err.Error()
-				return l, nil
-			}
-		}
-		facts := owner.Facts(ctx)
-		l.owner = &facts
-		l.diagnosis = verdict.Diagnose(result, s.query.Ports, p.Feed, &facts)
+	if seen.Recorded || len(result.Listeners) == 0 || !s.owner && l.diagnosis.Code != verdict.Hung && l.diagnosis.Code != verdict.Unclear {
+		return l, nil
 	}
+	if owner == nil {
+		var inodes []uint64
+		for _, listener := range result.Listeners {
+			inodes = append(inodes, listener.Inode)
+		}
+		owner, err = briefly(ctx, func(ctx context.Context) (*source.Owner, error) { return source.FindOwner(ctx, inodes) })
+		if err != nil {
+			l.ownerUnknown = err.Error()
+			return l, nil
+		}
+	}
+	facts, err := briefly(ctx, func(ctx context.Context) (tcp.Process, error) { return owner.Facts(ctx), nil })
+	if err != nil {
+		l.ownerUnknown = err.Error()
+		return l, nil
+	}
+	l.owner = &facts
+	l.diagnosis = verdict.Diagnose(result, s.query.Ports, p.Feed, &facts)
 	return l, nil
 }
 
-func findOwner(ctx context.Context, listeners []tally.Listener) (*source.Owner, error) {
-	var inodes []uint64
-	for _, l := range listeners {
-		if l.Inode > 0 {
-			inodes = append(inodes, l.Inode)
-		}
+// briefly does what is good to know and must not cost the answer: it takes a quarter of
+// the time that is left, and a second at most. The files of a process that hangs may hang.
+func briefly[T any](ctx context.Context, do func(context.Context) (T, error)) (T, error) {
+	limit := time.Second
+	if deadline, ok := ctx.Deadline(); ok {
+		limit = min(limit, time.Until(deadline)/4)
 	}
-	if len(inodes) == 0 {
-		return nil, errors.New("this source does not tell inodes")
+	ctx, cancel := context.WithTimeout(ctx, limit)
+	defer cancel()
+	v, err := await(ctx, func() (T, error) { return do(ctx) })
+	if errors.Is(err, context.DeadlineExceeded) {
+		err = fmt.Errorf("no answer within %s", limit.Round(time.Millisecond))
 	}
-	return source.FindOwner(ctx, inodes)
+	return v, err
 }
 
 // bug describes a panic, with the line that panicked: in the stack, the second

@@ -18,18 +18,22 @@ import (
 
 // Owner is the process that owns a listener.
 type Owner struct {
-	p *process.Process
-	// measured says that Percent has a first measurement to compare with.
-	measured bool
+	p        *process.Process
+	measured bool // Facts has something to compare with
 }
 
 // FindOwner finds the first process that has one of the sockets open, by their inodes.
 // Whose descriptors it may not read it cannot find: of other users' processes only
 // CAP_SYS_PTRACE can.
 func FindOwner(ctx context.Context, inodes []uint64) (*Owner, error) {
-	links := make([]string, len(inodes))
-	for i, inode := range inodes {
-		links[i] = fmt.Sprintf("socket:[%d]", inode)
+	var links []string
+	for _, inode := range inodes {
+		if inode > 0 {
+			links = append(links, fmt.Sprintf("socket:[%d]", inode))
+		}
+	}
+	if len(links) == 0 {
+		return nil, errors.New("this source does not tell inodes")
 	}
 	all, err := os.ReadDir("/proc")
 	if err != nil {
@@ -86,7 +90,7 @@ func fixedProc(ctx context.Context) context.Context {
 }
 
 // Measure notes the processor time used so far, so that Facts can tell how much was
-// used since.
+// used since. Else they tell the average since the start of the process.
 func (o *Owner) Measure(ctx context.Context) {
 	_, err := o.p.PercentWithContext(fixedProc(ctx), 0)
 	o.measured = err == nil
