@@ -65,6 +65,7 @@ type settings struct {
 
 	sample   time.Duration // 0 for one look
 	owner    bool          // asked for
+	hints    bool          // the format tells the diagnosis
 	clients  clientNames
 	calendar session.Calendar
 }
@@ -202,6 +203,7 @@ func (p Profile) settings(o options, w source.World) (settings, error) {
 	reject("-t", cause)
 	s.style.Verbose = len(o.Verbose)
 	s.owner = s.style.Verbose > 0 || o.Format == "json"
+	s.hints = o.Format != "value" && o.Format != "hostmonitor"
 	s.sample, cause = s.parseSample(o)
 	reject("--sample", cause)
 	if o.Clients != "" {

@@ -262,7 +262,7 @@ func (p Profile) see(ctx context.Context, s settings) (look, error) {
 	l.diagnosis = verdict.Diagnose(result, s.query.Ports, p.Feed, nil)
 	// Who owns the listener takes a walk through all processes. Without being asked it is
 	// worth that only to know why a front hangs, or whether it does.
-	if seen.Recorded || len(result.Listeners) == 0 || !s.owner && l.diagnosis.Code != verdict.Hung && l.diagnosis.Code != verdict.Unclear {
+	if seen.Recorded || len(result.Listeners) == 0 || !s.owner && !(s.hints && l.diagnosis.AskOwner) {
 		return l, nil
 	}
 	if owner == nil {

@@ -33,6 +33,8 @@ type Diagnosis struct {
 	// Text is the hint in a few words.
 	Text     string
 	Evidence []Evidence
+	// AskOwner says that it would help to know the listener's owner.
+	AskOwner bool
 	// Client is whom the text is about, if it is one client and the text does not say.
 	Client netip.Addr
 }
@@ -69,7 +71,9 @@ func Diagnose(r tally.Result, ports tcp.Ports, feed bool, owner *tcp.Process) Di
 	case e.unreadEnds() && !e.serving():
 		ends := []Evidence{e.of(tally.CloseWait, "clients that closed"), {"unread ends", fmt.Sprint(r.UnreadEnds.N), "of them the front has not even read that"}}
 		if r.Served.N > 0 && r.Served.SentAgo < patient && (owner == nil || owner.State != "stop") {
-			return e.say(Unclear, "", ends...) // too soon to tell a front that stopped from one that forgets
+			d := e.say(Unclear, "", ends...) // too soon to tell a front that stopped from one that forgets
+			d.AskOwner = owner == nil
+			return d
 		}
 		return e.hung("the front does not read", owner, ends...)
 	case e.atLeast(tally.SynRecv, few) && e.share(tally.SynRecv) >= half:
@@ -165,9 +169,10 @@ func (e exhibit) notReading() bool {
 	return e.atLeast(m, 3) && percent(e.v[m].N, e.v[tally.Established].N) >= half
 }
 
-// unreadEnds: clients that closed, and the front has not read that they did.
+// unreadEnds: most of those that the front is to read from have closed, and it has not
+// read that.
 func (e exhibit) unreadEnds() bool {
-	return e.UnreadEnds.N >= few && percent(float64(e.UnreadEnds.N), e.v[tally.CloseWait].N) >= half
+	return e.UnreadEnds.N >= few && percent(float64(e.UnreadEnds.N), e.v[tally.CloseWait].N+e.v[tally.Established].N) >= half
 }
 
 // serving: somebody with an owner was sent data just now, and the ends are unread for
@@ -181,6 +186,7 @@ func (e exhibit) serving() bool {
 func (e exhibit) hung(text string, p *tcp.Process, evidence ...Evidence) Diagnosis {
 	d := e.say(Hung, text, evidence...)
 	if p == nil {
+		d.AskOwner = true
 		return d
 	}
 	name := fmt.Sprintf("process %d (%s)", p.PID, p.Name)
