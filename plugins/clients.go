@@ -29,17 +29,17 @@ func readFile[T any](name string, read func(io.Reader, string) (T, error)) (v T,
 // clientNames are names for address prefixes.
 type clientNames map[netip.Prefix]string
 
-// parseClients reads a file of "PREFIX NAME" lines, called name in errors; '#' starts a
-// comment.
+// parseClients reads a file of "PREFIX NAME" lines, called name in errors; a line that
+// starts with '#' is a comment.
 func parseClients(r io.Reader, name string) (clientNames, error) {
 	names := clientNames{}
 	lines, n := bufio.NewScanner(r), 1
 	for ; lines.Scan(); n++ {
-		text, _, _ := strings.Cut(strings.TrimPrefix(lines.Text(), "\ufeff"), "#")
+		text := strings.TrimPrefix(lines.Text(), "\ufeff")
 		word, client, _ := strings.Cut(strings.TrimSpace(strings.ReplaceAll(text, "\t", " ")), " ")
 		client = strings.TrimSpace(client)
 		wrong := func(cause error) error { return fmt.Errorf("%s:%d: %w: '%s'", name, n, cause, strings.TrimSpace(text)) }
-		if word == "" {
+		if word == "" || word[0] == '#' {
 			continue
 		}
 		prefix, err := parsePrefix(word)

@@ -58,8 +58,8 @@ func (p Profile) Man() string {
 
 	var b strings.Builder
 	fmt.Fprintf(&b, ".TH %s 1 \"\" frontsockets\n%s", strings.ToUpper(p.Program), options)
-	fmt.Fprintf(&b, ".SH METRICS\n%s\n.PP\n%s\n", roff(metricNames(0, tally.NumMetrics)), roff(ranges))
-	fmt.Fprintf(&b, "The last three take \\-\\-sample.\n.SH POLICIES\n.TP\nseed\n%s\n.TP\nstrict\n%s\n", roff(p.policies()["seed"].String()), roff(p.Strict.String()))
+	fmt.Fprintf(&b, ".SH METRICS\n%s\n.PP\n%s\n", roff(metricNames(0, tally.OneLook))+"\n.PP\nWith \\-\\-sample also "+roff(metricNames(tally.OneLook, tally.NumMetrics))+".", roff(ranges))
+	fmt.Fprintf(&b, ".SH POLICIES\n.TP\nseed\n%s\n.TP\nstrict\n%s\n", roff(p.policies()["seed"].String()), roff(p.Strict.String()))
 	fmt.Fprintf(&b, ".SH EXIT STATUS\n%s\n.SH EXAMPLES\n", roff(exitCodes))
 	for _, e := range p.examples() {
 		fmt.Fprintf(&b, ".TP\n.B %s\n%s\n", roff(fmt.Sprintf(e.line, p.Program)), roff(e.does))

@@ -222,11 +222,12 @@ func (p Profile) addPolicy(name string, to *verdict.Policy) error {
 	if !known {
 		return fmt.Errorf("'%s' is not a policy; use seed or strict", name)
 	}
-	to.Lenient = map[tally.Metric]bool{}
+	to.Lenient = map[verdict.Status]map[tally.Metric]bool{verdict.Warning: {}, verdict.Critical: {}}
 	for _, level := range []struct {
-		words []string
-		own   verdict.Thresholds
-	}{{ready.warning, to.Warning}, {ready.critical, to.Critical}} {
+		status verdict.Status
+		words  []string
+		own    verdict.Thresholds
+	}{{verdict.Warning, ready.warning, to.Warning}, {verdict.Critical, ready.critical, to.Critical}} {
 		ranges, err := parseThresholds(level.words)
 		if err != nil {
 			return err
@@ -234,7 +235,7 @@ func (p Profile) addPolicy(name string, to *verdict.Policy) error {
 		for m, limit := range ranges {
 			if _, set := level.own[m]; !set {
 				level.own[m] = limit
-				to.Lenient[m] = true
+				to.Lenient[level.status][m] = true
 			}
 		}
 	}

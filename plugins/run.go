@@ -1,6 +1,7 @@
 package plugins
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -8,6 +9,7 @@ import (
 	"os"
 	"os/signal"
 	"runtime/debug"
+	"slices"
 	"strings"
 	"syscall"
 	"time"
@@ -116,13 +118,13 @@ func (p Profile) respond(args []string, stdin io.Reader, now time.Time) (out []b
 	if err != nil {
 		report.Usage, report.Failure = true, err.Error()
 	} else {
-		p.check(s, &report)
+		p.check(s, &report, now)
 	}
 	return s.format.Render(report, s.style), s.format.ExitCode(report)
 }
 
 // check looks, judges and saves, within the time limit.
-func (p Profile) check(s settings, report *output.Report) {
+func (p Profile) check(s settings, report *output.Report, now time.Time) {
 	ctx, cancel := context.WithTimeout(context.Background(), s.timeout)
 	defer cancel()
 	l, err := await(ctx, func() (look, error) { return p.see(ctx, s) })
@@ -137,13 +139,17 @@ func (p Profile) check(s settings, report *output.Report) {
 	report.Recorded, report.Host, report.Time = l.seen.Recorded, l.seen.Host, l.seen.Time
 	report.Result, report.Verdict = &l.result, l.verdict
 	report.Diagnosis, report.Owner, report.OwnerUnknown = l.diagnosis, l.owner, l.ownerUnknown
-	if open, next := s.calendar.At(report.Time); !open {
+	// A recording is judged if anybody traded then, and if anybody trades now: one that a
+	// collector left behind at the weekend does not close the week.
+	open, next := s.calendar.At(now)
+	if then, _ := s.calendar.At(report.Time); !open && !then {
+		if next.IsZero() {
+			report.Result, report.Failure = nil, "no session opens in the next 40 days, so --session or --holidays are wrong"
+			return
+		}
 		report.Verdict = report.Verdict.OutOfSession()
 		report.Diagnosis = verdict.Diagnosis{Code: verdict.Healthy, Text: "outside of all sessions"}
-		report.Outside = "outside of all sessions"
-		if !next.IsZero() {
-			report.Outside += ", the next opens " + next.Format("Mon 2006-01-02 15:04 MST")
-		}
+		report.Outside = "outside of all sessions, the next opens " + next.Format("Mon 2006-01-02 15:04 MST")
 	}
 	if s.save == "" {
 		return
@@ -259,17 +265,16 @@ func (p Profile) see(ctx context.Context, s settings) (look, error) {
 	result := t.Result(seen.Tells, seen.Blind)
 	l := look{seen: seen, passed: seen.Why(), result: result, recording: r}
 	l.verdict = verdict.Judge(s.policy, s.query.Ports, result)
-	l.diagnosis = verdict.Diagnose(result, s.query.Ports, p.Feed, nil)
+	l.diagnosis = verdict.Diagnose(result, s.query.Ports, p.Feed, nil).Of(l.verdict)
 	// Who owns the listener takes a walk through all processes. Without being asked it is
 	// worth that only to know why a front hangs, or whether it does.
 	if seen.Recorded || len(result.Listeners) == 0 || !s.owner && !(s.hints && l.diagnosis.AskOwner) {
 		return l, nil
 	}
 	if owner == nil {
-		var inodes []uint64
-		for _, listener := range result.Listeners {
-			inodes = append(inodes, listener.Inode)
-		}
+		// Of several listeners it is the one with the longest queue that is in trouble.
+		longest := slices.MaxFunc(result.Listeners, func(a, b tally.Listener) int { return cmp.Compare(a.Queue, b.Queue) })
+		inodes := []uint64{longest.Inode}
 		owner, err = briefly(ctx, func(ctx context.Context) (*source.Owner, error) { return source.FindOwner(ctx, inodes) })
 		if err != nil {
 			l.ownerUnknown = err.Error()
@@ -282,7 +287,7 @@ func (p Profile) see(ctx context.Context, s settings) (look, error) {
 		return l, nil
 	}
 	l.owner = &facts
-	l.diagnosis = verdict.Diagnose(result, s.query.Ports, p.Feed, &facts)
+	l.diagnosis = verdict.Diagnose(result, s.query.Ports, p.Feed, &facts).Of(l.verdict)
 	return l, nil
 }
 

@@ -57,7 +57,7 @@ func judge(s scenario, answers []answer) finding {
 				f.by = a.Status
 			}
 		}
-		if began && f.alarm == never && a.Status != "OK" {
+		if began && f.alarm == never && (a.Status == "WARNING" || a.Status == "CRITICAL") {
 			f.alarm = max(0, a.Asked)
 		}
 		if s.begins() && !s.fine() && a.Seed && a.Asked >= 0 && f.seeds == never {

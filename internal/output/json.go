@@ -25,13 +25,14 @@ func JSON(r Report, style Style) []byte {
 		Clients    []jsonClient      `json:"clients"`
 		Listeners  []jsonListener    `json:"listeners"`
 		Process    *jsonProcess      `json:"process"`
+		NoProcess  string            `json:"process_unknown"`
 		Source     string            `json:"source"`
 		Host       string            `json:"host"`
 		Time       string            `json:"time"`
 	}{
 		Name: r.Name, Ports: r.Ports.String(), Status: statusWord(r.Status()),
 		ExitCode: int(r.Status()), Reason: line(r.Reason()+r.hint()+r.remark(), maxOutput),
-		Clients: []jsonClient{}, Listeners: []jsonListener{},
+		Clients: []jsonClient{}, Listeners: []jsonListener{}, NoProcess: r.OwnerUnknown,
 		Source: r.source(), Host: r.Host, Time: r.Time.Format(time.RFC3339),
 	}
 	values := r.values()

@@ -34,6 +34,8 @@ func Nagios(r Report, style Style) []byte {
 	if hint := r.hint(); hint != "" {
 		tail = " " + line(hint, maxHint) + tail
 	}
+	const head = 90 // at least, for the status and the reason
+	tail = cut(tail, maxText-head)
 	b.WriteString(line(r.Service+" "+statusWord(r.Status())+": "+r.Reason(), maxText-utf8.RuneCountInString(tail)) + tail)
 	if !r.Usage {
 		b.WriteString(" |")

@@ -262,7 +262,7 @@ func plural(v tally.Value, noun string) string {
 // line makes text fit for one line of any monitoring system: no '|', which would
 // start perfdata, no control characters, at most limit characters.
 func line(text string, limit int) string {
-	runes := []rune(strings.Map(func(r rune) rune {
+	return strings.TrimSpace(cut(strings.Map(func(r rune) rune {
 		switch {
 		case r == '|':
 			return '/'
@@ -270,9 +270,14 @@ func line(text string, limit int) string {
 			return ' '
 		}
 		return r
-	}, text))
+	}, text), limit))
+}
+
+// cut makes text at most limit characters long, the last three dots if it has to.
+func cut(text string, limit int) string {
+	runes := []rune(text)
 	if len(runes) > limit {
 		runes = append(runes[:limit-3], '.', '.', '.')
 	}
-	return strings.TrimSpace(string(runes))
+	return string(runes)
 }

@@ -65,8 +65,12 @@ func parseSpan(text string) (s span, err error) {
 	if s.last, err = parseDate(last); err != nil {
 		return s, err
 	}
-	if s.first.After(s.last) {
+	const longest = 31 // days: no market is closed for more, so it is a slip of the pen
+	switch days := s.last.Sub(s.first).Hours() / 24; {
+	case days < 0:
 		return s, errors.New("it ends before it starts")
+	case days >= longest:
+		return s, fmt.Errorf("it is over %d days long", longest)
 	}
 	return s, nil
 }

@@ -49,8 +49,9 @@ type snapshotRow struct {
 	Backlog      *uint32         `json:"backlog,omitempty"`
 	Inode        *uint64         `json:"inode,omitempty"`
 	Retransmits  *uint8          `json:"retransmits,omitempty"`
-	Probing      bool            `json:"probing,omitempty"`        // known with retransmits
-	LastDataSent *uint32         `json:"last_data_sent,omitempty"` // ms
+	Probing      bool            `json:"probing,omitempty"`            // known with retransmits
+	LastDataSent *uint32         `json:"last_data_sent,omitempty"`     // ms
+	LastDataRecv *uint32         `json:"last_data_received,omitempty"` // ms, known with last_data_sent
 	Drops        *uint32         `json:"drops,omitempty"`
 	MPTCP        bool            `json:"mptcp,omitempty"`
 }
@@ -82,6 +83,7 @@ func (r *Recording) Add(s *tcp.Socket) {
 	row.Inode = fact(s, tcp.KnowsInode, s.Inode)
 	row.Retransmits = fact(s, tcp.KnowsRetransmits, s.Retransmits)
 	row.LastDataSent = fact(s, tcp.KnowsLastDataSent, uint32(s.LastDataSent.Milliseconds()))
+	row.LastDataRecv = fact(s, tcp.KnowsLastDataSent, uint32(s.LastDataReceived.Milliseconds()))
 	row.Drops = fact(s, tcp.KnowsDrops, s.Drops)
 	r.rows.Write(jsonLine(row))
 	r.n++
@@ -284,6 +286,9 @@ func parseSnapshotRow(line []byte) (s tcp.Socket, err error) {
 	var ms uint32
 	known(&s, tcp.KnowsLastDataSent, row.LastDataSent, &ms)
 	s.LastDataSent = time.Duration(ms) * time.Millisecond
+	if row.LastDataRecv != nil {
+		s.LastDataReceived = time.Duration(*row.LastDataRecv) * time.Millisecond
+	}
 	return s, nil
 }
 

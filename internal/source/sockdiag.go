@@ -41,6 +41,7 @@ const (
 	extInfo        = 1 << (attrInfo - 1)
 	extSKMemInfo   = 1 << (attrSKMemInfo - 1)
 	lastDataSentAt = 44 // tcp_info.tcpi_last_data_sent, ms
+	lastDataRecvAt = 52 // tcp_info.tcpi_last_data_recv, ms
 	dropsAt        = 32 // SK_MEMINFO_DROPS
 	nestedFlag     = 0x8000
 	timerRetrans   = 1
@@ -311,6 +312,9 @@ func (d *diagRows) attributes(b []byte) error {
 		switch kind := d.order.Uint16(b[2:]); {
 		case kind == attrInfo && len(value) >= lastDataSentAt+4:
 			d.row.LastDataSent = time.Duration(d.order.Uint32(value[lastDataSentAt:])) * time.Millisecond
+			if len(value) >= lastDataRecvAt+4 { // no kernel has the one without the other
+				d.row.LastDataReceived = time.Duration(d.order.Uint32(value[lastDataRecvAt:])) * time.Millisecond
+			}
 			d.row.Known |= tcp.KnowsLastDataSent
 		case kind == attrSKMemInfo && len(value) >= dropsAt+4:
 			d.row.Drops = d.order.Uint32(value[dropsAt:])

@@ -123,15 +123,18 @@ func (r *ss) details(w *words) error {
 			}
 		case "cwnd":
 			s.Known |= tcp.KnowsLastDataSent
-		case "lastrcv", "lastack":
-			r.ages = true
-		case "lastsnd":
+		case "lastack", "lastsnd", "lastrcv":
 			r.ages = true
 			ms, ok := number(value)
 			if !ok || ms > math.MaxUint32 {
 				return fmt.Errorf("'%s' is not a number of milliseconds", word)
 			}
-			s.LastDataSent = time.Duration(ms) * time.Millisecond
+			switch age := time.Duration(ms) * time.Millisecond; name[len("last")] {
+			case 's':
+				s.LastDataSent = age
+			case 'r':
+				s.LastDataReceived = age
+			}
 			s.Known |= tcp.KnowsLastDataSent
 		case "skmem":
 			_, after, _ := bytes.Cut(value, []byte(",d"))

@@ -10,8 +10,9 @@ import (
 
 // Earlier is the first of two looks: what the second is compared with.
 type Earlier struct {
-	unread map[netip.AddrPort]uint32 // of every client's end; 0 if it is not ESTABLISHED
+	unread map[[2]netip.AddrPort]uint32 // of every session; 0 if it is not ESTABLISHED
 	drops  map[listenerID]uint32
+	knows  tcp.Facts // of every listener
 }
 
 type listenerID struct {
@@ -21,7 +22,7 @@ type listenerID struct {
 
 // NewEarlier is a first look in which nothing was seen yet.
 func NewEarlier() *Earlier {
-	return &Earlier{map[netip.AddrPort]uint32{}, map[listenerID]uint32{}}
+	return &Earlier{map[[2]netip.AddrPort]uint32{}, map[listenerID]uint32{}, ^tcp.Facts(0)}
 }
 
 // Add notes one socket of the front. It keeps nothing of s.
@@ -29,10 +30,11 @@ func (e *Earlier) Add(s *tcp.Socket) {
 	switch s.State {
 	case tcp.Listen:
 		e.drops[listenerID{s.Local, s.Inode}] = s.Drops
+		e.knows &= s.Known
 	case tcp.Established:
-		e.unread[s.Remote] = s.RecvQ
+		e.unread[[2]netip.AddrPort{s.Local, s.Remote}] = s.RecvQ
 	default:
-		e.unread[s.Remote] = 0
+		e.unread[[2]netip.AddrPort{s.Local, s.Remote}] = 0
 	}
 }
 
@@ -54,11 +56,13 @@ func (t *Tally) Since(e *Earlier, interval time.Duration) *Tally {
 
 // compare counts what a session of the second look was in the first.
 func (t *Tally) compare(s *tcp.Socket) {
-	unread, there := t.earlier.unread[s.Remote]
+	unread, there := t.earlier.unread[[2]netip.AddrPort{s.Local, s.Remote}]
+	// As many bytes as before may be others, if some came since.
+	same := s.RecvQ == unread && s.Known.Has(tcp.KnowsLastDataSent) && s.LastDataReceived >= t.interval
 	switch {
 	case !there:
 		t.reconnects++
-	case s.State == tcp.Established && unread > 0 && s.RecvQ >= unread:
+	case s.State == tcp.Established && unread > 0 && (s.RecvQ > unread || same):
 		t.stuckUnread++
 	}
 }
@@ -74,7 +78,7 @@ func (t *Tally) sampled(r *Result, listeners, established tcp.Facts) {
 		return
 	}
 	perSecond := float64(t.dropped) / t.interval.Seconds()
-	v[ListenDrops] = known(Value{N: math.Round(perSecond*1e3) / 1e3}, listeners, tcp.KnowsDrops, "drops")
+	v[ListenDrops] = known(Value{N: math.Round(perSecond*1e3) / 1e3}, listeners&t.earlier.knows, tcp.KnowsDrops, "drops")
 	v[Reconnects] = count(t.reconnects)
 	v[UnreadStuck] = known(count(t.stuckUnread), established, tcp.KnowsRecvQ, "Recv-Q")
 }

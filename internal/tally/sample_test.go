@@ -20,12 +20,15 @@ func TestSample(t *testing.T) {
 	two.Inode, two.Drops = 7, 100
 	before := []tcp.Socket{
 		listener("0.0.0.0:41213", 0, 128), two,
-		client(1, tcp.Established, 500), client(2, tcp.Established, 500), client(3, tcp.Established, 500), client(4, tcp.Established, 0), client(5, tcp.TimeWait, 0),
+		client(1, tcp.Established, 500), client(2, tcp.Established, 500), client(3, tcp.Established, 500), client(4, tcp.Established, 0), client(5, tcp.TimeWait, 0), client(8, tcp.Established, 500),
 	}
 	two.Drops = 130
+	same := client(1, tcp.Established, 500)
+	same.LastDataReceived = 400 * time.Millisecond
 	after := []tcp.Socket{
 		listener("0.0.0.0:41213", 0, 128), two, // the first one stands at 4
-		client(1, tcp.Established, 500), client(2, tcp.Established, 900), client(3, tcp.Established, 499), client(4, tcp.Established, 10),
+		same, client(2, tcp.Established, 900), client(3, tcp.Established, 499), client(4, tcp.Established, 10),
+		client(8, tcp.Established, 500), // as many bytes as before, and others
 		client(5, tcp.TimeWait, 0), client(6, tcp.SynRecv, 0), client(7, tcp.Established, 10),
 	}
 	e := NewEarlier()
@@ -36,8 +39,19 @@ func TestSample(t *testing.T) {
 	for i := range after {
 		second.Add(&after[i])
 	}
-	check(t, second.Result(everything, 0), "listen_drops=75 reconnects=2 unread_stuck=2 established=5 unread=5")
+	check(t, second.Result(everything, 0), "listen_drops=75 reconnects=2 unread_stuck=2 established=6 unread=6")
 	check(t, second.Result(everything&^tcp.KnowsDrops, 0), "listen_drops=U reconnects=2 unread_stuck=2")
+	// A listener that the first look missed has dropped nothing since, and one of which it
+	// did not know drops nobody knows what.
+	late := New(rules).Since(NewEarlier(), time.Second)
+	late.Add(&two)
+	check(t, late.Result(everything, 0), "listen_drops=0")
+	dumb, mute := NewEarlier(), two
+	mute.Known &^= tcp.KnowsDrops
+	dumb.Add(&mute)
+	late = New(rules).Since(dumb, time.Second)
+	late.Add(&two)
+	check(t, late.Result(everything, 0), "listen_drops=U")
 	check(t, second.Result(tcp.KnowsClient, 0), "listen_drops=U reconnects=2 unread_stuck=U")
 	check(t, tallied(rules, after...), "listen_drops=U reconnects=U unread_stuck=U")
 	if r := second.Result(everything, 0); !r.Sampled || tallied(rules).Sampled {
@@ -85,4 +99,18 @@ func TestClientDetails(t *testing.T) {
 	if len(r.Clients) != 1 || c.Unsent != 340 || c.Unread != 17 || c.Probing != 1 || c.Retransmitting != 2 || c.Stalled != 1 || c.SentAgo != 4*time.Second {
 		t.Errorf("%+v", r.Clients)
 	}
+}
+
+// TestResent: a segment that is sent again is no feed.
+func TestResent(t *testing.T) {
+	old, again := session(tcp.Established, "10.1.2.3"), session(tcp.Established, "10.1.2.4")
+	old.LastDataSent, again.LastDataSent, again.Retransmits = 20*time.Second, time.Second, 3
+	for _, sockets := range [][]tcp.Socket{{old, again}, {again, old}} {
+		r := tallied(rules, sockets...)
+		check(t, r, "feed_age=20")
+		if want := (Served{1, 20 * time.Second}); r.Served != want {
+			t.Errorf("%+v, want %+v", r.Served, want)
+		}
+	}
+	check(t, tallied(rules, again), "feed_age=1")
 }

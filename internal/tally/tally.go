@@ -5,6 +5,7 @@ package tally
 import (
 	"cmp"
 	"fmt"
+	"math"
 	"net/netip"
 	"slices"
 	"time"
@@ -69,6 +70,9 @@ type Tally struct {
 	served     Served
 	unreadEnds UnreadEnds
 
+	unreadLong, synRetransmits int
+	resent                     bool // feedAge is that of a socket which sends a segment again
+
 	abnormal, mptcp, unaccepted, unread, unsent, retransmitting, stalled int
 	unreadBytes, unsentBytes                                             uint64
 	feedAge                                                              time.Duration
@@ -103,7 +107,9 @@ func (t *Tally) Add(s *tcp.Socket) {
 		t.listenersKnow &= s.Known
 		t.listeners = append(t.listeners, Listener{s.Local, s.Known, s.Inode, s.RecvQ, s.SendQ, s.Drops})
 		if t.earlier != nil {
-			t.dropped = max(t.dropped, s.Drops-t.earlier.drops[listenerID{s.Local, s.Inode}])
+			if before, there := t.earlier.drops[listenerID{s.Local, s.Inode}]; there {
+				t.dropped = max(t.dropped, s.Drops-before)
+			}
 		}
 		return
 	}
@@ -116,6 +122,9 @@ func (t *Tally) Add(s *tcp.Socket) {
 	if s.Inode == 0 && s.Known.Has(tcp.KnowsInode|tcp.KnowsLastDataSent) && (s.State == tcp.Established || s.State == tcp.CloseWait) {
 		t.waiting.N++
 		t.waiting.Longest = max(t.waiting.Longest, s.LastDataSent)
+	}
+	if s.State == tcp.SynRecv && s.Retransmits > 0 {
+		t.synRetransmits++
 	}
 	if s.State == tcp.CloseWait && s.RecvQ > 0 {
 		t.unreadEnds.N++
@@ -138,7 +147,7 @@ func (t *Tally) Add(s *tcp.Socket) {
 	if abnormal {
 		c.Abnormal++
 	}
-	if s.Retransmits > 0 {
+	if s.Retransmits > 0 && s.State != tcp.SynRecv {
 		c.Retransmitting++
 	}
 	if s.Probing {
@@ -172,14 +181,21 @@ func (t *Tally) addEstablished(s *tcp.Socket) {
 	if s.LastDataSent >= t.rules.StalledAfter {
 		t.stalled++
 	}
-	if s.Inode != 0 && s.Known.Has(tcp.KnowsLastDataSent) {
+	if s.RecvQ > 0 && s.Known.Has(tcp.KnowsLastDataSent) && s.LastDataReceived >= Patience {
+		t.unreadLong++
+	}
+	// A segment that is sent again counts as sent just now, and is old data: such sockets
+	// speak only if there are no others.
+	resent := s.Retransmits > 0
+	if s.Inode != 0 && s.Known.Has(tcp.KnowsLastDataSent) && !resent {
 		t.served.N++
 		if t.served.N == 1 || s.LastDataSent < t.served.SentAgo {
 			t.served.SentAgo = s.LastDataSent
 		}
 	}
-	if t.states[tcp.Established] == 1 || s.LastDataSent < t.feedAge {
-		t.feedAge = s.LastDataSent
+	first := t.states[tcp.Established] == 1
+	if first || t.resent && !resent || t.resent == resent && s.LastDataSent < t.feedAge {
+		t.feedAge, t.resent = s.LastDataSent, resent
 	}
 }
 
@@ -205,9 +221,16 @@ type Result struct {
 	// UnreadEnds is the CLOSE_WAIT sockets of which the front has not even read that the
 	// client closed: that end counts as a byte of Recv-Q.
 	UnreadEnds UnreadEnds
+	// UnreadLong is the ESTABLISHED sockets with bytes that the front has not read for
+	// Patience. SynRetransmits is the SYN_RECV ones whose client has not answered yet.
+	UnreadLong, SynRetransmits int
 	// Sampled says that this was the second of two looks.
 	Sampled bool
 }
+
+// Patience is how long nothing has to happen until it means something: longer than a
+// burst of logins or a busy moment takes.
+const Patience = 2 * time.Second
 
 // Served is connections that have an owner.
 type Served struct {
@@ -293,9 +316,10 @@ func (t *Tally) Result(tells tcp.Facts, blind tcp.StateSet) Result {
 	v[Retransmitting] = known(count(t.retransmitting), all, tcp.KnowsRetransmits, "retransmits")
 	v[Stalled] = known(count(t.stalled), established, tcp.KnowsLastDataSent, "when data was last sent")
 	r.Waiting, r.Served, r.UnreadEnds = t.waiting, t.served, t.unreadEnds
+	r.UnreadLong, r.SynRetransmits = t.unreadLong, t.synRetransmits
 	t.sampled(&r, listeners, established)
 	v[StalledPct] = known(share(t.stalled, t.states[tcp.Established]), established, tcp.KnowsLastDataSent, "when data was last sent")
-	v[FeedAge] = known(Value{N: t.feedAge.Seconds()}, established, tcp.KnowsLastDataSent, "when data was last sent")
+	v[FeedAge] = known(Value{N: math.Round(t.feedAge.Seconds()*1e3) / 1e3}, established, tcp.KnowsLastDataSent, "when data was last sent")
 	if t.states[tcp.Established] == 0 {
 		v[FeedAge].Empty = v[FeedAge].Known()
 		v[FeedAge].Unknown = "no client is established"

@@ -33,6 +33,9 @@ type Socket struct {
 	// how long ago the connection was made. Unit of the source: 1 ms.
 	LastDataSent time.Duration
 
+	// LastDataReceived is how long ago data last came. It is known with LastDataSent.
+	LastDataReceived time.Duration
+
 	// Drops counts what a listener had to drop since it was made: connections, and
 	// ACKs for which it was too early under TCP_DEFER_ACCEPT.
 	Drops uint32

@@ -49,10 +49,10 @@ type Evidence struct {
 // When there is trouble of a kind. These were found by the lab; nothing in the kernel
 // says so.
 const (
-	few     = 10 // sockets: fewer have no shape
-	most    = 70 // percent: one client's part if it is his trouble
-	half    = 50 // percent
-	patient = 2 * time.Second
+	few   = 10 // sockets: fewer have no shape
+	loops = 30 // sockets of one client: health checks leave fewer
+	most  = 70 // percent: one client's part if it is his trouble
+	half  = 50 // percent
 )
 
 // Diagnose says what kind of trouble the sockets show. A front with a feed sends data
@@ -60,40 +60,44 @@ const (
 // speaks for nothing, and where nothing speaks the answer is Unclear.
 func Diagnose(r tally.Result, ports tcp.Ports, feed bool, owner *tcp.Process) Diagnosis {
 	e := exhibit{r, r.Values}
-	abnormal := r.Values[tally.Abnormal]
+	silent := silent(Policy{}, ports, r)
 	switch {
-	case len(r.Silent(ports)) > 0:
-		return e.say(Down, silent(Policy{}, ports, r)[0].Text, e.of(tally.Listeners, "nobody can connect"))
+	case len(r.Listeners) == 0 && len(silent) > 0:
+		return e.say(Down, silent[0].Text, e.of(tally.Listeners, "nobody can connect"))
 	case e.notAccepting():
 		return e.hung("the front does not accept", owner, e.accepting()...)
 	case e.notReading():
 		return e.hung("the front does not read", owner, e.of(tally.Unread, "sessions with bytes that the front has not read"), e.of(tally.UnreadBytes, "wait to be read"))
 	case e.unreadEnds() && !e.serving():
 		ends := []Evidence{e.of(tally.CloseWait, "clients that closed"), {"unread ends", fmt.Sprint(r.UnreadEnds.N), "of them the front has not even read that"}}
-		if r.Served.N > 0 && r.Served.SentAgo < patient && (owner == nil || owner.State != "stop") {
-			d := e.say(Unclear, "", ends...) // too soon to tell a front that stopped from one that forgets
+		if r.Served.N > 0 && !stopped(owner) { // who is still there may just be quiet
+			d := e.say(Unclear, "", ends...)
 			d.AskOwner = owner == nil
 			return d
 		}
 		return e.hung("the front does not read", owner, ends...)
-	case e.atLeast(tally.SynRecv, few) && e.share(tally.SynRecv) >= half:
-		return e.say(SynBacklog, "half-open connections pile up", e.of(tally.SynRecv, "clients that do not complete the handshake, or whose answers are lost"), e.of(tally.AcceptQueue, "the front accepts what is complete"))
-	}
-	if d, found := e.network(); found {
-		return d
-	}
-	switch {
+	case e.atLeast(tally.SynRecv, few) && e.share(tally.SynRecv) >= half && percent(float64(r.SynRetransmits), e.v[tally.SynRecv].N) >= half:
+		return e.say(SynBacklog, "half-open connections pile up", e.of(tally.SynRecv, "handshakes that their clients do not complete"), Evidence{"asked again", fmt.Sprint(r.SynRetransmits), "of them were sent the second SYN-ACK"}, e.of(tally.AcceptQueue, "wait to be accepted"))
 	case feed && e.atLeast(tally.FeedAge, r.Rules.StalledAfter.Seconds()):
 		return e.say(FeedStalled, fmt.Sprintf("feed stalled for %s s", r.Values[tally.FeedAge]), e.stalled()...)
 	case feed && e.atLeast(tally.Stalled, 3) && e.atLeast(tally.StalledPct, most): // new clients still get their greeting
 		return e.say(FeedStalled, fmt.Sprintf("feed stalled for %s %% of the clients", r.Values[tally.StalledPct]), e.stalled()...)
 	case e.atLeast(tally.CloseWait, few) && e.share(tally.CloseWait) >= half:
-		return e.say(NotClosing, "the front does not close", e.of(tally.CloseWait, "clients that closed, and the front has not"), e.of(tally.AcceptQueue, "the front accepts"))
+		return e.say(NotClosing, "the front does not close", e.of(tally.CloseWait, "clients that closed, and the front has not"), e.of(tally.AcceptQueue, "wait to be accepted"))
+	case e.atLeast(tally.TopClient, loops) && e.atLeast(tally.TopClientPct, most):
+		return e.say(ClientLoop, fmt.Sprintf("one client looping, %s %% of them", e.v[tally.TopClientPct]),
+			e.of(tally.TopClient, "abnormal sockets of "+e.Clients[0].Addr.String()), e.of(tally.TopClientPct, "of all abnormal sockets"))
 	}
-	if d, found := e.oneClient(); found {
+	if d, found := e.network(); found {
+		return d
+	}
+	abnormal := e.v[tally.Abnormal]
+	if d, found := e.silentClient(); found && !e.atLeast(tally.Abnormal, few) {
 		return d
 	}
 	switch {
+	case len(silent) > 0:
+		return e.say(Down, silent[0].Text, e.of(tally.Listeners, "and one port has none"))
 	case !abnormal.Known():
 		return e.say(Unclear, "", e.of(tally.Abnormal, abnormal.Unknown))
 	case abnormal.N < few:
@@ -102,6 +106,15 @@ func Diagnose(r tally.Result, ports tcp.Ports, feed bool, owner *tcp.Process) Di
 		return e.say(MassLogoff, "many clients logged off", e.of(tally.TimeWait, "sessions that were closed in order"), e.of(tally.AbnormalClients, "clients that they were of"))
 	}
 	return e.say(Unclear, "unclear trouble", e.of(tally.Abnormal, "sockets in no common pattern"))
+}
+
+// Of is the diagnosis beside a verdict: what is a problem is not healthy.
+func (d Diagnosis) Of(v Verdict) Diagnosis {
+	if d.Code == Healthy && v.Status != OK {
+		p := v.Problems[0]
+		return Diagnosis{Code: Unclear, Evidence: []Evidence{{"problem", p.Short, p.Text}}}
+	}
+	return d
 }
 
 // exhibit is what there is to show.
@@ -139,7 +152,7 @@ func (e exhibit) notAccepting() bool {
 			return true
 		}
 	}
-	return e.Waiting.N > 0 && e.Waiting.Longest >= patient && e.atLeast(tally.AcceptQueue, 1)
+	return e.Waiting.N > 0 && e.Waiting.Longest >= tally.Patience && e.atLeast(tally.AcceptQueue, 1)
 }
 
 func (e exhibit) accepting() []Evidence {
@@ -160,26 +173,36 @@ func (e exhibit) stalled() []Evidence {
 	}
 }
 
-// notReading: most clients have bytes waiting, with two looks the same bytes.
+// notReading: half of the clients have bytes waiting, and for some time. With two looks
+// these are the same bytes, or more.
 func (e exhibit) notReading() bool {
-	m := tally.Unread
-	if e.Sampled {
-		m = tally.UnreadStuck
+	n := e.UnreadLong
+	if e.Sampled && e.v[tally.UnreadStuck].Known() {
+		n = max(n, int(e.v[tally.UnreadStuck].N))
 	}
-	return e.atLeast(m, 3) && percent(e.v[m].N, e.v[tally.Established].N) >= half
+	return n >= 3 && percent(float64(n), e.v[tally.Established].N) >= half
 }
 
 // unreadEnds: most of those that the front is to read from have closed, and it has not
-// read that.
+// read that. Where nobody else is left a few will do.
 func (e exhibit) unreadEnds() bool {
-	return e.UnreadEnds.N >= few && percent(float64(e.UnreadEnds.N), e.v[tally.CloseWait].N+e.v[tally.Established].N) >= half
+	enough := few
+	if e.Served.N == 0 && e.v[tally.Established].N == 0 {
+		enough = 3
+	}
+	return e.UnreadEnds.N >= enough && percent(float64(e.UnreadEnds.N), e.v[tally.CloseWait].N+e.v[tally.Established].N) >= half
 }
 
 // serving: somebody with an owner was sent data just now, and the ends are unread for
 // longer than that, by more than the beat of a feed.
 func (e exhibit) serving() bool {
 	const beat = time.Second
-	return e.Served.N > 0 && e.Served.SentAgo < patient && e.Served.SentAgo+beat < e.UnreadEnds.SentAgo
+	return e.Served.N > 0 && e.Served.SentAgo < tally.Patience && e.Served.SentAgo+beat < e.UnreadEnds.SentAgo
+}
+
+// stopped tells whether a process can do nothing.
+func stopped(p *tcp.Process) bool {
+	return p != nil && (p.State == "stop" || p.State == "blocked" || p.State == "zombie")
 }
 
 // hung adds what is known of the process.
@@ -193,7 +216,7 @@ func (e exhibit) hung(text string, p *tcp.Process, evidence ...Evidence) Diagnos
 	switch {
 	case p.DescriptorLimit > 0 && p.Descriptors+1 >= p.DescriptorLimit:
 		d.Code, d.Text = OutOfDescriptors, "the front is out of descriptors"
-	case p.State == "stop" || p.State == "blocked" || p.State == "zombie":
+	case stopped(p):
 		d.Text += fmt.Sprintf(", %s is in state %s", name, p.State)
 	}
 	d.Evidence = append(d.Evidence,
@@ -203,18 +226,18 @@ func (e exhibit) hung(text string, p *tcp.Process, evidence ...Evidence) Diagnos
 	return d
 }
 
-// network: segments to several clients are sent again and again.
+// network: segments to several clients are sent again and again. A few of many clients
+// always are away.
 func (e exhibit) network() (Diagnosis, bool) {
-	if !e.atLeast(tally.Retransmitting, 3) {
-		return Diagnosis{}, false
-	}
 	var clients []netip.Addr
+	sockets := 0
 	for _, c := range e.Clients {
 		if c.Retransmitting > 0 {
 			clients = append(clients, c.Addr)
+			sockets += c.Retransmitting
 		}
 	}
-	if len(clients) < 2 || e.v[tally.Retransmitting].N*2 < e.v[tally.Abnormal].N {
+	if !e.v[tally.Retransmitting].Known() || len(clients) < 2 || sockets < 3 || percent(float64(sockets), e.v[tally.Established].N) < 5 {
 		return Diagnosis{}, false
 	}
 	text := fmt.Sprintf("network trouble toward %d clients", len(clients))
@@ -239,12 +262,8 @@ func commonSubnet(clients []netip.Addr) (netip.Prefix, bool) {
 	return subnet, true
 }
 
-// oneClient: most abnormal sockets are one client's, or he alone does not read.
-func (e exhibit) oneClient() (Diagnosis, bool) {
-	if e.atLeast(tally.TopClient, few) && e.atLeast(tally.TopClientPct, most) {
-		return e.say(ClientLoop, fmt.Sprintf("one client looping, %s %% of them", e.v[tally.TopClientPct]),
-			e.of(tally.TopClient, "abnormal sockets of "+e.Clients[0].Addr.String()), e.of(tally.TopClientPct, "of all abnormal sockets")), true
-	}
+// silentClient: one client alone does not read.
+func (e exhibit) silentClient() (Diagnosis, bool) {
 	probing, silent := 0, -1
 	for i, c := range e.Clients {
 		probing += c.Probing
@@ -263,11 +282,18 @@ func (e exhibit) oneClient() (Diagnosis, bool) {
 	return d, true
 }
 
-// massLogoff: closed in order, and many clients' sessions.
+// massLogoff: closed in order, and many clients' sessions, once each. Where they come
+// back over and over, or may be many behind one address, it is not that clear.
 func (e exhibit) massLogoff() bool {
 	closed := 0
 	for _, state := range []tcp.State{tcp.TimeWait, tcp.FinWait1, tcp.FinWait2, tcp.LastAck, tcp.Closing} {
 		closed += e.States[state]
 	}
-	return percent(float64(closed), e.v[tally.Abnormal].N) >= 80 && e.atLeast(tally.AbnormalClients, 3)
+	if percent(float64(closed), e.v[tally.Abnormal].N) < 80 || !e.atLeast(tally.AbnormalClients, 3) {
+		return false
+	}
+	if e.Sampled {
+		return e.v[tally.Reconnects].N < 3
+	}
+	return float64(closed) <= 3*e.v[tally.AbnormalClients].N
 }

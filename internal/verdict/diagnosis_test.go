@@ -52,7 +52,9 @@ func TestDiagnose(t *testing.T) {
 	desks := many("10.1.2", 50)
 	well := tcp.Socket{State: tcp.Established, Inode: 1, LastDataSent: 200 * time.Millisecond}
 	stalled := tcp.Socket{State: tcp.Established, Inode: 1, LastDataSent: 11 * time.Second}
-	unread := tcp.Socket{State: tcp.Established, Inode: 1, RecvQ: 80}
+	unread := tcp.Socket{State: tcp.Established, Inode: 1, RecvQ: 80, LastDataReceived: 3 * time.Second}
+	busy := tcp.Socket{State: tcp.Established, Inode: 1, RecvQ: 80, LastDataReceived: 2 * time.Millisecond}
+	halfOpen := tcp.Socket{State: tcp.SynRecv, Retransmits: 1}
 	queued := tcp.Socket{State: tcp.Established, LastDataSent: 3 * time.Second}
 	gaveUp := tcp.Socket{State: tcp.CloseWait, LastDataSent: 5 * time.Second, RecvQ: 9}
 	justIn := tcp.Socket{State: tcp.Established, LastDataSent: 30 * time.Millisecond}
@@ -60,6 +62,7 @@ func TestDiagnose(t *testing.T) {
 	lost := tcp.Socket{State: tcp.Established, Inode: 1, Retransmits: 4, SendQ: 900}
 	window := tcp.Socket{State: tcp.Established, Inode: 1, Probing: true, SendQ: 300_000, LastDataSent: 3 * time.Second}
 	full := &tcp.Process{PID: 77, Name: "mdfront", State: "running", Descriptors: 1024, DescriptorLimit: 1024, CPU: 99}
+	asleep := &tcp.Process{PID: 77, Name: "front", State: "sleep", Descriptors: 300, DescriptorLimit: 1024}
 	stopped := &tcp.Process{PID: 77, Name: "mdfront", State: "stop", Descriptors: 300, DescriptorLimit: 1024}
 
 	for _, test := range []struct {
@@ -95,8 +98,17 @@ func TestDiagnose(t *testing.T) {
 		{"a subnet is cut off", look(0, 128, everything, group{80, desks, well}, group{20, many("10.42.1", 20), lost}), false, nil, "network network trouble toward 20 clients of 10.42.1.0/24"},
 		{"clients all over are cut off", look(0, 128, everything, group{80, desks, well}, group{20, []string{"10.4.1.1", "10.5.1.1", "2001:db8::1"}, lost}), false, nil, "network network trouble toward 3 clients"},
 		{"one line is bad", look(0, 128, everything, group{80, desks, well}, group{5, []string{"10.4.1.1"}, lost}), false, nil, "healthy "},
-		{"SYN flood", look(0, 128, everything, group{80, desks, well}, group{600, many("10.7.7", 200), state(tcp.SynRecv)}), false, nil, "syn_backlog half-open connections pile up"},
-		{"all log off", look(0, 128, everything, group{200, desks, state(tcp.TimeWait)}), false, nil, "mass_logoff many clients logged off"},
+		{"SYN flood", look(0, 128, everything, group{80, desks, well}, group{600, many("10.7.7", 200), halfOpen}), false, nil, "syn_backlog half-open connections pile up"},
+		{"a burst over a long line", look(0, 128, everything, group{500, desks, well}, group{40, desks, state(tcp.SynRecv)}), false, nil, "unclear unclear trouble"},
+		{"busy", look(0, 128, everything, group{6, desks, busy}), true, nil, "healthy "},
+		{"a few clients of many are away", look(0, 128, everything, group{2000, desks, well}, group{8, many("10.42.1", 8), lost}), false, nil, "healthy "},
+		{"frozen, and a few are away", look(0, 128, everything, group{60, desks, stalled}, group{3, many("10.42.1", 3), lost}), false, nil, "feed_stalled feed stalled for 11 s"},
+		{"health checks", look(0, 128, everything, group{60, desks, well}, group{12, []string{"10.9.9.9"}, state(tcp.TimeWait)}), false, nil, "unclear unclear trouble"},
+		{"all log off, one is slow", look(0, 128, everything, group{200, many("10.1.3", 200), state(tcp.TimeWait)}, group{1, []string{"10.9.9.9"}, window}), true, nil, "mass_logoff many clients logged off"},
+		{"all are thrown out over and over", look(0, 128, everything, group{5, desks, well}, group{700, many("10.1.3", 20), state(tcp.TimeWait)}), false, nil, "unclear unclear trouble"},
+		{"all nine clients gave up", look(0, 128, everything, group{9, desks, tcp.Socket{State: tcp.CloseWait, Inode: 1, RecvQ: 1}}), false, nil, "hung the front does not read"},
+		{"a leak at a quiet front", look(0, 128, everything, group{3, desks, stalled}, group{12, desks, tcp.Socket{State: tcp.CloseWait, Inode: 1, RecvQ: 1, LastDataSent: time.Hour}}), true, asleep, "unclear "},
+		{"all log off", look(0, 128, everything, group{200, many("10.1.3", 200), state(tcp.TimeWait)}), false, nil, "mass_logoff many clients logged off"},
 		{"a bit of all", look(0, 128, everything, group{10, desks, state(tcp.TimeWait)}, group{8, desks, state(tcp.CloseWait)}, group{9, desks, state(tcp.SynRecv)}), false, nil, "unclear unclear trouble"},
 
 		// What is not known speaks for nothing.

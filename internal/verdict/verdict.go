@@ -59,9 +59,9 @@ type Thresholds map[tally.Metric]threshold.Range
 // Policy is what to hold against a front.
 type Policy struct {
 	Warning, Critical Thresholds
-	// Lenient has the metrics whose ranges are not the operator's own. That no client is
+	// Lenient has the metrics whose ranges of this level are not the operator's own. That no client is
 	// connected, so that there is no feed to be late, is no problem for these.
-	Lenient map[tally.Metric]bool
+	Lenient map[Status]map[tally.Metric]bool
 	// NoListener is what it means that nothing listens on one of the ports. Even if
 	// it is OK it is told.
 	NoListener Status
@@ -132,7 +132,7 @@ func judge(p Policy, m tally.Metric, v tally.Value) []Problem {
 	}{{Critical, "critical", p.Critical}, {Warning, "warning", p.Warning}} {
 		limit, set := level.ranges[m]
 		switch {
-		case !set, v.Empty && p.Lenient[m]:
+		case !set, v.Empty && p.Lenient[level.status][m]:
 		case !v.Known():
 			text := fmt.Sprintf("%s is not known: %s", m, v.Unknown)
 			return []Problem{{Unknown, m, text, text}}
