@@ -59,10 +59,22 @@ func Missing() string {
 	return ""
 }
 
+// clientPorts keeps the ports that clients get by chance away from those of the fronts,
+// all below 50000.
+func clientPorts() error {
+	return os.WriteFile("/proc/sys/net/ipv4/ip_local_port_range", []byte("50000 60999"), 0)
+}
+
 // Main is a TestMain: it runs the tests in a network namespace of their own.
 func Main(m *testing.M) {
 	code, entered := Enter()
 	if entered {
+		if Missing() == "" {
+			if err := clientPorts(); err != nil {
+				fmt.Fprintln(os.Stderr, err)
+				os.Exit(1)
+			}
+		}
 		code = m.Run()
 	}
 	os.Exit(code)
