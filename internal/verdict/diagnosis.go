@@ -82,7 +82,7 @@ func Diagnose(r tally.Result, ports tcp.Ports, feed bool, owner *tcp.Process) Di
 		return e.say(FeedStalled, fmt.Sprintf("feed stalled for %s s", r.Values[tally.FeedAge]), e.stalled()...)
 	case feed && e.atLeast(tally.Stalled, 3) && e.atLeast(tally.StalledPct, most): // new clients still get their greeting
 		return e.say(FeedStalled, fmt.Sprintf("feed stalled for %s %% of the clients", r.Values[tally.StalledPct]), e.stalled()...)
-	case e.atLeast(tally.CloseWait, few) && e.share(tally.CloseWait) >= half:
+	case e.atLeast(tally.CloseWait, few+e.v[tally.AcceptQueue].N) && e.share(tally.CloseWait) >= half: // who is in the queue may have closed too
 		return e.say(NotClosing, "the front does not close", e.of(tally.CloseWait, "clients that closed, and the front has not"), e.of(tally.AcceptQueue, "wait to be accepted"))
 	case e.atLeast(tally.TopClient, loops) && e.atLeast(tally.TopClientPct, most):
 		return e.say(ClientLoop, fmt.Sprintf("one client looping, %s %% of them", e.v[tally.TopClientPct]),

@@ -89,6 +89,7 @@ func TestDiagnose(t *testing.T) {
 		{"frozen feed, new clients", look(0, 128, everything, group{60, desks, stalled}, group{5, desks, well}), false, nil, "feed_stalled feed stalled for 92.31 % of the clients"},
 		{"some stalled", look(0, 128, everything, group{10, desks, stalled}, group{40, desks, well}), false, nil, "healthy "},
 		{"does not close", look(0, 128, everything, group{60, desks, well}, group{100, desks, tcp.Socket{State: tcp.CloseWait, Inode: 1}}), false, nil, "not_closing the front does not close"},
+		{"closed by clients in the accept queue, a second ago", look(120, 128, everything, group{60, desks, well}, group{60, desks, justIn}, group{60, desks, tcp.Socket{State: tcp.CloseWait, LastDataSent: time.Second, RecvQ: 6}}), false, nil, "unclear unclear trouble"},
 		{"does not close what it serves, ends unread", look(0, 128, everything, group{60, desks, well}, group{100, desks, tcp.Socket{State: tcp.CloseWait, Inode: 1, RecvQ: 1, LastDataSent: 4 * time.Second}}), false, nil, "not_closing the front does not close"},
 		{"ends unread, as long as nothing was sent", look(0, 128, everything, group{5, desks, well}, group{55, desks, tcp.Socket{State: tcp.CloseWait, Inode: 1, RecvQ: 1, LastDataSent: 900 * time.Millisecond}}), false, nil, "unclear "},
 		{"stopped just now", look(9, 128, everything, group{9, desks, justIn}, group{60, desks, tcp.Socket{State: tcp.CloseWait, Inode: 1, RecvQ: 1}}), false, stopped, "hung the front does not read, process 77 (mdfront) is in state stop"},
