@@ -7,11 +7,12 @@ package e2e
 
 import (
 	"bytes"
+	"context"
+	"errors"
 	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
-	"regexp"
 	"strings"
 	"syscall"
 	"testing"
@@ -20,15 +21,19 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// dirVar tells the second start of this program which folder its machine is made in.
-const dirVar = "FRONTSOCKETS_MACHINE"
-
+// This program starts itself twice: with the first variable where mounts are its own, and
+// there for each test with the second on a machine. They tell folders for these to be in.
 const (
-	testLimit = 5 * time.Minute // for all that happens on one machine
-	slow      = 30 * time.Second
+	baseVar = "FRONTSOCKETS_BASE"
+	dirVar  = "FRONTSOCKETS_MACHINE"
 )
 
-// repo is the root of this repository, on every machine.
+const (
+	testLimit    = 5 * time.Minute // for all that happens on one machine
+	installLimit = 5 * time.Minute
+)
+
+// repo is the root of this repository.
 var repo string
 
 func TestMain(m *testing.M) {
@@ -36,28 +41,79 @@ func TestMain(m *testing.M) {
 }
 
 func start(m *testing.M) int {
-	wd, err := os.Getwd()
-	if err == nil {
-		repo = filepath.Join(wd, "../..")
-		if dir := os.Getenv(dirVar); dir != "" {
-			if err = enter(dir); err == nil {
-				return m.Run()
-			}
-		} else if os.Geteuid() != 0 {
-			err = fmt.Errorf("root alone can make machines of namespaces and overlays")
-			if os.Getenv("REQUIRE_KERNEL") != "1" {
-				fmt.Println("e2e: skipped:", err)
-				return 0
-			}
-		}
-	}
+	code, err := begin(m)
 	if err != nil {
 		fmt.Fprintln(os.Stderr, "e2e:", err)
 		return 1
 	}
-	code := m.Run()
-	table(os.Stdout)
 	return code
+}
+
+func begin(m *testing.M) (code int, err error) {
+	wd, err := os.Getwd()
+	if err != nil {
+		return 0, err
+	}
+	repo = filepath.Join(wd, "../..")
+	base, dir := os.Getenv(baseVar), os.Getenv(dirVar)
+	switch {
+	case base == "":
+		if err := missing(); err != nil {
+			if os.Getenv("REQUIRE_KERNEL") != "1" {
+				fmt.Println("e2e: skipped:", err)
+				err = nil
+			}
+			return 0, err
+		}
+		if base, err = os.MkdirTemp("", "e2e"); err != nil {
+			return 0, err
+		}
+		defer os.Remove(base)
+		cmd := again(context.Background(), unix.CLONE_NEWNS, baseVar+"="+base, os.Args[1:]...)
+		cmd.Stdout, cmd.Stderr = os.Stdout, os.Stderr
+		err = cmd.Run()
+		return cmd.ProcessState.ExitCode(), err
+	case dir == "":
+		// What is mounted here, the end of this process unmounts.
+		if err := unix.Mount("", "/", "", unix.MS_REC|unix.MS_PRIVATE, ""); err != nil {
+			return 0, err
+		}
+		if err := unix.Mount("tmpfs", base, "tmpfs", 0, "mode=755"); err != nil {
+			return 0, err
+		}
+		ctx, cancel := context.WithTimeout(context.Background(), installLimit)
+		defer cancel()
+		// Not a network of its own: packages come from outside.
+		install := again(ctx, ownMachine&^unix.CLONE_NEWNET, dirVar+"="+base)
+		install.Stdout, install.Stderr = os.Stdout, os.Stderr
+		if err := install.Run(); err != nil {
+			return 0, fmt.Errorf("install: %w", err)
+		}
+		code = m.Run()
+		table(os.Stdout)
+		return code, nil
+	}
+	if err := enter(base, dir); err != nil {
+		return 0, fmt.Errorf("make a machine: %w", err)
+	}
+	if dir == base {
+		return 0, prepare()
+	}
+	if err := network(); err != nil {
+		return 0, fmt.Errorf("network: %w", err)
+	}
+	return m.Run(), nil
+}
+
+// missing is why there can be no machines here, or nil.
+func missing() error {
+	if os.Geteuid() != 0 {
+		return errors.New("root alone can make machines of namespaces and overlays")
+	}
+	if _, err := exec.LookPath("apt-get"); err != nil {
+		return errors.New("the servers are those of Debian, and there is no apt-get")
+	}
+	return nil
 }
 
 // machine starts the test again on a machine of its own, and returns true there. Where
@@ -68,13 +124,8 @@ func machine(t *testing.T) bool {
 		return true
 	}
 	t.Parallel()
-	// The end of the mounts comes with that of the process; this folder stays empty.
-	cmd := exec.Command("/proc/self/exe", "-test.run", "^"+t.Name()+"$", "-test.v", "-test.timeout", testLimit.String())
-	cmd.Env = append(os.Environ(), dirVar+"="+t.TempDir())
-	cmd.SysProcAttr = &syscall.SysProcAttr{
-		Cloneflags: unix.CLONE_NEWNS | unix.CLONE_NEWNET | unix.CLONE_NEWPID | unix.CLONE_NEWIPC | unix.CLONE_NEWUTS,
-		Pdeathsig:  syscall.SIGKILL,
-	}
+	dir := filepath.Join(os.Getenv(baseVar), t.Name())
+	cmd := again(t.Context(), ownMachine, dirVar+"="+dir, "-test.run", "^"+t.Name()+"$", "-test.v", "-test.timeout", testLimit.String())
 	out, err := cmd.CombinedOutput()
 	for line := range strings.Lines(string(out)) {
 		if text, is := strings.CutPrefix(line, rowPrefix); is {
@@ -89,222 +140,90 @@ func machine(t *testing.T) bool {
 	return false
 }
 
+const ownMachine = unix.CLONE_NEWNS | unix.CLONE_NEWNET | unix.CLONE_NEWPID | unix.CLONE_NEWIPC | unix.CLONE_NEWUTS
+
+// again starts this program once more, in namespaces of its own.
+func again(ctx context.Context, namespaces uintptr, variable string, args ...string) *exec.Cmd {
+	cmd := exec.CommandContext(ctx, "/proc/self/exe", args...)
+	cmd.Env = append(os.Environ(), variable)
+	cmd.SysProcAttr = &syscall.SysProcAttr{Cloneflags: namespaces, Pdeathsig: syscall.SIGKILL}
+	return cmd
+}
+
 // enter makes the machine: a writable copy of the root file system that is thrown away,
-// its own processes, mounts, temporary files, host name and network.
-func enter(dir string) error {
+// its own processes, mounts, temporary files and host name. What the machine in base itself
+// writes becomes a layer below all others.
+func enter(base, dir string) error {
 	root := filepath.Join(dir, "root")
-	upper := filepath.Join(dir, "layer")
-	step := func(what string, err error) error {
-		if err != nil {
-			return fmt.Errorf("machine: %s: %w", what, err)
-		}
-		return nil
+	upper, lower := filepath.Join(dir, "layer"), "/"
+	steps := []func() error{
+		func() error { return unix.Mount("", "/", "", unix.MS_REC|unix.MS_PRIVATE, "") },
 	}
-	mount := func(source, target, kind string, flags uintptr, data string) error {
-		if err := os.MkdirAll(target, 0o755); err != nil {
-			return err
-		}
-		return step("mount "+target, unix.Mount(source, target, kind, flags, data))
+	mount := func(source, target, kind string, flags uintptr, data string) {
+		steps = append(steps, func() error {
+			if err := os.MkdirAll(target, 0o755); err != nil {
+				return err
+			}
+			if err := unix.Mount(source, target, kind, flags, data); err != nil {
+				return fmt.Errorf("mount %s: %w", target, err)
+			}
+			return nil
+		})
 	}
-	for _, try := range []func() error{
-		func() error { return step("private mounts", unix.Mount("", "/", "", unix.MS_REC|unix.MS_PRIVATE, "")) },
-		func() error { return mount("tmpfs", upper, "tmpfs", 0, "mode=755") },
+	if dir != base {
+		lower = filepath.Join(base, "layer/up") + ":/"
+	}
+	steps = append(steps,
 		func() error { return os.MkdirAll(filepath.Join(upper, "work"), 0o755) },
-		func() error { return os.MkdirAll(filepath.Join(upper, "up"), 0o755) },
-		func() error {
-			return mount("overlay", root, "overlay", 0, fmt.Sprintf("lowerdir=/,upperdir=%s/up,workdir=%s/work", upper, upper))
-		},
-		func() error { return mount(repo, root+repo, "", unix.MS_BIND, "") },
-		func() error { return mount("/dev", root+"/dev", "", unix.MS_BIND|unix.MS_REC, "") },
-		func() error { return mount("tmpfs", root+"/dev/shm", "tmpfs", 0, "mode=1777") },
-		func() error { return mount("tmpfs", root+"/tmp", "tmpfs", 0, "mode=1777") },
-		func() error { return mount("tmpfs", root+"/run", "tmpfs", 0, "mode=755") },
-		func() error { return mount("proc", root+"/proc", "proc", 0, "") },
-		func() error { return step("chroot", unix.Chroot(root)) },
+		func() error { return os.MkdirAll(filepath.Join(upper, "up"), 0o755) })
+	mount("overlay", root, "overlay", 0, fmt.Sprintf("lowerdir=%s,upperdir=%s/up,workdir=%s/work", lower, upper, upper))
+	mount(repo, root+repo, "", unix.MS_BIND, "")
+	mount("/dev", root+"/dev", "", unix.MS_BIND|unix.MS_REC, "")
+	mount("tmpfs", root+"/dev/shm", "tmpfs", 0, "mode=1777")
+	mount("tmpfs", root+"/tmp", "tmpfs", 0, "mode=1777")
+	mount("tmpfs", root+"/run", "tmpfs", 0, "mode=755")
+	mount("proc", root+"/proc", "proc", 0, "")
+	steps = append(steps,
+		func() error { return unix.Chroot(root) },
 		func() error { return os.Chdir(filepath.Join(repo, "internal/e2e")) },
-		func() error { return unix.Sethostname([]byte("fronts")) },
-		func() error { return exec.Command("ip", "link", "set", "lo", "up").Run() },
-		// What clients get by chance is not to be the port of a server.
-		func() error { return os.WriteFile("/proc/sys/net/ipv4/ip_local_port_range", []byte("50000 60999"), 0) },
-	} {
-		if err := try(); err != nil {
+		func() error { return unix.Sethostname([]byte("fronts")) })
+	for _, step := range steps {
+		if err := step(); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-// install installs the package that make dist built.
-func install(t *testing.T) {
-	t.Helper()
-	// For now: the programs as the package will place them.
-	run(t, "install", "-D", "-t", "/usr/lib/nagios/plugins", repo+"/bin/check_mdfront_sockets", repo+"/bin/check_front_sockets")
-	run(t, "install", "-D", "-t", "/usr/bin", repo+"/bin/front_drill")
+// network brings up loopback. What clients get by chance is not to be the port of a
+// server.
+func network() error {
+	if out, err := exec.Command("ip", "link", "set", "lo", "up").CombinedOutput(); err != nil {
+		return fmt.Errorf("%w: %s", err, out)
+	}
+	return os.WriteFile("/proc/sys/net/ipv4/ip_local_port_range", []byte("50000 60999"), 0)
 }
 
-// place copies a file of contrib, as the README there says.
-func place(t *testing.T, name, to string) {
-	t.Helper()
-	run(t, "install", "-D", "-m", "644", filepath.Join(repo, "contrib", name), to)
-}
+// packages are what the tests need of Debian.
+const packages = "nagios4-core nagios-nrpe-server nagios-nrpe-plugin monitoring-plugins-basic icinga2-bin openssl " +
+	"zabbix-agent zabbix-agent2 zabbix-server-pgsql zabbix-frontend-php postgresql php-cli php-pgsql " +
+	"prometheus prometheus-node-exporter iproute2 procps systemd man-db lintian rpm debootstrap"
 
-// write writes a file that is the test's own.
-func write(t *testing.T, name, text string) {
-	t.Helper()
-	if err := os.MkdirAll(filepath.Dir(name), 0o755); err != nil {
-		t.Fatal(err)
+// prepare installs packages into the layer below all machines.
+func prepare() error {
+	if err := os.WriteFile("/usr/sbin/policy-rc.d", []byte("#!/bin/sh\nexit 101\n"), 0o755); err != nil {
+		return err // it keeps servers from being started by their installation
 	}
-	if err := os.WriteFile(name, []byte(text), 0o644); err != nil {
-		t.Fatal(err)
-	}
-}
-
-// run runs a command and gives its output; it must end well and in time.
-func run(t *testing.T, name string, args ...string) string {
-	t.Helper()
-	out, code := try(t, name, args...)
-	if code != 0 {
-		t.Fatalf("%s %s: exit code %d\n%s", name, strings.Join(args, " "), code, out)
-	}
-	return out
-}
-
-// try runs a command and gives its output and exit code.
-func try(t *testing.T, name string, args ...string) (string, int) {
-	t.Helper()
-	var out bytes.Buffer
-	cmd := exec.CommandContext(t.Context(), name, args...)
-	cmd.Stdout, cmd.Stderr = &out, &out
-	cmd.WaitDelay = time.Second
-	timer := time.AfterFunc(2*time.Minute, func() { _ = cmd.Process.Kill() })
-	defer timer.Stop()
-	if err := cmd.Run(); cmd.ProcessState == nil {
-		t.Fatal(err)
-	}
-	return out.String(), cmd.ProcessState.ExitCode()
-}
-
-// process is a server or a drill that a test has started.
-type process struct {
-	cmd *exec.Cmd
-	log string // where its output goes
-}
-
-// launch starts a process that stays. Its output is shown if the test fails.
-func launch(t *testing.T, name string, args ...string) *process {
-	t.Helper()
-	log, err := os.CreateTemp(t.TempDir(), filepath.Base(name))
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer log.Close()
-	p := &process{exec.Command(name, args...), log.Name()}
-	p.cmd.Stdout, p.cmd.Stderr = log, log
-	p.cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
-	if err := p.cmd.Start(); err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		p.stop()
-		if t.Failed() {
-			text := p.output()
-			t.Logf("output of %s %s:\n%s", name, strings.Join(args, " "), text[max(0, len(text)-4000):])
+	os.Setenv("DEBIAN_FRONTEND", "noninteractive")
+	for _, args := range [][]string{
+		{"update", "-q"},
+		append([]string{"install", "-q", "-y", "--no-install-recommends"}, strings.Fields(packages)...),
+	} {
+		began := time.Now()
+		if out, err := exec.Command("apt-get", args...).CombinedOutput(); err != nil {
+			return fmt.Errorf("apt-get %s: %w\n%s", args[0], err, out)
 		}
-	})
-	return p
-}
-
-func (p *process) output() string {
-	text, err := os.ReadFile(p.log)
-	if err != nil {
-		return err.Error()
+		fmt.Printf("e2e: apt-get %s: %.0f s\n", args[0], time.Since(began).Seconds())
 	}
-	return string(text)
-}
-
-// stop ends the process and what it started, and waits for it.
-func (p *process) stop() {
-	if p.cmd.ProcessState != nil {
-		return
-	}
-	_ = p.cmd.Process.Signal(syscall.SIGTERM)
-	timer := time.AfterFunc(5*time.Second, func() { _ = syscall.Kill(-p.cmd.Process.Pid, syscall.SIGKILL) })
-	_ = p.cmd.Wait()
-	timer.Stop()
-}
-
-// await polls until done; why is told where that does not come in time.
-func await(t *testing.T, limit time.Duration, what string, done func() (ok bool, why string)) {
-	t.Helper()
-	for deadline := time.Now().Add(limit); ; time.Sleep(100 * time.Millisecond) {
-		ok, why := done()
-		if ok {
-			return
-		}
-		if time.Now().After(deadline) {
-			t.Fatalf("%v without %s: %s", limit, what, why)
-		}
-	}
-}
-
-// front is a pretend front that acts one scenario after the other on its port.
-type front struct {
-	t    *testing.T
-	args []string
-	now  *process
-}
-
-// newFront makes a front whose clients are healthy. args go to front_drill.
-func newFront(t *testing.T, args ...string) *front {
-	t.Helper()
-	f := &front{t: t, args: args}
-	f.act("healthy")
-	return f
-}
-
-// act ends what is acted, as one who restarts a front, begins the scenario, and returns
-// when it has taken its full shape, with the moment at which the trouble began.
-func (f *front) act(scenario string, args ...string) (began time.Time) {
-	f.t.Helper()
-	if f.now != nil {
-		f.now.stop()
-	}
-	f.now = launch(f.t, "front_drill", append(append([]string{scenario, "--for", "10m"}, f.args...), args...)...)
-	await(f.t, time.Minute, "a front that is "+scenario, func() (bool, string) {
-		out := f.now.output()
-		if began.IsZero() && strings.Contains(out, "front_drill: trouble") {
-			began = time.Now()
-		}
-		return strings.Contains(out, "front_drill: ready"), out
-	})
-	if began.IsZero() {
-		began = time.Now()
-	}
-	return began
-}
-
-var (
-	metricPart = regexp.MustCompile(`'?([a-z_0-9]+)'?=(-?[0-9.]+|U)(?:%|B|s)?(?:;[^ ]*)?`)
-
-	// metrics are the labels of a check's perfdata, in their order.
-	metrics = strings.Fields("abnormal established syn_sent syn_recv fin_wait1 fin_wait2 time_wait close close_wait last_ack closing " +
-		"clients abnormal_clients top_client top_client_pct listeners accept_queue accept_queue_pct unaccepted " +
-		"unread unread_bytes unsent unsent_bytes retransmitting stalled stalled_pct feed_age")
-)
-
-// intact tells what is wrong with the perfdata that a server gives back, or "": all
-// metrics must be there, once, in order and with values.
-func intact(perfdata string) string {
-	var got []string
-	for _, part := range strings.Fields(perfdata) {
-		m := metricPart.FindStringSubmatch(part)
-		if m == nil || m[0] != part {
-			return fmt.Sprintf("%q is not perfdata", part)
-		}
-		got = append(got, m[1])
-	}
-	if strings.Join(got, " ") != strings.Join(metrics, " ") {
-		return fmt.Sprintf("the metrics are %v", got)
-	}
-	return ""
+	return nil
 }

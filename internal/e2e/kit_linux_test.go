@@ -1,0 +1,193 @@
+//go:build e2e
+
+package e2e
+
+import (
+	"bytes"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+)
+
+const slow = 30 * time.Second
+
+// install installs the package that make dist built.
+func install(t *testing.T) {
+	t.Helper()
+	// For now: the programs as the package will place them.
+	run(t, "install", "-D", "-t", "/usr/lib/nagios/plugins", repo+"/bin/check_mdfront_sockets", repo+"/bin/check_front_sockets")
+	run(t, "install", "-D", "-t", "/usr/bin", repo+"/bin/front_drill")
+}
+
+// place copies a file of contrib, as the README there says.
+func place(t *testing.T, name, to string) {
+	t.Helper()
+	run(t, "install", "-D", "-m", "644", filepath.Join(repo, "contrib", name), to)
+}
+
+// write writes a file that is the test's own.
+func write(t *testing.T, name, text string) {
+	t.Helper()
+	if err := os.MkdirAll(filepath.Dir(name), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(name, []byte(text), 0o644); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// run runs a command and gives its output; it must end well and in time.
+func run(t *testing.T, name string, args ...string) string {
+	t.Helper()
+	out, code := try(t, name, args...)
+	if code != 0 {
+		t.Fatalf("%s %s: exit code %d\n%s", name, strings.Join(args, " "), code, out)
+	}
+	return out
+}
+
+// try runs a command and gives its output and exit code.
+func try(t *testing.T, name string, args ...string) (string, int) {
+	t.Helper()
+	var out bytes.Buffer
+	cmd := exec.CommandContext(t.Context(), name, args...)
+	cmd.Stdout, cmd.Stderr = &out, &out
+	cmd.WaitDelay = time.Second
+	timer := time.AfterFunc(2*time.Minute, func() { _ = cmd.Process.Kill() })
+	defer timer.Stop()
+	if err := cmd.Run(); cmd.ProcessState == nil {
+		t.Fatal(err)
+	}
+	return out.String(), cmd.ProcessState.ExitCode()
+}
+
+// process is a server or a drill that a test has started.
+type process struct {
+	cmd *exec.Cmd
+	log string // where its output goes
+}
+
+// launch starts a process that stays. Its output is shown if the test fails.
+func launch(t *testing.T, name string, args ...string) *process {
+	t.Helper()
+	log, err := os.CreateTemp(t.TempDir(), filepath.Base(name))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer log.Close()
+	p := &process{exec.Command(name, args...), log.Name()}
+	p.cmd.Stdout, p.cmd.Stderr = log, log
+	p.cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
+	if err := p.cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		p.stop()
+		if t.Failed() {
+			text := p.output()
+			t.Logf("output of %s %s:\n%s", name, strings.Join(args, " "), text[max(0, len(text)-4000):])
+		}
+	})
+	return p
+}
+
+func (p *process) output() string {
+	text, err := os.ReadFile(p.log)
+	if err != nil {
+		return err.Error()
+	}
+	return string(text)
+}
+
+// stop ends the process and what it started, and waits for it.
+func (p *process) stop() {
+	if p.cmd.ProcessState != nil {
+		return
+	}
+	_ = p.cmd.Process.Signal(syscall.SIGTERM)
+	timer := time.AfterFunc(5*time.Second, func() { _ = syscall.Kill(-p.cmd.Process.Pid, syscall.SIGKILL) })
+	_ = p.cmd.Wait()
+	timer.Stop()
+}
+
+// await polls until done; why is told where that does not come in time.
+func await(t *testing.T, limit time.Duration, what string, done func() (ok bool, why string)) {
+	t.Helper()
+	for deadline := time.Now().Add(limit); ; time.Sleep(100 * time.Millisecond) {
+		ok, why := done()
+		if ok {
+			return
+		}
+		if time.Now().After(deadline) {
+			t.Fatalf("%v without %s: %s", limit, what, why)
+		}
+	}
+}
+
+// front is a pretend front that acts one scenario after the other on its port.
+type front struct {
+	t    *testing.T
+	args []string
+	now  *process
+}
+
+// newFront makes a front whose clients are healthy. args go to front_drill.
+func newFront(t *testing.T, args ...string) *front {
+	t.Helper()
+	f := &front{t: t, args: args}
+	f.act("healthy")
+	return f
+}
+
+// act ends what is acted, as one who restarts a front, begins the scenario, and returns
+// when it has taken its full shape, with the moment at which the trouble began.
+func (f *front) act(scenario string, args ...string) (began time.Time) {
+	f.t.Helper()
+	if f.now != nil {
+		f.now.stop()
+	}
+	f.now = launch(f.t, "front_drill", append(append([]string{scenario, "--for", "10m"}, f.args...), args...)...)
+	await(f.t, time.Minute, "a front that is "+scenario, func() (bool, string) {
+		out := f.now.output()
+		if began.IsZero() && strings.Contains(out, "front_drill: trouble") {
+			began = time.Now()
+		}
+		return strings.Contains(out, "front_drill: ready"), out
+	})
+	if began.IsZero() {
+		began = time.Now()
+	}
+	return began
+}
+
+var (
+	metricPart = regexp.MustCompile(`'?([a-z_0-9]+)'?=(-?[0-9.]+|U)(?:%|B|s)?(?:;[^ ]*)?`)
+
+	// metrics are the labels of a check's perfdata, in their order.
+	metrics = strings.Fields("abnormal established syn_sent syn_recv fin_wait1 fin_wait2 time_wait close close_wait last_ack closing " +
+		"clients abnormal_clients top_client top_client_pct listeners accept_queue accept_queue_pct unaccepted " +
+		"unread unread_bytes unsent unsent_bytes retransmitting stalled stalled_pct feed_age")
+)
+
+// intact tells what is wrong with the perfdata that a server gives back, or "": all
+// metrics must be there, once, in order and with values.
+func intact(perfdata string) string {
+	var got []string
+	for _, part := range strings.Fields(perfdata) {
+		m := metricPart.FindStringSubmatch(part)
+		if m == nil || m[0] != part {
+			return fmt.Sprintf("%q is not perfdata", part)
+		}
+		got = append(got, m[1])
+	}
+	if strings.Join(got, " ") != strings.Join(metrics, " ") {
+		return fmt.Sprintf("the metrics are %v", got)
+	}
+	return ""
+}
