@@ -53,9 +53,8 @@ cross: ## build for every platform into dist/
 		GOOS=$${p%/*} GOARCH=$${p#*/} CGO_ENABLED=0 $(GO) vet -tags forceposix ./... || exit 1; \
 	done
 
-man: ## write the man pages into dist/man/
-	@mkdir -p dist/man
-	$(GO) run -tags forceposix ./internal/man dist/man
+man: ## write man pages and shell completion into dist/man/ and dist/completion/
+	$(GO) run -tags forceposix ./cmd/front_drill --help | $(GO) run -tags forceposix ./internal/man dist
 
 clean: ## remove what was built
 	rm -rf bin dist

@@ -8,7 +8,7 @@ import (
 	"frontsockets/internal/tally"
 )
 
-// ranges and exitCodes are said in the help and in the man page.
+// ranges and exitCodes are said in the help and in the man page: manual.go.
 const (
 	ranges = `Ranges are those of the plugin guidelines: 10 alerts below 0 or above 10,
 10: below 10, ~:10 above 10, @50: from 50 up.`
@@ -45,25 +45,6 @@ func (p Profile) help() string {
 		fmt.Fprintf(&b, "  "+e.line+"\n      %s\n", p.Program, strings.ReplaceAll(e.does, "\n", "\n      "))
 	}
 	fmt.Fprintf(&b, "\nExit codes: %s\n", exitCodes)
-	return b.String()
-}
-
-// Man is the man page, in roff: go-flags writes the options, the rest is the help's.
-func (p Profile) Man() string {
-	var o options
-	var page strings.Builder
-	p.newParser(&o).WriteManPage(&page)
-	_, options, _ := strings.Cut(page.String(), "\n") // its title has the date of today
-	roff := strings.NewReplacer(`\`, `\e`, "-", `\-`, "\n.", "\n\\&.").Replace
-
-	var b strings.Builder
-	fmt.Fprintf(&b, ".TH %s 1 \"\" frontsockets\n%s", strings.ToUpper(p.Program), options)
-	fmt.Fprintf(&b, ".SH METRICS\n%s\n.PP\n%s\n", roff(metricNames(0, tally.OneLook))+"\n.PP\nWith \\-\\-sample also "+roff(metricNames(tally.OneLook, tally.NumMetrics))+".", roff(ranges))
-	fmt.Fprintf(&b, ".SH POLICIES\n.TP\nseed\n%s\n.TP\nstrict\n%s\n", roff(p.policies()["seed"].String()), roff(p.Strict.String()))
-	fmt.Fprintf(&b, ".SH EXIT STATUS\n%s\n.SH EXAMPLES\n", roff(exitCodes))
-	for _, e := range p.examples() {
-		fmt.Fprintf(&b, ".TP\n.B %s\n%s\n", roff(fmt.Sprintf(e.line, p.Program)), roff(e.does))
-	}
 	return b.String()
 }
 

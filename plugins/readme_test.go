@@ -6,8 +6,6 @@ import (
 	"os"
 	"strings"
 	"testing"
-
-	"github.com/jessevdk/go-flags"
 )
 
 var update = flag.Bool("update", false, "write the option table of the README anew")
@@ -69,11 +67,4 @@ func TestReadmeOptions(t *testing.T) {
 		}
 		t.Errorf("the option table of the README is not what --help says; it should be\n%s", table.String())
 	}
-}
-
-func defaultText(o *flags.Option) string {
-	if o.DefaultMask != "" {
-		return o.DefaultMask
-	}
-	return strings.Join(o.Default, ", ")
 }

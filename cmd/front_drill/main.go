@@ -59,10 +59,10 @@ Options:
   --clients N      the N above, 1 to 5000 (default: 60)
   --others K       of burst, leak and loop: the clients served as usual besides,
                    1 to 5000 (default: 5; leak: 1)
-  --after DURATION time until the trouble begins, up to 1h (default: 0s)
-  --over DURATION  of burst, logoff, leak and loop: the time that the N take,
+  --after TIME     time until the trouble begins, up to 1h (default: 0s)
+  --over TIME      of burst, logoff, leak and loop: the time that the N take,
                    up to 1h (default: 0s, as fast as they can)
-  --for DURATION   how long to go on once ready, up to 1h (default: 30s)
+  --for TIME       how long to go on once ready, up to 1h (default: 30s)
   --address ADDR   loopback address of the front (default: 127.0.0.1)
   --clients-netns FILE
                    Linux, root: the clients live in this network namespace, as

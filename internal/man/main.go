@@ -1,8 +1,10 @@
-// Man writes the man pages of the checks into a folder: make man.
+// Man writes the man pages of the programs and their completion for bash, zsh and fish
+// into a folder: make man. What it knows of front_drill is its help, from stdin.
 package main
 
 import (
 	"fmt"
+	"io"
 	"os"
 	"path/filepath"
 
@@ -11,13 +13,39 @@ import (
 
 func main() {
 	if len(os.Args) != 2 {
-		fmt.Fprintln(os.Stderr, "usage: man FOLDER")
+		fmt.Fprintln(os.Stderr, "usage: front_drill --help | man FOLDER")
 		os.Exit(2)
 	}
-	for _, p := range []plugins.Profile{plugins.MDFront, plugins.Front} {
-		if err := os.WriteFile(filepath.Join(os.Args[1], p.Program+".1"), []byte(p.Man()), 0o644); err != nil {
-			fmt.Fprintln(os.Stderr, err)
-			os.Exit(1)
+	if err := write(os.Args[1], os.Stdin); err != nil {
+		fmt.Fprintln(os.Stderr, "man:", err)
+		os.Exit(1)
+	}
+}
+
+func write(folder string, drillHelp io.Reader) error {
+	help, err := io.ReadAll(drillHelp)
+	if err != nil {
+		return err
+	}
+	drill, err := fromHelp(string(help))
+	if err != nil {
+		return err
+	}
+	for _, m := range []plugins.Manual{plugins.MDFront.Manual(), plugins.Front.Manual(), drill} {
+		for name, text := range map[string]string{
+			"man/" + m.Program + ".1":                page(m),
+			"completion/bash/" + m.Program:           bash(m),
+			"completion/zsh/_" + m.Program:           zsh(m),
+			"completion/fish/" + m.Program + ".fish": fish(m),
+		} {
+			file := filepath.Join(folder, name)
+			if err := os.MkdirAll(filepath.Dir(file), 0o755); err != nil {
+				return err
+			}
+			if err := os.WriteFile(file, []byte(text), 0o644); err != nil {
+				return err
+			}
 		}
 	}
+	return nil
 }

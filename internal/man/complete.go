@@ -1,0 +1,147 @@
+package main
+
+import (
+	"fmt"
+	"strings"
+
+	"frontsockets/plugins"
+)
+
+// flags are the spellings of an option.
+func flags(o plugins.Option) []string {
+	if o.Short == "" {
+		return []string{"--" + o.Long}
+	}
+	return []string{"-" + o.Short, "--" + o.Long}
+}
+
+func names(entries []plugins.Entry) string {
+	var list []string
+	for _, e := range entries {
+		list = append(list, e.Name)
+	}
+	return strings.Join(list, " ")
+}
+
+// bash is a completion function that needs no other. Readline cuts words at = and :.
+func bash(m plugins.Manual) string {
+	var all []string
+	var cases strings.Builder
+	for _, o := range m.Options {
+		all = append(all, flags(o)...)
+		switch pattern := strings.Join(flags(o), " | "); {
+		case o.Value == "FILE":
+			fmt.Fprintf(&cases, "\t%s) files=yes ;;\n", pattern)
+		case len(o.Words) > 0:
+			fmt.Fprintf(&cases, "\t%s) words='%s' ;;\n", pattern, strings.Join(o.Words, " "))
+		case o.Value != "":
+			fmt.Fprintf(&cases, "\t%s) return ;;\n", pattern)
+		}
+	}
+	return strings.NewReplacer("PROGRAM", m.Program, "CASES", cases.String(), "OPTIONS", strings.Join(all, " "), "ARGUMENTS", names(m.Arguments)).Replace(
+		`# bash completion for PROGRAM
+
+_PROGRAM() {
+	local cur=${COMP_WORDS[COMP_CWORD]} prev=${COMP_WORDS[COMP_CWORD - 1]} before='' words='' files=''
+	# A word is cut at = and :, which are words of their own then.
+	if [[ $cur == [=:] ]]; then
+		before=$prev prev=$cur cur=''
+	elif [[ $prev == [=:] && $COMP_CWORD -ge 2 ]]; then
+		before=${COMP_WORDS[COMP_CWORD - 2]}
+	fi
+	COMPREPLY=()
+	[[ $prev == = ]] && prev=$before
+	case $prev in
+	:) [[ $before == @(netstat|ss|snapshot) ]] && files=yes || return ;;
+CASES	*) [[ $cur == -* ]] && words='OPTIONS' || words='ARGUMENTS' ;;
+	esac
+	if [[ $files ]]; then
+		compopt -o filenames 2>/dev/null
+		mapfile -t COMPREPLY < <(compgen -f -- "$cur")
+		return
+	fi
+	mapfile -t COMPREPLY < <(compgen -W "$words" -- "$cur")
+	if [[ ${#COMPREPLY[@]} -eq 1 && ${COMPREPLY[0]} == *[=:] ]]; then
+		compopt -o nospace 2>/dev/null
+	fi
+}
+complete -F _PROGRAM PROGRAM
+`)
+}
+
+// zsh is a completion function in a file of its own.
+func zsh(m plugins.Manual) string {
+	quote := strings.NewReplacer("'", `'\''`, "[", `\[`, "]", `\]`, ":", `\:`).Replace
+	var b strings.Builder
+	fmt.Fprintf(&b, "#compdef %s\n\n_arguments -s -S", m.Program)
+	for _, o := range m.Options {
+		after, action, words := "", "", strings.Join(o.Words, " ")
+		if o.Value != "" {
+			after, action = "=", ":"+quote(o.Value)+":"
+		}
+		switch {
+		case o.Value == "":
+		case o.Value == "FILE":
+			action += "_files"
+		case strings.Contains(words, ":"): // goes on with a file
+			action += `{compset -P "*\:" && _files || compadd -S "" -- ` + quote(words) + "}"
+		case strings.Contains(words, "="):
+			action += `{compadd -S "" -- ` + words + "}"
+		case words != "":
+			action += "(" + words + ")"
+		default:
+			action += " " // there is nothing to offer
+		}
+		spellings, not := flags(o), "'*'"
+		if !o.Repeatable {
+			not = "'(" + strings.Join(spellings, " ") + ")'"
+		}
+		spec := spellings[0] + after
+		if o.Short != "" {
+			spec = "{" + spellings[0] + strings.Replace(after, "=", "+", 1) + "," + spellings[1] + after + "}"
+		}
+		fmt.Fprintf(&b, " \\\n\t%s%s'[%s]%s'", not, spec, quote(o.Help), action)
+	}
+	if len(m.Arguments) > 0 {
+		fmt.Fprintf(&b, " \\\n\t'1: :((")
+		for i, e := range m.Arguments {
+			if i > 0 {
+				b.WriteByte(' ')
+			}
+			fmt.Fprintf(&b, `%s\:"%s"`, e.Name, quote(e.Text))
+		}
+		fmt.Fprintf(&b, "))'")
+	}
+	b.WriteByte('\n')
+	return b.String()
+}
+
+// fish is a list of what completes what.
+func fish(m plugins.Manual) string {
+	quote := func(text string) string {
+		return "'" + strings.NewReplacer(`\`, `\\`, "'", `\'`).Replace(text) + "'"
+	}
+	var b strings.Builder
+	fmt.Fprintf(&b, "# fish completion for %s\n\ncomplete -c %[1]s -f\n", m.Program)
+	for _, e := range m.Arguments {
+		fmt.Fprintf(&b, "complete -c %s -n 'not __fish_seen_subcommand_from %s' -a %s -d %s\n", m.Program, names(m.Arguments), e.Name, quote(e.Text))
+	}
+	for _, o := range m.Options {
+		fmt.Fprintf(&b, "complete -c %s", m.Program)
+		if o.Short != "" {
+			fmt.Fprintf(&b, " -s %s", o.Short)
+		}
+		fmt.Fprintf(&b, " -l %s", o.Long)
+		switch {
+		case o.Value == "FILE":
+			b.WriteString(" -r -F")
+		case o.Value != "":
+			b.WriteString(" -x")
+		}
+		if len(o.Words) > 0 {
+			fmt.Fprintf(&b, " -a %s", quote(strings.Join(o.Words, " ")))
+		}
+		fmt.Fprintf(&b, " -d %s\n", quote(o.Help))
+	}
+	return b.String()
+}

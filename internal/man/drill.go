@@ -1,0 +1,70 @@
+package main
+
+import (
+	"fmt"
+	"regexp"
+	"strings"
+
+	"frontsockets/plugins"
+)
+
+var (
+	entryLine  = regexp.MustCompile(`^  (\S.*?)(?:  +(\S.*))?$`) // a name, and behind two spaces what is said of it
+	optionName = regexp.MustCompile(`^(?:-(\w), )?--([a-z-]+)(?: (\S+))?$`)
+)
+
+// fromHelp reads the help of front_drill: paragraphs, and lists under a line that ends
+// in a colon.
+func fromHelp(help string) (plugins.Manual, error) {
+	m := plugins.Manual{Program: "front_drill"}
+	for _, block := range strings.Split(strings.TrimSpace(help), "\n\n") {
+		first, rest, _ := strings.Cut(block, "\n")
+		title, isList := strings.CutSuffix(first, ":")
+		if !isList {
+			m.About = append(m.About, strings.Join(strings.Fields(block), " "))
+			continue
+		}
+		entries := list(rest)
+		switch title, note, _ := strings.Cut(title, "; "); title {
+		case "Usage":
+			m.Synopsis = strings.TrimPrefix(rest, "  "+m.Program+" ")
+		case "Options":
+			for _, e := range entries {
+				name := optionName.FindStringSubmatch(e.Name)
+				if name == nil {
+					return m, fmt.Errorf("%q is not an option", e.Name)
+				}
+				m.Options = append(m.Options, plugins.Option{Short: name[1], Long: name[2], Value: name[3], Help: e.Text})
+			}
+		default:
+			s := plugins.Section{Title: strings.Replace(title, "Exit codes", "Exit status", 1), Entries: entries}
+			if note != "" {
+				s.Text = []string{"Here " + note + "."}
+			}
+			if strings.HasPrefix(title, "Scenarios") {
+				m.Arguments = append(m.Arguments, entries...)
+			}
+			m.Sections = append(m.Sections, s)
+		}
+	}
+	if m.Synopsis == "" || len(m.About) == 0 || len(m.Arguments) == 0 || len(m.Options) == 0 {
+		return m, fmt.Errorf("this is not the help of %s: %q", m.Program, help)
+	}
+	m.Title = strings.ToLower(m.About[0][:1]) + strings.TrimSuffix(m.About[0][1:], ".")
+	m.Sections = append(m.Sections, plugins.Section{Title: "See also", Text: []string{plugins.MDFront.Program + "(1), " + plugins.Front.Program + "(1)"}})
+	return m, nil
+}
+
+// list reads the lines of a list; one that is further to the right goes on with what was
+// said.
+func list(lines string) []plugins.Entry {
+	var entries []plugins.Entry
+	for _, line := range strings.Split(lines, "\n") {
+		if e := entryLine.FindStringSubmatch(line); e != nil {
+			entries = append(entries, plugins.Entry{Name: e[1], Text: e[2]})
+		} else if last := len(entries) - 1; last >= 0 {
+			entries[last].Text = strings.TrimSpace(entries[last].Text + " " + strings.TrimSpace(line))
+		}
+	}
+	return entries
+}
