@@ -5,6 +5,8 @@ BUILD   := CGO_ENABLED=0 $(GO) build -buildvcs=auto -trimpath -tags forceposix
 PLUGINS := ./cmd/check_mdfront_sockets ./cmd/check_front_sockets
 PROGRAMS := $(PLUGINS) ./cmd/front_drill
 PLATFORMS := linux/amd64 linux/arm64 linux/386 windows/amd64 darwin/arm64 freebsd/amd64
+NFPM := github.com/goreleaser/nfpm/v2/cmd/nfpm@v2.45.2
+CYCLONEDX := github.com/CycloneDX/cyclonedx-gomod/cmd/cyclonedx-gomod@v1.10.0
 STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.7.0
 FUZZTIME ?= 60s
 
@@ -56,7 +58,10 @@ cross: ## build for every platform into dist/
 man: ## write man pages and shell completion into dist/man/ and dist/completion/
 	$(GO) run -tags forceposix ./cmd/front_drill --help | $(GO) run -tags forceposix ./internal/man dist
 
+dist: ## package the last commit into dist/packages/: tar.gz, deb, rpm, SBOM, SHA256SUMS
+	@GO='$(GO)' PLATFORMS='$(PLATFORMS)' NFPM=$(NFPM) CYCLONEDX=$(CYCLONEDX) contrib/packaging/dist.sh dist/packages
+
 clean: ## remove what was built
 	rm -rf bin dist
 
-.PHONY: help build test race wine fuzz bench lab lint demo cross man clean
+.PHONY: help build test race wine fuzz bench lab lint demo cross man dist clean

@@ -1,0 +1,73 @@
+#!/bin/sh
+# Makes the packages of the last commit: what is not committed is not in them. The same
+# commit and the same Go make the same bytes, wherever and whenever. Needs GNU tar.
+# Usage: dist.sh FOLDER, with PLATFORMS, NFPM and CYCLONEDX from the Makefile.
+set -eu
+umask 022
+LC_ALL=C TZ=UTC
+export LC_ALL TZ
+GO=${GO:-go}
+
+mkdir -p "$1"
+out=$(cd "$1" && pwd)
+here=$(dirname "$0")/../..
+work=$(mktemp -d)
+trap 'rm -rf "$work"' EXIT
+trap 'exit 1' HUP INT TERM
+src=$work/src
+git clone -q --no-hardlinks "$here" "$src"
+
+SOURCE_DATE_EPOCH=$(git -C "$src" log -1 --format=%ct)
+MAINTAINER=${MAINTAINER:-$(git -C "$src" log -1 --format='%an <%ae>')}
+# A release is the commit that has a tag such as v1.2.3. Every other commit has a version
+# that sorts before all releases, and after the commits before it: with the time, as in
+# the version that Go writes into the programs (-V).
+VERSION=$(git -C "$src" describe --tags --exact-match --match 'v[0-9]*.[0-9]*.[0-9]*' 2>/dev/null | sed 's/^v//')
+: "${VERSION:=0.0.0~git$(git -C "$src" log -1 --date=format-local:%Y%m%d%H%M%S --format=%cd.%h --abbrev=7)}"
+export SOURCE_DATE_EPOCH MAINTAINER VERSION
+
+# What all packages have.
+make -s -C "$src" man
+cp "$src/LICENSE" "$src/contrib/packaging/copyright" "$work"
+cp "$(cd "$src" && "$GO" list -m -f '{{.Dir}}' github.com/google/renameio/v2)/LICENSE" "$work/Apache-2.0"
+
+for platform in $PLATFORMS; do
+	os=${platform%/*} arch=${platform#*/}
+	name=frontsockets-$VERSION-$os-$arch
+	echo "$name"
+	GOOS=$os GOARCH=$arch make -s -C "$src" build
+	mkdir "$work/$name"
+	mv "$src"/bin/* "$work/$name"
+	cp -R "$src/dist/man" "$src/dist/completion" "$src/contrib" "$src/docs" "$src"/*.md "$work/LICENSE" "$work/Apache-2.0" "$work/copyright" "$work/$name"
+	rm -r "$work/$name/contrib/packaging"
+	chmod -R u=rwX,go=rX "$work/$name"
+	tar -C "$work" -c --format=ustar --sort=name --owner=0 --group=0 --numeric-owner --mtime="@$SOURCE_DATE_EPOCH" "$name" |
+		gzip -n -9 >"$out/$name.tar.gz"
+
+	case $platform in linux/amd64 | linux/arm64) ;; *) continue ;; esac
+	stage=$work/stage-$arch
+	mkdir -p "$stage/bin" "$stage/doc"
+	cp "$work/$name"/check_* "$work/$name/front_drill" "$stage/bin"
+	cp -R "$work/$name/man" "$work/$name/completion" "$stage"
+	cp -R "$work/$name/contrib" "$work/$name/docs" "$work/$name"/README*.md "$work/copyright" "$stage/doc"
+	gzip -n -9 "$stage"/man/*
+	gzip -n -9 <"$src/CHANGELOG.md" >"$stage/doc/changelog.gz"
+	gzip -n -9 >"$stage/changelog.Debian.gz" <<-END
+		frontsockets ($VERSION-1) unstable; urgency=medium
+
+		  * Packaged. What has changed is in changelog.gz.
+
+		 -- $MAINTAINER  $(date -R -d "@$SOURCE_DATE_EPOCH")
+	END
+	cp "$src/contrib/packaging/lintian-overrides" "$work/LICENSE" "$work/Apache-2.0" "$stage"
+	for packager in deb rpm; do
+		(cd "$stage" && ARCH=$arch "$GO" run "$NFPM" package -f "$src/contrib/packaging/nfpm.yaml" -p $packager -t "$out/")
+	done
+done
+
+# The modules that the programs are built of, with their licences.
+"$GO" run -trimpath "$CYCLONEDX" mod -json -licenses -assert-licenses -std -noserial -notimestamp -type application \
+	-output "$out/frontsockets-$VERSION.cdx.json" "$src"
+
+cd "$out"
+sha256sum -- *"$VERSION"* >SHA256SUMS
