@@ -59,6 +59,7 @@ man: ## write man pages and shell completion into dist/man/ and dist/completion/
 	$(GO) run -tags forceposix ./cmd/front_drill --help | $(GO) run -tags forceposix ./internal/man dist
 
 dist: ## package the last commit into dist/packages/: tar.gz, deb, rpm, SBOM, SHA256SUMS
+	rm -rf dist/packages
 	@GO='$(GO)' PLATFORMS='$(PLATFORMS)' NFPM=$(NFPM) CYCLONEDX=$(CYCLONEDX) contrib/packaging/dist.sh dist/packages
 
 clean: ## remove what was built
