@@ -177,12 +177,12 @@ func enter(base, dir string) error {
 		func() error { return os.MkdirAll(filepath.Join(upper, "work"), 0o755) },
 		func() error { return os.MkdirAll(filepath.Join(upper, "up"), 0o755) })
 	mount("overlay", root, "overlay", 0, fmt.Sprintf("lowerdir=%s,upperdir=%s/up,workdir=%s/work", lower, upper, upper))
-	mount(repo, root+repo, "", unix.MS_BIND, "")
 	mount("/dev", root+"/dev", "", unix.MS_BIND|unix.MS_REC, "")
 	mount("tmpfs", root+"/dev/shm", "tmpfs", 0, "mode=1777")
 	mount("tmpfs", root+"/tmp", "tmpfs", 0, "mode=1777")
 	mount("tmpfs", root+"/run", "tmpfs", 0, "mode=755")
 	mount("proc", root+"/proc", "proc", 0, "")
+	mount(repo, root+repo, "", unix.MS_BIND, "") // the last: it may be in /tmp
 	steps = append(steps,
 		func() error { return unix.Chroot(root) },
 		func() error { return os.Chdir(filepath.Join(repo, "internal/e2e")) },
@@ -209,7 +209,8 @@ const packages = "nagios4-core nagios-nrpe-server nagios-nrpe-plugin monitoring-
 	"zabbix-agent zabbix-agent2 zabbix-server-pgsql zabbix-frontend-php postgresql php-cli php-pgsql " +
 	"prometheus prometheus-node-exporter iproute2 procps systemd man-db lintian rpm debootstrap"
 
-// prepare installs packages into the layer below all machines.
+// prepare installs packages into the layer below all machines, and a clean Debian into
+// the repository.
 func prepare() error {
 	if err := os.WriteFile("/usr/sbin/policy-rc.d", []byte("#!/bin/sh\nexit 101\n"), 0o755); err != nil {
 		return err // it keeps servers from being started by their installation
@@ -225,5 +226,5 @@ func prepare() error {
 		}
 		fmt.Printf("e2e: apt-get %s: %.0f s\n", args[0], time.Since(began).Seconds())
 	}
-	return nil
+	return cleanDebian()
 }

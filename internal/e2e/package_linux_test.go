@@ -1,0 +1,314 @@
+//go:build e2e
+
+package e2e
+
+import (
+	"debug/buildinfo"
+	"fmt"
+	"io/fs"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"runtime"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+// debian is where a clean Debian is kept, from one run of the tests to the next.
+func debian() string { return filepath.Join(repo, "dist/debian") }
+
+// cleanDebian makes it: the release that runs here, from where its packages come.
+func cleanDebian() error {
+	if _, err := os.Stat(debian()); err == nil {
+		return nil
+	}
+	began := time.Now()
+	script := `set -e
+. /etc/os-release
+mirror=$(apt-get indextargets --format '$(REPO_URI) $(RELEASE)' 'Identifier: Packages' | sed -n "s/ $VERSION_CODENAME\$//p" | head -n 1)
+mkdir -p "$(dirname "$0")"
+rm -rf "$0.part"
+debootstrap --variant=minbase --include=nagios-nrpe-server,nagios-nrpe-plugin,man-db "$VERSION_CODENAME" "$0.part" "$mirror"
+mv "$0.part" "$0"`
+	if out, err := exec.Command("sh", "-c", script, debian()).CombinedOutput(); err != nil {
+		return fmt.Errorf("debootstrap: %w\n%s", err, out[max(0, len(out)-2000):])
+	}
+	fmt.Printf("e2e: debootstrap: %.0f s\n", time.Since(began).Seconds())
+	return nil
+}
+
+// built is the one file of make dist whose name matches.
+func built(t *testing.T, pattern string) string {
+	t.Helper()
+	files, err := filepath.Glob(filepath.Join(repo, "dist/packages", pattern))
+	if err != nil || len(files) != 1 {
+		t.Fatalf("make dist has left %q for %s (%v)", files, pattern, err)
+	}
+	return files[0]
+}
+
+func builtDeb(t *testing.T) string { return built(t, "frontsockets_*_"+runtime.GOARCH+".deb") }
+
+// What the deb and the rpm install, where they agree, and where they do not.
+const (
+	common = `/usr/bin/front_drill
+/usr/share/bash-completion/completions/check_front_sockets
+/usr/share/bash-completion/completions/check_mdfront_sockets
+/usr/share/bash-completion/completions/front_drill
+/usr/share/doc/frontsockets/README.md
+/usr/share/doc/frontsockets/changelog.gz
+/usr/share/doc/frontsockets/copyright
+/usr/share/fish/vendor_completions.d/check_front_sockets.fish
+/usr/share/fish/vendor_completions.d/check_mdfront_sockets.fish
+/usr/share/fish/vendor_completions.d/front_drill.fish
+/usr/share/man/man1/check_front_sockets.1.gz
+/usr/share/man/man1/check_mdfront_sockets.1.gz
+/usr/share/man/man1/front_drill.1.gz
+`
+	debOnly = `/usr/lib/nagios/plugins/check_front_sockets
+/usr/lib/nagios/plugins/check_mdfront_sockets
+/usr/share/doc/frontsockets/changelog.Debian.gz
+/usr/share/lintian/overrides/frontsockets
+/usr/share/zsh/vendor-completions/_check_front_sockets
+/usr/share/zsh/vendor-completions/_check_mdfront_sockets
+/usr/share/zsh/vendor-completions/_front_drill
+`
+	rpmOnly = `/usr/lib64/nagios/plugins/check_front_sockets
+/usr/lib64/nagios/plugins/check_mdfront_sockets
+/usr/share/licenses/frontsockets/Apache-2.0
+/usr/share/licenses/frontsockets/LICENSE
+/usr/share/zsh/site-functions/_check_front_sockets
+/usr/share/zsh/site-functions/_check_mdfront_sockets
+/usr/share/zsh/site-functions/_front_drill
+`
+)
+
+// contents compares the files of a package, one a line, with what is expected: those
+// above, and docs and contrib as they are in the last commit, which was packaged.
+func contents(t *testing.T, what, listed, only string) {
+	t.Helper()
+	want := strings.Fields(common + only)
+	for _, name := range strings.Fields(run(t, "git", "-c", "safe.directory=*", "-C", repo, "ls-tree", "-r", "--name-only", "HEAD", "contrib", "docs", "README.zh-CN.md")) {
+		if !strings.HasPrefix(name, "contrib/packaging/") {
+			want = append(want, "/usr/share/doc/frontsockets/"+name)
+		}
+	}
+	got := strings.Fields(listed)
+	slices.Sort(got)
+	slices.Sort(want)
+	if !slices.Equal(got, want) {
+		t.Errorf("%s has\n%s\nand should have\n%s", what, strings.Join(got, "\n"), strings.Join(want, "\n"))
+	}
+}
+
+// tree is all that there is in a root, but for the kernel's folders and what dpkg and the
+// index of man keep for themselves.
+func tree(t *testing.T, root string) []string {
+	t.Helper()
+	own := regexp.MustCompile(`^/(proc|dev|tmp|run|var/lib/dpkg|var/cache/man|var/log)(/|$)`)
+	var names []string
+	err := filepath.WalkDir(root, func(name string, entry fs.DirEntry, err error) error {
+		name = strings.TrimPrefix(name, root)
+		if own.MatchString(name) {
+			if entry.IsDir() {
+				return fs.SkipDir
+			}
+			return nil
+		}
+		names = append(names, name)
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return names
+}
+
+// TestDeb: on a clean Debian the package brings all that it promises, works with NRPE as
+// its files say, and leaves nothing.
+func TestDeb(t *testing.T) {
+	if !machine(t) {
+		return
+	}
+	if out, code := try(t, "lintian", "--fail-on", "error,warning", "--no-tag-display-limit", builtDeb(t)); code != 0 {
+		t.Errorf("lintian: exit code %d\n%s", code, out)
+	}
+	root := cleanRoot(t)
+	in := func(args ...string) string {
+		t.Helper()
+		return run(t, "chroot", append([]string{root}, args...)...)
+	}
+	before := tree(t, root)
+	run(t, "cp", builtDeb(t), root+"/tmp/frontsockets.deb")
+	in("dpkg", "-i", "/tmp/frontsockets.deb")
+
+	files := ""
+	for _, name := range strings.Fields(in("dpkg", "-L", "frontsockets")) {
+		if info, err := os.Lstat(root + name); err != nil {
+			t.Error(err)
+		} else if !info.IsDir() {
+			files += name + "\n"
+		}
+	}
+	contents(t, "the deb", files, debOnly)
+	if changed := in("dpkg", "--verify", "frontsockets"); changed != "" {
+		t.Errorf("dpkg --verify: %s", changed)
+	}
+	for _, name := range []string{"check_mdfront_sockets", "check_front_sockets", "front_drill"} {
+		if page := in("man", name); !strings.Contains(page, "EXAMPLES") {
+			t.Errorf("man %s: %s", name, page)
+		}
+		if line := in("whatis", name); !strings.Contains(line, name+" (1)") {
+			t.Errorf("whatis %s: %s", name, line)
+		}
+	}
+
+	// Both fronts, by NRPE and by the checks as user nagios.
+	in("cp", "/usr/share/doc/frontsockets/contrib/nrpe/frontsockets.cfg", "/etc/nagios/nrpe.d/")
+	launch(t, "chroot", root, "nrpe", "-c", "/etc/nagios/nrpe.cfg", "-f")
+	for port, program := range map[string]string{"41213": "check_mdfront_sockets", "41205": "check_front_sockets"} {
+		drill := launch(t, "chroot", root, "front_drill", "healthy", "--port", port, "--for", "5m")
+		await(t, slow, "a front", func() (bool, string) {
+			return strings.Contains(drill.output(), "front_drill: ready"), drill.output()
+		})
+		plugin := "/usr/lib/nagios/plugins/" + program
+		if out := in("runuser", "-u", "nagios", "--", plugin); !strings.Contains(out, "OK: :"+port+" has 0 abnormal sockets, 60 established") {
+			t.Errorf("%s: %s", program, out)
+		}
+		config := in("cat", "/etc/nagios/nrpe.d/frontsockets.cfg")
+		command := regexp.MustCompile(`(?m)^command\[(\w+)\]=` + plugin + ` .*-p ` + port).FindStringSubmatch(config)
+		if command == nil {
+			t.Fatalf("contrib/nrpe has no command for port %s:\n%s", port, config)
+		}
+		await(t, slow, "NRPE", func() (bool, string) {
+			out, code := try(t, "chroot", root, "/usr/lib/nagios/plugins/check_nrpe", "-H", "127.0.0.1", "-c", command[1])
+			return code == 0 && strings.Contains(out, " has 0 abnormal sockets, 60 established"), out
+		})
+		drill.stop()
+		if out, code := try(t, "chroot", root, "/usr/lib/nagios/plugins/check_nrpe", "-H", "127.0.0.1", "-c", command[1]); code != 2 || !strings.Contains(out, "nothing listens on port "+port) {
+			t.Errorf("check_nrpe of a front that is down: exit code %d, %s", code, out)
+		}
+	}
+
+	in("rm", "/etc/nagios/nrpe.d/frontsockets.cfg")
+	in("dpkg", "-r", "frontsockets")
+	in("dpkg", "-P", "frontsockets")
+	if after := tree(t, root); !slices.Equal(after, before) {
+		t.Errorf("dpkg -P has left %v, and taken %v", without(after, before), without(before, after))
+	}
+}
+
+// without is what is in some and not in others.
+func without(some, others []string) []string {
+	return slices.DeleteFunc(slices.Clone(some), func(s string) bool { return slices.Contains(others, s) })
+}
+
+// cleanRoot mounts a writable copy of the clean Debian.
+func cleanRoot(t *testing.T) string {
+	t.Helper()
+	const layer, root = "/run/debian", "/mnt/debian"
+	run(t, "mkdir", "-p", layer+"/up", layer+"/work", root)
+	for _, err := range []error{
+		unix.Mount("overlay", root, "overlay", 0, fmt.Sprintf("lowerdir=%s,upperdir=%s/up,workdir=%[2]s/work", debian(), layer)),
+		unix.Mount("/proc", root+"/proc", "", unix.MS_BIND, ""),
+		unix.Mount("/dev", root+"/dev", "", unix.MS_BIND|unix.MS_REC, ""),
+	} {
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	return root
+}
+
+// TestRPM: the rpm has the same in the places of its distributions.
+func TestRPM(t *testing.T) {
+	if !machine(t) {
+		return
+	}
+	arch := map[string]string{"amd64": "x86_64", "arm64": "aarch64"}[runtime.GOARCH]
+	rpm := built(t, "frontsockets-*."+arch+".rpm")
+	const root = "/mnt/rpm"
+	run(t, "mkdir", "-p", root)
+	run(t, "rpm", "--root", root, "--initdb")
+	run(t, "rpm", "--root", root, "-i", "--ignorearch", rpm)
+	contents(t, "the rpm", run(t, "sh", "-c", `rpm -qpl "$0" | while read -r name; do test -d "$1$name" || echo "$name"; done`, rpm, root), rpmOnly)
+	if changed, code := try(t, "rpm", "--root", root, "-V", "frontsockets"); code != 0 {
+		t.Errorf("rpm -V: %s", changed)
+	}
+	if needs := run(t, "rpm", "-qp", "--requires", rpm); strings.Trim(needs, "\n") != "" {
+		t.Errorf("the rpm requires %s", needs)
+	}
+	out, code := try(t, root+"/usr/lib64/nagios/plugins/check_mdfront_sockets", "-V")
+	if version := packagedVersion(t); code != 3 || !strings.Contains(out, version) {
+		t.Errorf("-V of the rpm of %s: exit code %d, %s", version, code, out)
+	}
+	run(t, "rpm", "--root", root, "-e", "frontsockets")
+	if left, _ := try(t, "find", root+"/usr", "-name", "*front*"); left != "" {
+		t.Errorf("rpm -e has left %s", left)
+	}
+}
+
+// packagedVersion is the last part of the packages' version: the commit or the release.
+func packagedVersion(t *testing.T) string {
+	t.Helper()
+	version := strings.Split(filepath.Base(builtDeb(t)), "_")[1]
+	version = version[:strings.LastIndex(version, "-")]
+	if _, commit, found := strings.Cut(version, "~git"); found {
+		_, version, _ = strings.Cut(commit, ".")
+	}
+	return version
+}
+
+// TestDist: the checksums are right, every archive is whole, and copyright names all
+// modules that are linked.
+func TestDist(t *testing.T) {
+	if !machine(t) {
+		return
+	}
+	packages := filepath.Join(repo, "dist/packages")
+	run(t, "sh", "-c", `cd "$0" && sha256sum -c SHA256SUMS && test "$(ls | wc -l)" -eq "$(($(wc -l <SHA256SUMS) + 1))"`, packages)
+	sbom, err := os.ReadFile(built(t, "*.cdx.json"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	copyright, err := os.ReadFile(repo + "/contrib/packaging/copyright")
+	if err != nil {
+		t.Fatal(err)
+	}
+	archives, err := filepath.Glob(packages + "/*.tar.gz")
+	if err != nil || len(archives) != 6 {
+		t.Fatalf("the archives are %q (%v)", archives, err)
+	}
+	for _, archive := range archives {
+		dir := t.TempDir()
+		run(t, "tar", "-x", "--strip-components=1", "-C", dir, "-f", archive)
+		suffix := ""
+		if strings.Contains(archive, "windows") {
+			suffix = ".exe"
+		}
+		for _, name := range []string{"check_mdfront_sockets" + suffix, "check_front_sockets" + suffix, "front_drill" + suffix,
+			"man/front_drill.1", "completion/bash/front_drill", "contrib/nrpe/frontsockets.cfg", "docs/LAB.md",
+			"README.md", "CHANGELOG.md", "LICENSE", "copyright", "Apache-2.0"} {
+			if info, err := os.Stat(filepath.Join(dir, name)); err != nil || info.Size() == 0 {
+				t.Errorf("%s: %s: %v", archive, name, err)
+			}
+		}
+		info, err := buildinfo.ReadFile(filepath.Join(dir, "check_mdfront_sockets"+suffix))
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, m := range info.Deps {
+			if !strings.Contains(string(copyright), m.Path+"/*") {
+				t.Errorf("copyright does not name %s, which is in %s", m.Path, archive)
+			}
+			if !strings.Contains(string(sbom), `"pkg:golang/`+m.Path+"@"+m.Version) {
+				t.Errorf("the SBOM does not name %s %s, which is in %s", m.Path, m.Version, archive)
+			}
+		}
+	}
+}
