@@ -170,6 +170,7 @@ func TestDeb(t *testing.T) {
 
 	// Both fronts, by NRPE and by the checks as user nagios.
 	in("cp", "/usr/share/doc/frontsockets/contrib/nrpe/frontsockets.cfg", "/etc/nagios/nrpe.d/")
+	in("install", "-d", "-o", "nagios", "/run/nagios") // as the boot of a machine does
 	launch(t, "chroot", root, "nrpe", "-c", "/etc/nagios/nrpe.cfg", "-f")
 	for port, program := range map[string]string{"41213": "check_mdfront_sockets", "41205": "check_front_sockets"} {
 		drill := launch(t, "chroot", root, "front_drill", "healthy", "--port", port, "--for", "5m")
