@@ -11,6 +11,9 @@ GO=${GO:-go}
 mkdir -p "$1"
 out=$(cd "$1" && pwd)
 here=$(dirname "$0")/../..
+if [ -n "$(git -C "$here" status --porcelain)" ]; then
+	echo "dist: what is not committed is not packaged" >&2
+fi
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 trap 'exit 1' HUP INT TERM
