@@ -52,7 +52,7 @@ func (p Profile) Manual() Manual {
 		Synopsis: "[OPTIONS]",
 		About: []string{
 			p.Title + ": a TCP server on a known local port. It looks at the kernel's table of sockets once, as an ordinary user and without a word to the front, and answers in one line, with performance data and the exit code of the plugin guidelines.",
-			"A socket on the front's local port whose state is not ESTABLISHED or LISTEN counts as abnormal, or as --normal says. A client is a remote address. The accept queue holds the connections that the kernel has finished and the front has not accepted.",
+			"A socket on the front's local port is abnormal unless its state is ESTABLISHED or LISTEN, or one of those of --normal if it is given. A client is a remote address. The accept queue holds the connections that the kernel has finished and the front has not accepted.",
 		},
 	}
 	var o options
