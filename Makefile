@@ -39,11 +39,14 @@ bench: ## compare the check with what one would run instead; time the decoders
 lab: ## act every kind of trouble in network namespaces and judge the diagnosis (root): docs/LAB.md
 	$(GO) run -tags forceposix ./internal/lab -o docs/LAB.md
 
+e2e: dist ## run the checks inside real monitoring systems (root; Debian)
+	$(GO) test -count=1 -tags forceposix,e2e -timeout 900s -v ./internal/e2e
+
 lint: ## gofmt, go vet, staticcheck, a tidy go.mod
 	@test -z "$$(gofmt -l .)" || { gofmt -d .; exit 1; }
 	$(GO) mod tidy -diff
-	$(GO) vet -tags forceposix,wine ./...
-	$(GO) run $(STATICCHECK) -tags forceposix,wine ./...
+	$(GO) vet -tags forceposix,wine,e2e ./...
+	$(GO) run $(STATICCHECK) -tags forceposix,wine,e2e ./...
 
 demo: build ## show a healthy front, a hung one and a looping client (under a minute)
 	@./cmd/front_drill/demo.sh bin
@@ -65,4 +68,4 @@ dist: ## package the last commit into dist/packages/: tar.gz, deb, rpm, SBOM, SH
 clean: ## remove what was built
 	rm -rf bin dist
 
-.PHONY: help build test race wine fuzz bench lab lint demo cross man dist clean
+.PHONY: help build test race wine fuzz bench lab e2e lint demo cross man dist clean

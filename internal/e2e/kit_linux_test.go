@@ -20,9 +20,7 @@ const slow = 30 * time.Second
 // install installs the package that make dist built.
 func install(t *testing.T) {
 	t.Helper()
-	// For now: the programs as the package will place them.
-	run(t, "install", "-D", "-t", "/usr/lib/nagios/plugins", repo+"/bin/check_mdfront_sockets", repo+"/bin/check_front_sockets")
-	run(t, "install", "-D", "-t", "/usr/bin", repo+"/bin/front_drill")
+	run(t, "dpkg", "-i", builtDeb(t))
 }
 
 // place copies a file of contrib, as the README there says.
