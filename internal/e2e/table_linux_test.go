@@ -28,10 +28,15 @@ func addRow(row string) {
 }
 
 // report adds a row to the table: the seconds are those from the hang to CRITICAL and from
-// the restart to OK, as the server tells them.
-func report(t *testing.T, system, version string, critical, recovery time.Duration) {
+// the restart to OK, and the perfdata that of the hang, as the server tells them.
+func report(t *testing.T, system, version string, critical, recovery time.Duration, perfdata string) {
 	t.Helper()
-	fmt.Printf("%s%s|%s|%.1f|%.1f|yes\n", rowPrefix, system, version, critical.Seconds(), recovery.Seconds())
+	whole := "yes"
+	if why := intact(perfdata); why != "" {
+		t.Errorf("%s: perfdata: %s", system, why)
+		whole = "no"
+	}
+	fmt.Printf("%s%s|%s|%.1f|%.1f|%s\n", rowPrefix, system, version, critical.Seconds(), recovery.Seconds(), whole)
 }
 
 // table prints what the machines reported.
