@@ -9,6 +9,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"syscall"
 	"testing"
@@ -133,6 +134,7 @@ func await(t *testing.T, limit time.Duration, what string, done func() (ok bool,
 // front is a pretend front that acts one scenario after the other on its port.
 type front struct {
 	t    *testing.T
+	via  []string // a command that runs the drill elsewhere, or none
 	args []string
 	now  *process
 }
@@ -152,7 +154,8 @@ func (f *front) act(scenario string, args ...string) (began time.Time) {
 	if f.now != nil {
 		f.now.stop()
 	}
-	f.now = launch(f.t, "front_drill", append(append([]string{scenario, "--for", "10m"}, f.args...), args...)...)
+	words := slices.Concat(f.via, []string{"front_drill", scenario, "--for", "10m"}, f.args, args)
+	f.now = launch(f.t, words[0], words[1:]...)
 	await(f.t, time.Minute, "a front that is "+scenario, func() (bool, string) {
 		out := f.now.output()
 		if began.IsZero() && strings.Contains(out, "front_drill: trouble") {

@@ -177,12 +177,12 @@ func enter(base, dir string) error {
 		func() error { return os.MkdirAll(filepath.Join(upper, "work"), 0o755) },
 		func() error { return os.MkdirAll(filepath.Join(upper, "up"), 0o755) })
 	mount("overlay", root, "overlay", 0, fmt.Sprintf("lowerdir=%s,upperdir=%s/up,workdir=%s/work", lower, upper, upper))
-	mount(repo, root+repo, "", unix.MS_BIND, "")
 	mount("/dev", root+"/dev", "", unix.MS_BIND|unix.MS_REC, "")
 	mount("tmpfs", root+"/dev/shm", "tmpfs", 0, "mode=1777")
 	mount("tmpfs", root+"/tmp", "tmpfs", 0, "mode=1777")
 	mount("tmpfs", root+"/run", "tmpfs", 0, "mode=755")
 	mount("proc", root+"/proc", "proc", 0, "")
+	mount(repo, root+repo, "", unix.MS_BIND, "")
 	steps = append(steps,
 		func() error { return unix.Chroot(root) },
 		func() error { return os.Chdir(filepath.Join(repo, "internal/e2e")) },
@@ -205,7 +205,7 @@ func network() error {
 }
 
 // packages are what the tests need of Debian.
-const packages = "nagios4-core nagios-nrpe-server nagios-nrpe-plugin monitoring-plugins-basic icinga2-bin openssl " +
+const packages = "nagios4-core nagios-nrpe-server nagios-nrpe-plugin monitoring-plugins-basic icinga2-bin libfaketime openssl " +
 	"zabbix-agent zabbix-agent2 zabbix-server-pgsql zabbix-frontend-php postgresql php-cli php-pgsql " +
 	"prometheus prometheus-node-exporter iproute2 procps systemd man-db lintian rpm debootstrap"
 
