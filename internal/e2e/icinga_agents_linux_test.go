@@ -84,11 +84,11 @@ func TestIcingaAgents(t *testing.T) {
 	if !strings.Contains(s.Output, "the front does not ") || s.Check_source != victim { // accept, or read
 		t.Errorf("of the hang: %+v", s)
 	}
-	critical := s.changed().Sub(began)
+	critical := s.at.Sub(began)
 	fine(victim + "!mdfront")
 	began = time.Now()
 	fronts[victim+"!mdfront"].act("healthy")
-	recovery := master.await(victim+"!mdfront", 0, "MDFRONT OK: ").changed().Sub(began)
+	recovery := master.await(victim+"!mdfront", 0, "MDFRONT OK: ").at.Sub(began)
 
 	agents[victim].proc.stop()
 	const gone = "Remote Icinga instance '" + victim + "' is not connected to '" + icingaMaster + "'"

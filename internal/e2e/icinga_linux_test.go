@@ -9,7 +9,6 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
-	"math"
 	"net/http"
 	"net/url"
 	"os"
@@ -83,11 +82,11 @@ object Host "e2e" {
 		if !strings.Contains(s.Output, "the front does not ") { // accept, or read
 			t.Errorf("%s: nothing of the hang in %q", f.service, s.Output)
 		}
-		critical = max(critical, s.changed().Sub(began))
+		critical = max(critical, s.at.Sub(began))
 		i.await(f.other, 0, "")
 		began = time.Now()
 		f.act("healthy")
-		recovery = max(recovery, i.await(f.service, 0, f.label+" OK: ").changed().Sub(began))
+		recovery = max(recovery, i.await(f.service, 0, f.label+" OK: ").at.Sub(began))
 	}
 
 	i.await("e2e!ok", 0, "MDFRONT OK: ok ")
@@ -197,8 +196,7 @@ func (i *icinga) call(method, path string, body, results any) {
 		pool := x509.NewCertPool()
 		pool.AppendCertsFromPEM(ca)
 		i.client = &http.Client{Timeout: slow, Transport: &http.Transport{
-			// Icinga's clock is ahead, and with it what it signs.
-			TLSClientConfig: &tls.Config{RootCAs: pool, ServerName: i.name, Time: i.clock.now},
+			TLSClientConfig: &tls.Config{RootCAs: pool, ServerName: i.name},
 		}}
 	}
 	data, err := json.Marshal(body)
@@ -255,14 +253,7 @@ func (i *icinga) quicken() {
 type result struct {
 	Output, Check_source string
 	Command              []string
-	last                 float64 // when the alarm was raised or ended, on Icinga's clock
-	clock                *clock
-}
-
-// changed is when the service took its state for good.
-func (r result) changed() time.Time {
-	whole, part := math.Modf(r.last)
-	return time.Unix(int64(whole), int64(part*1e9)).Add(-r.clock.ahead)
+	at                   time.Time // when it took this state for good
 }
 
 // await waits until a check that began after this call gives a state for good, with words
@@ -282,7 +273,7 @@ func (i *icinga) await(object string, want int, words string) result {
 				Last_check_result                         struct {
 					Output, Check_source string
 					Command              any
-					Performance_data     []string
+					Performance_data     []any
 					Execution_start      float64
 				}
 			}
@@ -293,7 +284,7 @@ func (i *icinga) await(object string, want int, words string) result {
 		}
 		a := found[0].Attrs
 		last := a.Last_check_result
-		r = result{Output: last.Output, Check_source: last.Check_source, last: a.Last_hard_state_change, clock: i.clock}
+		r = result{Output: last.Output, Check_source: last.Check_source, at: time.UnixMicro(int64(a.Last_hard_state_change * 1e6)).Add(-i.clock.ahead)}
 		if list, is := last.Command.([]any); is {
 			for _, word := range list {
 				r.Command = append(r.Command, fmt.Sprint(word))
@@ -303,8 +294,10 @@ func (i *icinga) await(object string, want int, words string) result {
 		if int(a.State) != want || a.State_type != hard || last.Execution_start < called || !strings.Contains(last.Output, words) {
 			return false, fmt.Sprintf("%+v", a)
 		}
-		if perfdata := strings.Join(last.Performance_data, " "); strings.Contains(last.Output, " abnormal sockets") && intact(perfdata) != "" && object != "e2e!every kind" {
-			i.t.Errorf("%s: %s", object, intact(perfdata))
+		if strings.Contains(last.Output, " abnormal sockets") && !slices.Contains(r.Command, "--sample") {
+			if bad := intact(strings.Trim(fmt.Sprint(last.Performance_data), "[]")); bad != "" {
+				i.t.Errorf("%s: %s", object, bad)
+			}
 		}
 		return true, ""
 	})
@@ -348,5 +341,6 @@ func (c *clock) env() []string {
 	if err != nil || len(library) != 1 {
 		c.t.Fatalf("libfaketime: %v, %v", library, err)
 	}
-	return []string{"TZ=Asia/Shanghai", "LD_PRELOAD=" + library[0], "FAKETIME_TIMESTAMP_FILE=" + c.file, "FAKETIME_NO_CACHE=1", "FAKETIME_DONT_FAKE_MONOTONIC=1"}
+	// The file is read once a second: read at every look at the clock, it makes Icinga lose checks.
+	return []string{"TZ=Asia/Shanghai", "LD_PRELOAD=" + library[0], "FAKETIME_TIMESTAMP_FILE=" + c.file, "FAKETIME_CACHE_DURATION=1", "FAKETIME_DONT_FAKE_MONOTONIC=1"}
 }
