@@ -4,6 +4,7 @@ package e2e
 
 import (
 	"fmt"
+	"os"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -62,7 +63,16 @@ func TestIcingaAgents(t *testing.T) {
 			services = append(services, name+"!"+service)
 		}
 	}
-	// Once the agents have the check commands.
+	// The check commands come from the master, and the agent loads its configuration anew.
+	// With a clock of ours that fails at times: it is started anew.
+	for _, agent := range agents {
+		await(t, slow, "check commands on "+agent.name, func() (bool, string) {
+			_, err := os.Stat(agent.root + "/var/lib/icinga2/api/zones/global-templates/_etc/frontsockets-commands.conf")
+			return err == nil, agent.proc.output()
+		})
+		agent.proc.stop()
+		agent.start()
+	}
 	fine := func(but ...string) {
 		t.Helper()
 		for _, name := range services {

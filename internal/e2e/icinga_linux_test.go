@@ -329,7 +329,10 @@ func newClock(t *testing.T) *clock {
 func (c *clock) set(ahead time.Duration) {
 	c.t.Helper()
 	c.ahead = ahead.Truncate(time.Second)
-	write(c.t, c.file, fmt.Sprintf("%+d\n", int64(c.ahead.Seconds())))
+	write(c.t, c.file+".new", fmt.Sprintf("%+d\n", int64(c.ahead.Seconds())))
+	if err := os.Rename(c.file+".new", c.file); err != nil {
+		c.t.Fatal(err)
+	}
 }
 
 func (c *clock) now() time.Time { return time.Now().Add(c.ahead) }
