@@ -1,0 +1,349 @@
+//go:build e2e
+
+package e2e
+
+import (
+	"bytes"
+	"crypto/tls"
+	"crypto/x509"
+	"encoding/json"
+	"fmt"
+	"io"
+	"net/http"
+	"net/url"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+)
+
+// TestIcinga: one Icinga on the machine of the fronts, with the files of contrib/icinga2
+// where the README there puts them.
+func TestIcinga(t *testing.T) {
+	if !machine(t) {
+		return
+	}
+	install(t)
+	ownFiles(t, "/etc/icinga2")
+	for _, name := range []string{"commands", "services", "hosts"} {
+		place(t, "icinga2/frontsockets-"+name+".conf", "/etc/icinga2/conf.d/frontsockets-"+name+".conf")
+	}
+	run(t, "icinga2", "daemon", "-C")
+
+	// What is mistyped is refused.
+	const typo = "/etc/icinga2/conf.d/typo.conf"
+	write(t, typo, `object Host "typo" { check_command = "dummy"; vars.fronts["front8"] = { kind = "front", critcal = "@9:" } }`)
+	if out, code := try(t, "icinga2", "daemon", "-C"); code == 0 || !strings.Contains(out, "front front8 has 'critcal', which is no option of the check") {
+		t.Fatalf("daemon -C, exit code %d\n%s", code, out)
+	}
+	if err := os.Remove(typo); err != nil {
+		t.Fatal(err)
+	}
+
+	// The test's own: the API, and a service for each state and for all kinds of options.
+	run(t, "icinga2", "api", "setup", "--cn", "fronts")
+	write(t, "/etc/icinga2/conf.d/api-users.conf", apiUser)
+	write(t, "/etc/icinga2/conf.d/e2e.conf", `
+object Host "e2e" {
+	check_command = "dummy"
+	vars.fronts["ok"] = { kind = "mdfront", port = 41273 }
+	vars.fronts["warning"] = { kind = "mdfront", port = 41273, warning = "@0:" }
+	vars.fronts["critical"] = { kind = "mdfront", port = 41273, critical = "@0:" }
+	vars.fronts["unknown"] = { kind = "mdfront", source = "snapshot:/nonexistent" }
+	vars.fronts["every kind"] = {
+		kind = "front"
+		port = [ 41265, "41273-41274" ]
+		address = [ "127.0.0.0/8", "::1" ]
+		no_listener = "ok"
+		verbose = true
+		sample = "100ms"
+	}
+}`)
+	trade := newFront(t, "--port", "41265")
+	market := newFront(t, "--port", "41273")
+	i := &icinga{t: t, name: "fronts", address: "127.0.0.1", clock: newClock(t)}
+	i.start()
+	i.quicken()
+
+	var critical, recovery time.Duration
+	for _, f := range []struct {
+		*front
+		service, other, label string
+	}{
+		{market, "front-server!mdfront7", "front-server!front7", "MDFRONT"},
+		{trade, "front-server!front7", "front-server!mdfront7", "FRONT"},
+	} {
+		i.await(f.service, 0, f.label+" OK: "+f.service[len("front-server!"):])
+		i.await(f.other, 0, "")
+		began := f.act("hang")
+		s := i.await(f.service, 2, f.label+" CRITICAL: ")
+		if !strings.Contains(s.Output, "the front does not ") { // accept, or read
+			t.Errorf("%s: nothing of the hang in %q", f.service, s.Output)
+		}
+		critical = max(critical, s.at.Sub(began))
+		i.await(f.other, 0, "")
+		began = time.Now()
+		f.act("healthy")
+		recovery = max(recovery, i.await(f.service, 0, f.label+" OK: ").at.Sub(began))
+	}
+
+	i.await("e2e!ok", 0, "MDFRONT OK: ok ")
+	i.await("e2e!warning", 1, "MDFRONT WARNING: warning ")
+	i.await("e2e!critical", 2, "MDFRONT CRITICAL: critical ")
+	i.await("e2e!unknown", 3, "MDFRONT UNKNOWN: unknown ")
+	i.await("front-server!mdfront1", 2, "nothing listens on port 41213")
+	all := i.await("e2e!every kind", 0, "FRONT OK: nothing listens on port 41274; every kind ")
+	const want = "--address 127.0.0.0/8 --address ::1 --name every kind --no-listener ok --port 41265 --port 41273-41274 --sample 100ms --verbose"
+	words := strings.Join(all.Command, " ")
+	for part := range strings.SplitSeq(want, " --") {
+		if !strings.Contains(words, part) {
+			t.Errorf("Icinga ran %q, without %q", words, part)
+		}
+	}
+	if !strings.Contains(all.Output, "\nlistener 127.0.0.1:41273") {
+		t.Errorf("--verbose gave %q", all.Output)
+	}
+
+	i.tradingHours()
+	report(t, "Icinga 2", icingaVersion(t), critical, recovery)
+}
+
+// tradingHours asks for the hours that Icinga made of the time period, as it is on the
+// eves of holidays, after them, at night and on a weekend.
+func (i *icinga) tradingHours() {
+	i.t.Helper()
+	for _, c := range []struct {
+		now  string
+		open bool
+	}{
+		{"2026-11-24 01:00:00", true},  // the night of Monday
+		{"2026-11-28 02:00:00", true},  // and that of Friday
+		{"2026-11-28 09:00:00", false}, // a Saturday
+		{"2026-11-30 01:00:00", false}, // a Monday, before the first night
+		{"2026-12-31 14:00:00", true},
+		{"2026-12-31 21:00:00", false}, // there is no night before a holiday
+		{"2027-01-01 10:00:00", false},
+		{"2027-01-04 09:00:00", true}, // the day after
+	} {
+		at, err := time.ParseInLocation(time.DateTime, c.now, china)
+		if err != nil {
+			i.t.Fatal(err)
+		}
+		i.proc.stop()
+		i.clock.set(time.Until(at))
+		i.start()
+		var found []struct{ Attrs struct{ Is_inside bool } }
+		i.call("GET", "objects/timeperiods/front-hours", nil, &found)
+		if len(found) != 1 || found[0].Attrs.Is_inside != c.open {
+			i.t.Errorf("at %s it is open: %v, want %v", c.now, found, c.open)
+		}
+	}
+}
+
+func icingaVersion(t *testing.T) string {
+	t.Helper()
+	_, version, _ := strings.Cut(run(t, "icinga2", "--version"), "version: r")
+	version, _, _ = strings.Cut(version, "-")
+	return version
+}
+
+// ownFiles makes the files of a folder the machine's own. Icinga's commands copy their
+// configuration in a way that fails from one layer of an overlay to another.
+func ownFiles(t *testing.T, dir string) {
+	t.Helper()
+	run(t, "cp", "-a", dir, dir+".copy")
+	run(t, "rm", "-r", dir)
+	run(t, "mv", dir+".copy", dir)
+}
+
+const apiUser = `object ApiUser "e2e" { password = "e2e"; permissions = [ "*" ] }`
+
+// icinga is a running Icinga.
+type icinga struct {
+	t       *testing.T
+	name    string // that of its certificate
+	address string
+	root    string   // where its folders are, if not at the root
+	via     []string // a command that runs others on its host, or none
+	clock   *clock
+	proc    *process
+	client  *http.Client
+}
+
+// start starts Icinga as its user, so that all its processes may share the clock.
+func (i *icinga) start() {
+	i.t.Helper()
+	run(i.t, "install", "-d", "-o", "nagios", "-g", "nagios", i.root+"/run/icinga2")
+	run(i.t, "chown", "-R", "nagios:nagios", i.root+"/etc/icinga2", i.root+"/var/lib/icinga2")
+	words := slices.Concat(i.via, []string{"setpriv", "--reuid=nagios", "--regid=nagios", "--init-groups", "env"}, i.clock.env(), []string{"icinga2", "daemon"})
+	i.proc = launch(i.t, words[0], words[1:]...)
+	await(i.t, slow, "a started Icinga", func() (bool, string) {
+		out := i.proc.output()
+		return strings.Contains(out, "Activated all objects"), out
+	})
+}
+
+// call asks the API for results.
+func (i *icinga) call(method, path string, body, results any) {
+	i.t.Helper()
+	if i.client == nil {
+		ca, err := os.ReadFile(i.root + "/var/lib/icinga2/certs/ca.crt")
+		if err != nil {
+			i.t.Fatal(err)
+		}
+		pool := x509.NewCertPool()
+		pool.AppendCertsFromPEM(ca)
+		i.client = &http.Client{Timeout: slow, Transport: &http.Transport{
+			TLSClientConfig: &tls.Config{RootCAs: pool, ServerName: i.name},
+		}}
+	}
+	data, err := json.Marshal(body)
+	if err != nil {
+		i.t.Fatal(err)
+	}
+	request, err := http.NewRequestWithContext(i.t.Context(), method, "https://"+i.address+":5665/v1/"+path, bytes.NewReader(data))
+	if err != nil {
+		i.t.Fatal(err)
+	}
+	request.SetBasicAuth("e2e", "e2e")
+	request.Header.Set("Accept", "application/json")
+	response, err := i.client.Do(request)
+	if err != nil {
+		i.t.Fatal(err)
+	}
+	defer response.Body.Close()
+	text, err := io.ReadAll(response.Body)
+	if err != nil || response.StatusCode != http.StatusOK {
+		i.t.Fatalf("%s %s: %v, %s\n%s", method, path, err, response.Status, text)
+	}
+	if err := json.Unmarshal(text, &struct{ Results any }{results}); err != nil {
+		i.t.Fatalf("%s %s: %v\n%s", method, path, err, text)
+	}
+}
+
+// quicken makes the checks of fronts and their hosts come each second: in contrib it is
+// each minute.
+func (i *icinga) quicken() {
+	i.t.Helper()
+	var done any
+	for kind, which := range map[string]string{"Service": "service.vars.frontsockets_name", "Host": "host.vars.fronts"} {
+		objects := "objects/" + strings.ToLower(kind) + "s"
+		i.call("POST", objects, map[string]any{"filter": which, "attrs": map[string]any{"check_interval": 1, "retry_interval": 1}}, &done)
+		await(i.t, slow, "quick checks", func() (bool, string) {
+			var found []struct {
+				Name  string
+				Attrs struct{ Next_check float64 }
+			}
+			i.call("GET", objects+"?attrs=next_check&filter="+url.QueryEscape(which), nil, &found)
+			for _, f := range found {
+				// A check that is under way sets the time of the next when it ends: ask again then.
+				if f.Attrs.Next_check > float64(i.clock.now().Unix()+2) {
+					i.call("POST", "actions/reschedule-check", map[string]any{"type": kind, "filter": which}, &done)
+					return false, f.Name
+				}
+			}
+			return true, ""
+		})
+	}
+}
+
+// result is the last result of a check.
+type result struct {
+	Output, Check_source string
+	Command              []string
+	at                   time.Time // when it took this state for good
+}
+
+// await waits until a check that began after this call gives a state for good, with words
+// in its output, and with perfdata if it looked at sockets.
+func (i *icinga) await(object string, want int, words string) result {
+	i.t.Helper()
+	kind := "services"
+	if !strings.Contains(object, "!") {
+		kind = "hosts"
+	}
+	called := float64(i.clock.now().UnixMilli()) / 1000
+	var r result
+	await(i.t, time.Minute, fmt.Sprintf("state %d of %s", want, object), func() (bool, string) {
+		var found []struct {
+			Attrs struct {
+				State, State_type, Last_hard_state_change float64
+				Last_check_result                         struct {
+					Output, Check_source string
+					Command              any
+					Performance_data     []any
+					Execution_start      float64
+				}
+			}
+		}
+		i.call("GET", "objects/"+kind+"/"+url.PathEscape(object), nil, &found)
+		if len(found) != 1 {
+			return false, fmt.Sprint(found)
+		}
+		a := found[0].Attrs
+		last := a.Last_check_result
+		r = result{Output: last.Output, Check_source: last.Check_source, at: time.UnixMicro(int64(a.Last_hard_state_change * 1e6)).Add(-i.clock.ahead)}
+		if list, is := last.Command.([]any); is {
+			for _, word := range list {
+				r.Command = append(r.Command, fmt.Sprint(word))
+			}
+		}
+		const hard = 1
+		if int(a.State) != want || a.State_type != hard || last.Execution_start < called || !strings.Contains(last.Output, words) {
+			return false, fmt.Sprintf("%+v", a)
+		}
+		if strings.Contains(last.Output, " abnormal sockets") && !slices.Contains(r.Command, "--sample") {
+			if bad := intact(strings.Trim(fmt.Sprint(last.Performance_data), "[]")); bad != "" {
+				i.t.Errorf("%s: %s", object, bad)
+			}
+		}
+		return true, ""
+	})
+	return r
+}
+
+var china = time.FixedZone("China", 8*60*60)
+
+// clock is what Icinga takes for the time: hours when fronts trade, whenever the test is.
+type clock struct {
+	t     *testing.T
+	file  string
+	ahead time.Duration
+}
+
+// newClock is a clock that says 10 o'clock of a Wednesday to come, in China.
+func newClock(t *testing.T) *clock {
+	t.Helper()
+	now := time.Now().In(china)
+	at := time.Date(now.Year(), now.Month(), now.Day()+1, 10, 0, 0, 0, china)
+	for at.Weekday() != time.Wednesday {
+		at = at.AddDate(0, 0, 1)
+	}
+	c := &clock{t: t, file: "/var/tmp/clock"}
+	c.set(time.Until(at))
+	return c
+}
+
+func (c *clock) set(ahead time.Duration) {
+	c.t.Helper()
+	c.ahead = ahead.Truncate(time.Second)
+	write(c.t, c.file+".new", fmt.Sprintf("%+d\n", int64(c.ahead.Seconds())))
+	if err := os.Rename(c.file+".new", c.file); err != nil {
+		c.t.Fatal(err)
+	}
+}
+
+func (c *clock) now() time.Time { return time.Now().Add(c.ahead) }
+
+// env is for the environment of who is to believe it.
+func (c *clock) env() []string {
+	c.t.Helper()
+	library, err := filepath.Glob("/usr/lib/*/faketime/libfaketime.so.1")
+	if err != nil || len(library) != 1 {
+		c.t.Fatalf("libfaketime: %v, %v", library, err)
+	}
+	// The file is read once a second: read at every look at the clock, it makes Icinga lose checks.
+	return []string{"TZ=Asia/Shanghai", "LD_PRELOAD=" + library[0], "FAKETIME_TIMESTAMP_FILE=" + c.file, "FAKETIME_CACHE_DURATION=1", "FAKETIME_DONT_FAKE_MONOTONIC=1"}
+}

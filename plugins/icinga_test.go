@@ -1,0 +1,61 @@
+package plugins
+
+import (
+	"fmt"
+	"os"
+	"reflect"
+	"strings"
+	"testing"
+)
+
+// TestIcingaArguments: Icinga's check commands take every option of --help but those that
+// make no check, and no other, with the description that --help gives.
+func TestIcingaArguments(t *testing.T) {
+	const file, begin, end = "../contrib/icinga2/frontsockets-commands.conf",
+		"\t\t// arguments: made by go test ./plugins -update\n", "\t\t// end of arguments\n"
+	var mdfront, front options
+	frontOptions := Front.newParser(&front).Groups()[0].Options()
+
+	var arguments strings.Builder
+	for i, option := range MDFront.newParser(&mdfront).Groups()[0].Options() {
+		if option.LongName == "version" {
+			continue
+		}
+		text := option.Description
+		if def, other := defaultText(option), defaultText(frontOptions[i]); other != def {
+			text += fmt.Sprintf(" (default: %s, of a trade front %s)", def, other)
+		} else if def != "" {
+			text += fmt.Sprintf(" (default: %s)", def)
+		}
+		kind := option.Field().Type
+		value := "value"
+		if kind == reflect.TypeFor[[]bool]() {
+			value = "set_if"
+		}
+		fmt.Fprintf(&arguments, "\t\t\"--%s\" = {\n\t\t\t%s = \"$frontsockets_%s$\"\n",
+			option.LongName, value, strings.ReplaceAll(option.LongName, "-", "_"))
+		if kind == reflect.TypeFor[[]string]() {
+			arguments.WriteString("\t\t\trepeat_key = true\n")
+		}
+		fmt.Fprintf(&arguments, "\t\t\tdescription = %q\n\t\t}\n", text)
+	}
+
+	text, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	before, rest, found := strings.Cut(string(text), begin)
+	_, after, closed := strings.Cut(rest, end)
+	if !found || !closed {
+		t.Fatalf("%s has no place for the arguments", file)
+	}
+	if want := before + begin + arguments.String() + end + after; want != string(text) {
+		if *update {
+			if err := os.WriteFile(file, []byte(want), 0o644); err != nil {
+				t.Fatal(err)
+			}
+			return
+		}
+		t.Errorf("%s has not the options of --help; go test ./plugins -update writes\n%s", file, arguments.String())
+	}
+}
