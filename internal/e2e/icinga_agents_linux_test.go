@@ -113,7 +113,7 @@ func TestIcingaAgents(t *testing.T) {
 	fine()
 	master.await(victim, 0, "Zone '"+victim+"' is connected.")
 
-	report(t, "Icinga 2 master and agents", icingaVersion(t), critical, recovery)
+	report(t, "Icinga 2 master and agents", icingaVersion(t), critical, recovery, s.perfdata)
 }
 
 // newHost makes a host of network namespace and Icinga's folders, number n of the LAN.

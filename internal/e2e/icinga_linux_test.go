@@ -68,6 +68,7 @@ object Host "e2e" {
 	i.quicken()
 
 	var critical, recovery time.Duration
+	var perfdata string
 	for _, f := range []struct {
 		*front
 		service, other, label string
@@ -82,7 +83,7 @@ object Host "e2e" {
 		if !strings.Contains(s.Output, "the front does not ") { // accept, or read
 			t.Errorf("%s: nothing of the hang in %q", f.service, s.Output)
 		}
-		critical = max(critical, s.at.Sub(began))
+		critical, perfdata = max(critical, s.at.Sub(began)), s.perfdata
 		i.await(f.other, 0, "")
 		began = time.Now()
 		f.act("healthy")
@@ -107,7 +108,7 @@ object Host "e2e" {
 	}
 
 	i.tradingHours()
-	report(t, "Icinga 2", icingaVersion(t), critical, recovery)
+	report(t, "Icinga 2", icingaVersion(t), critical, recovery, perfdata)
 }
 
 // tradingHours asks for the hours that Icinga made of the time period, as it is on the
@@ -253,6 +254,7 @@ func (i *icinga) quicken() {
 type result struct {
 	Output, Check_source string
 	Command              []string
+	perfdata             string
 	at                   time.Time // when it took this state for good
 }
 
@@ -285,6 +287,7 @@ func (i *icinga) await(object string, want int, words string) result {
 		a := found[0].Attrs
 		last := a.Last_check_result
 		r = result{Output: last.Output, Check_source: last.Check_source, at: time.UnixMicro(int64(a.Last_hard_state_change * 1e6)).Add(-i.clock.ahead)}
+		r.perfdata = strings.Trim(fmt.Sprint(last.Performance_data), "[]")
 		if list, is := last.Command.([]any); is {
 			for _, word := range list {
 				r.Command = append(r.Command, fmt.Sprint(word))
@@ -295,7 +298,7 @@ func (i *icinga) await(object string, want int, words string) result {
 			return false, fmt.Sprintf("%+v", a)
 		}
 		if strings.Contains(last.Output, " abnormal sockets") && !slices.Contains(r.Command, "--sample") {
-			if bad := intact(strings.Trim(fmt.Sprint(last.Performance_data), "[]")); bad != "" {
+			if bad := intact(r.perfdata); bad != "" {
 				i.t.Errorf("%s: %s", object, bad)
 			}
 		}

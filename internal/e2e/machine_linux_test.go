@@ -205,7 +205,7 @@ func network() error {
 }
 
 // packages are what the tests need of Debian.
-const packages = "nagios4-core nagios-nrpe-server nagios-nrpe-plugin monitoring-plugins-basic icinga2-bin openssl " +
+const packages = "nagios4-core nagios-nrpe-server nagios-nrpe-plugin monitoring-plugins-basic icinga2-bin libfaketime openssl " +
 	"zabbix-agent zabbix-agent2 zabbix-server-pgsql zabbix-frontend-php postgresql php-cli php-pgsql " +
 	"prometheus prometheus-node-exporter iproute2 procps systemd man-db lintian rpm debootstrap"
 
