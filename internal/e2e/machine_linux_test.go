@@ -177,11 +177,11 @@ func enter(base, dir string) error {
 		func() error { return os.MkdirAll(filepath.Join(upper, "work"), 0o755) },
 		func() error { return os.MkdirAll(filepath.Join(upper, "up"), 0o755) })
 	mount("overlay", root, "overlay", 0, fmt.Sprintf("lowerdir=%s,upperdir=%s/up,workdir=%s/work", lower, upper, upper))
-	mount(repo, root+repo, "", unix.MS_BIND, "")
 	mount("/dev", root+"/dev", "", unix.MS_BIND|unix.MS_REC, "")
 	mount("tmpfs", root+"/dev/shm", "tmpfs", 0, "mode=1777")
 	mount("tmpfs", root+"/tmp", "tmpfs", 0, "mode=1777")
 	mount("tmpfs", root+"/run", "tmpfs", 0, "mode=755")
+	mount(repo, root+repo, "", unix.MS_BIND, "") // after /tmp, where it may be
 	mount("proc", root+"/proc", "proc", 0, "")
 	steps = append(steps,
 		func() error { return unix.Chroot(root) },
