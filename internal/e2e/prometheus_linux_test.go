@@ -10,6 +10,7 @@ import (
 	"net/http"
 	"net/url"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"regexp"
 	"strconv"
@@ -132,7 +133,10 @@ func startSystemd(t *testing.T) func(args ...string) {
 	// Each second, for a quick test.
 	write(t, "/etc/systemd/user/frontsockets-textfile@.timer.d/quick.conf", "[Timer]\nOnCalendar=\nOnCalendar=*-*-* *:*:*\nAccuracySec=1ms\n")
 	write(t, "/etc/systemd/user/frontsockets-textfile@.service.d/quick.conf", "[Unit]\nStartLimitIntervalSec=0\n")
-	launch(t, "env", runtime, "SYSTEMD_LOG_TARGET=console", "/lib/systemd/systemd", "--user", "--unit=basic.target")
+	// Control groups are of the whole host, so what it leaves of them is removed.
+	group := "/sys/fs/cgroup/" + filepath.Base(os.Getenv(baseVar))
+	t.Cleanup(func() { _ = exec.Command("find", group, "-depth", "-type", "d", "-exec", "rmdir", "{}", ";").Run() })
+	launch(t, "sh", "-c", `mkdir "$1" && echo $$ >"$1/cgroup.procs" && exec env "$2" /lib/systemd/systemd --user --unit=basic.target`, "sh", group, runtime)
 	command := func(args ...string) (string, int) {
 		return try(t, "env", append([]string{runtime, "systemctl", "--user"}, args...)...)
 	}
