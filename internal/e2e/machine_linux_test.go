@@ -181,6 +181,7 @@ func enter(base, dir string) error {
 	mount("tmpfs", root+"/dev/shm", "tmpfs", 0, "mode=1777")
 	mount("tmpfs", root+"/tmp", "tmpfs", 0, "mode=1777")
 	mount("tmpfs", root+"/run", "tmpfs", 0, "mode=755")
+	mount(repo, root+repo, "", unix.MS_BIND, "") // after /tmp, where it may be
 	mount("proc", root+"/proc", "proc", 0, "")
 	mount(repo, root+repo, "", unix.MS_BIND, "") // the last: it may be in /tmp
 	steps = append(steps,

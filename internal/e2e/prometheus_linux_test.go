@@ -1,0 +1,349 @@
+//go:build e2e
+
+package e2e
+
+import (
+	"encoding/json"
+	"fmt"
+	"maps"
+	"math"
+	"net/http"
+	"net/url"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+)
+
+const textfiles = "/var/lib/prometheus/node-exporter"
+
+// TestPrometheus: the units of contrib, run by systemd, write for node exporter, and the
+// alert rules of contrib judge in Prometheus.
+func TestPrometheus(t *testing.T) {
+	if !machine(t) {
+		return
+	}
+	install(t)
+	checkExpositions(t)
+	mdfront, _ := newFront(t, "--port", "41213"), newFront(t, "--port", "41205")
+
+	place(t, "spool/frontsockets.sysusers", "/etc/sysusers.d/frontsockets.conf")
+	run(t, "systemd-sysusers")
+	run(t, "install", "-d", "-m", "1775", "-g", "frontsockets", textfiles)
+	systemctl := startSystemd(t)
+	const front1 = "/etc/default/frontsockets-front1"
+	good := "CHECK=front\nARGS=\"-n front1 -p 41205 --session 'Mon-Sun 00:00-24:00'\"\n"
+	write(t, front1, good)
+	systemctl("start", "frontsockets-textfile@mdfront.timer", "frontsockets-textfile@front1.timer")
+
+	// There is no D-Bus here.
+	launch(t, "runuser", "-u", "prometheus", "--", "prometheus-node-exporter", "--no-collector.systemd")
+	startPrometheus(t)
+
+	whole := readAlways(t, textfiles+"/frontsockets-mdfront.prom")
+	awaitEqual(t, "healthy")
+	awaitNoAlert(t)
+
+	began := mdfront.act("hang")
+	alert := awaitAlert(t, "FrontSocketsCritical", "ports", "41213")
+	toCritical := time.Since(began)
+	if a := alert; a.Annotations["diagnosis"] != "hung" || a.Labels["severity"] != "critical" || a.Labels["service"] != "mdfront" ||
+		a.Annotations["summary"] != "mdfront :41213 on localhost:9100 is CRITICAL" {
+		t.Errorf("the alert is %+v", a)
+	}
+	awaitEqual(t, "hung")
+	if got := len(alerts(t)); got != 1 {
+		t.Errorf("one front hangs, and there are %d alerts: %+v", got, alerts(t))
+	}
+
+	began = time.Now()
+	mdfront.act("healthy")
+	awaitNoAlert(t)
+	toRecovery := time.Since(began)
+	awaitEqual(t, "healthy")
+
+	// The check cannot see: that is published.
+	write(t, front1, good+`ARGS="-n front1 -p 41205 -s snapshot:/nowhere"`+"\n")
+	awaitAlert(t, "FrontSocketsUnknown", "name", "front1")
+	write(t, front1, good)
+	awaitNoAlert(t)
+
+	// A wrong option is no answer: the file stays, and becomes stale.
+	write(t, front1, good+`ARGS="-n front1 -c 5x"`+"\n")
+	awaitAlert(t, "FrontSocketsStale", "file", textfiles+"/frontsockets-front1.prom")
+	write(t, front1, good)
+	awaitNoAlert(t)
+
+	whole()
+	systemctl("stop", "frontsockets-textfile@mdfront.timer")
+	awaitAlert(t, "FrontSocketsStale", "file", textfiles+"/frontsockets-mdfront.prom")
+	run(t, "rm", textfiles+"/frontsockets-mdfront.prom")
+	awaitAlert(t, "FrontSocketsGone", "service", "mdfront")
+
+	if got := query(t, `max_over_time(node_textfile_scrape_error[5m])`); len(got) != 1 || got[0].value() != 0 {
+		t.Errorf("node exporter could not read a file: %+v", got)
+	}
+	if left := run(t, "find", textfiles, "-mindepth", "1", "!", "-name", "*.prom", "!", "-name", "*.new"); left != "" {
+		t.Errorf("left in the folder: %s", left)
+	}
+	report(t, "node exporter and Prometheus", regexp.MustCompile(`version ([0-9.]+)`).FindStringSubmatch(run(t, "prometheus", "--version"))[1], toCritical, toRecovery)
+}
+
+// checkExpositions gives promtool what the goldens hold, and the files of contrib.
+func checkExpositions(t *testing.T) {
+	t.Helper()
+	goldens, err := filepath.Glob(repo + "/testdata/output/*.prometheus")
+	if err != nil || len(goldens) < 10 {
+		t.Fatal(goldens, err)
+	}
+	for _, golden := range goldens {
+		// The last line of a golden is the exit code.
+		if out, code := try(t, "sh", "-c", `sed '$d' "$1" | promtool check metrics`, "sh", golden); code != 0 || out != "" {
+			t.Errorf("%s: exit %d, %s", golden, code, out)
+		}
+	}
+	run(t, "promtool", "check", "rules", repo+"/contrib/prometheus/frontsockets.rules.yml")
+	run(t, "promtool", "test", "rules", repo+"/contrib/prometheus/frontsockets.rules.test.yml")
+}
+
+// startSystemd starts systemd with the units of contrib, and gives the way to command it.
+// No machine is booted, so this is the manager of root's own units. It does for them all
+// that the one of the system does.
+func startSystemd(t *testing.T) func(args ...string) {
+	t.Helper()
+	const runtime = "XDG_RUNTIME_DIR=/run" // as if it were the one of the system
+	run(t, "mkdir", "-p", "/run/systemd/system")
+	for _, dir := range []string{"/etc/systemd/system", "/etc/systemd/user"} {
+		for _, unit := range []string{"frontsockets-textfile@.service", "frontsockets-textfile@.timer"} {
+			place(t, "prometheus/"+unit, filepath.Join(dir, unit))
+		}
+	}
+	for _, unit := range []string{"mdfront.service", "front1.service", "mdfront.timer"} {
+		// What verify does not like it says, and may exit 0 all the same.
+		if out := run(t, "systemd-analyze", "verify", "/etc/systemd/system/frontsockets-textfile@"+unit); out != "" {
+			t.Error(out)
+		}
+	}
+	run(t, "mount", "-t", "sysfs", "sysfs", "/sys")
+	run(t, "mount", "-t", "cgroup2", "cgroup2", "/sys/fs/cgroup")
+	// Each second, for a quick test.
+	write(t, "/etc/systemd/user/frontsockets-textfile@.timer.d/quick.conf", "[Timer]\nOnCalendar=\nOnCalendar=*-*-* *:*:*\nAccuracySec=1ms\n")
+	write(t, "/etc/systemd/user/frontsockets-textfile@.service.d/quick.conf", "[Unit]\nStartLimitIntervalSec=0\n")
+	// Control groups are of the whole host, so what it leaves of them is removed.
+	group := "/sys/fs/cgroup/" + filepath.Base(os.Getenv(baseVar))
+	t.Cleanup(func() { _ = exec.Command("find", group, "-depth", "-type", "d", "-exec", "rmdir", "{}", ";").Run() })
+	launch(t, "sh", "-c", `mkdir "$1" && echo $$ >"$1/cgroup.procs" && exec env "$2" /lib/systemd/systemd --user --unit=basic.target`, "sh", group, runtime)
+	command := func(args ...string) (string, int) {
+		return try(t, "env", append([]string{runtime, "systemctl", "--user"}, args...)...)
+	}
+	await(t, slow, "systemd", func() (bool, string) {
+		out, code := command("is-active", "basic.target")
+		return code == 0, out
+	})
+	return func(args ...string) {
+		t.Helper()
+		if out, code := command(args...); code != 0 {
+			status, _ := command("status", "frontsockets-textfile@*")
+			t.Fatalf("systemctl %v: exit %d, %s\n%s", args, code, out, status)
+		}
+	}
+}
+
+// startPrometheus starts Prometheus with Debian's configuration, to which the rules are added as
+// the README says.
+func startPrometheus(t *testing.T) {
+	t.Helper()
+	const config, rules = "/etc/prometheus/prometheus.yml", "/etc/prometheus/frontsockets.rules.yml"
+	place(t, "prometheus/frontsockets.rules.yml", rules)
+	change(t, config, `# - "first_rules.yml"`, `- frontsockets.rules.yml`)
+	// For a quick test: each second, and what has to last for minutes lasts for a second.
+	change(t, config, `(scrape|evaluation)_interval:( +)\d+s`, "${1}_interval: 1s")
+	change(t, config, `scrape_timeout:.*`, "scrape_timeout: 1s")
+	change(t, rules, `for: \dm`, "for: 1s")
+	change(t, rules, `> 120`, "> 5")
+	run(t, "promtool", "check", "config", config)
+	launch(t, "runuser", "-u", "prometheus", "--", "prometheus", "--config.file="+config, "--storage.tsdb.path=/var/lib/prometheus/metrics2")
+	await(t, slow, "Prometheus", func() (bool, string) {
+		r, err := http.Get("http://127.0.0.1:9090/-/ready")
+		if err != nil {
+			return false, err.Error()
+		}
+		r.Body.Close()
+		return r.StatusCode == http.StatusOK, r.Status
+	})
+}
+
+// change replaces a pattern in a file, which has to be there.
+func change(t *testing.T, file, pattern, by string) {
+	t.Helper()
+	text, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	p := regexp.MustCompile(pattern)
+	if !p.Match(text) {
+		t.Fatalf("%s has no %q", file, pattern)
+	}
+	write(t, file, p.ReplaceAllString(string(text), by))
+}
+
+// readAlways reads a file again and again, as node exporter may at any moment, until the
+// function that it gives is called: it must always be whole.
+func readAlways(t *testing.T, file string) (end func()) {
+	t.Helper()
+	await(t, slow, file, func() (bool, string) {
+		_, err := os.Stat(file)
+		return err == nil, fmt.Sprint(err)
+	})
+	stop, torn := make(chan bool), make(chan string)
+	go func() {
+		found := ""
+		for reads := 1; ; reads++ {
+			select {
+			case <-stop:
+				if reads < 100 {
+					found = fmt.Sprintf("read %d times only", reads)
+				}
+				torn <- found
+				return
+			case <-time.After(time.Millisecond):
+			}
+			text, err := os.ReadFile(file)
+			// At the time of its hang a front may have no feed_age.
+			if samples := strings.Count(string(text), "\nfrontsockets_"); err != nil || samples < 4+len(metrics)-1 || !strings.HasSuffix(string(text), "\n") {
+				found = fmt.Sprintf("%v, %d samples in %q", err, samples, text)
+			}
+		}
+	}()
+	return func() {
+		t.Helper()
+		stop <- true
+		if found := <-torn; found != "" {
+			t.Errorf("%s: %s", file, found)
+		}
+	}
+}
+
+// ask asks Prometheus and reads its answer.
+func ask(t *testing.T, path string, data any) {
+	t.Helper()
+	r, err := http.Get("http://127.0.0.1:9090/api/v1/" + path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer r.Body.Close()
+	answer := struct {
+		Status string
+		Data   any
+	}{Data: data}
+	if err := json.NewDecoder(r.Body).Decode(&answer); err != nil || answer.Status != "success" {
+		t.Fatalf("%s: %v, %+v", path, err, answer)
+	}
+}
+
+type promSample struct {
+	Metric map[string]string
+	Value  [2]any
+}
+
+func (s promSample) value() float64 {
+	v, err := strconv.ParseFloat(s.Value[1].(string), 64)
+	if err != nil {
+		return math.NaN()
+	}
+	return v
+}
+
+func query(t *testing.T, expr string) []promSample {
+	t.Helper()
+	var data struct{ Result []promSample }
+	ask(t, "query?query="+url.QueryEscape(expr), &data)
+	return data.Result
+}
+
+type promAlert struct {
+	State               string
+	Labels, Annotations map[string]string
+}
+
+func alerts(t *testing.T) []promAlert {
+	t.Helper()
+	var data struct{ Alerts []promAlert }
+	ask(t, "alerts", &data)
+	return data.Alerts
+}
+
+func awaitAlert(t *testing.T, name, label, value string) (fires promAlert) {
+	t.Helper()
+	await(t, slow, name, func() (bool, string) {
+		got := alerts(t)
+		for _, a := range got {
+			if a.State == "firing" && a.Labels["alertname"] == name && a.Labels[label] == value {
+				fires = a
+				return true, ""
+			}
+		}
+		return false, fmt.Sprintf("%+v", got)
+	})
+	return fires
+}
+
+// awaitNoAlert waits until all fronts are OK in Prometheus and nothing is pending.
+func awaitNoAlert(t *testing.T) {
+	t.Helper()
+	await(t, time.Minute, "peace", func() (bool, string) {
+		got, ok := alerts(t), query(t, "frontsockets_status == 0")
+		return len(got) == 0 && len(ok) == 2, fmt.Sprintf("%+v, OK are %+v", got, ok)
+	})
+}
+
+// awaitEqual waits until Prometheus has every metric of the market-data front as the
+// check's JSON has it at the same time, and this diagnosis.
+func awaitEqual(t *testing.T, diagnosis string) {
+	t.Helper()
+	await(t, slow, "equal metrics", func() (bool, string) {
+		out, _ := try(t, "/usr/lib/nagios/plugins/check_mdfront_sockets", "-f", "json")
+		var want struct {
+			Metrics   map[string]*float64
+			Diagnosis struct{ Code string }
+		}
+		if err := json.Unmarshal([]byte(out), &want); err != nil || len(want.Metrics) != len(metrics) {
+			t.Fatalf("%v: %s", err, out)
+		}
+		got, code := map[string]float64{}, ""
+		for _, s := range query(t, `{__name__=~"frontsockets_.*",service="mdfront",ports="41213",instance="localhost:9100"}`) {
+			name := strings.TrimPrefix(s.Metric["__name__"], "frontsockets_")
+			got[name] = s.value()
+			if name == "diagnosis" {
+				code += s.Metric["code"]
+			}
+		}
+		if code != diagnosis || want.Diagnosis.Code != diagnosis || got["up"] != 1 {
+			return false, fmt.Sprintf("diagnosis %q, up %v", code, got["up"])
+		}
+		if age := time.Since(time.Unix(int64(got["seen_timestamp_seconds"]), 0)); age > 10*time.Second {
+			return false, fmt.Sprintf("it was seen %v ago", age)
+		}
+		for _, name := range []string{"up", "status", "diagnosis", "seen_timestamp_seconds"} {
+			delete(got, name)
+		}
+		for name, v := range want.Metrics {
+			switch {
+			case v == nil: // what is not known is not there
+			case name == "feed_age" && math.Abs(got[name]-*v) < 5: // it was measured a moment earlier
+				got[name] = *v
+			}
+		}
+		known := map[string]float64{}
+		for name, v := range want.Metrics {
+			if v != nil {
+				known[name] = *v
+			}
+		}
+		return maps.Equal(got, known), fmt.Sprintf("Prometheus has %v, the check %v", got, known)
+	})
+}
