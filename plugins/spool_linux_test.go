@@ -20,6 +20,7 @@ import (
 
 const (
 	spoolFiles   = "../contrib/spool"
+	scriptFiles  = "../contrib/hostmonitor"
 	spoolFolder  = "/var/spool/frontsockets" // in these files
 	pluginFolder = "/usr/lib/nagios/plugins"
 
@@ -37,7 +38,12 @@ var oldCrontab = []string{
 
 func readSpoolFile(t *testing.T, name string) string {
 	t.Helper()
-	text, err := os.ReadFile(filepath.Join(spoolFiles, name))
+	return readContrib(t, filepath.Join(spoolFiles, name))
+}
+
+func readContrib(t *testing.T, path string) string {
+	t.Helper()
+	text, err := os.ReadFile(path)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -295,7 +301,7 @@ func (s spool) collect(program string) {
 // script installs a script, with other words at its top, and gives its path.
 func (s spool) script(name string, changes ...string) string {
 	s.t.Helper()
-	text := readSpoolFile(s.t, name)
+	text := readContrib(s.t, filepath.Join(scriptFiles, name))
 	for i := 0; i < len(changes); i += 2 {
 		if strings.Count(text, changes[i]) != 1 {
 			s.t.Fatalf("%s does not have one %q", name, changes[i])
@@ -332,7 +338,7 @@ func (s spool) ask(script, want string, exit int, args ...string) {
 		cmd.Env = []string{
 			"PATH=", "IFS=05", "CDPATH=/", "ENV=" + trap, "LC_ALL=C.UTF-8", "POSIXLY_CORRECT=1",
 			"BASH_FUNC_printf%%=() { echo ScriptRes:Ok:0; }", "BASH_FUNC_test%%=() { return 0; }", "BASH_FUNC_unknown%%=() { return 0; }",
-			"check=/bin/true", "source=auto", "max_age=1h",
+			"check=/bin/true", "source=snapshot:/nowhere", "max_age=1h",
 			"GODEBUG=inittrace=1", "GO_FLAGS_COMPLETION=1", "HOST_PROC=" + s.dir,
 		}
 		if shell.as == "sh" {
@@ -363,7 +369,8 @@ func TestSpool(t *testing.T) {
 		{Front.Program, "checkfrontSocket", "front", 41205, 100},
 	} {
 		snapshot := filepath.Join(s.folder(), front.snapshot)
-		fresh := s.script(front.script)
+		recorded := "source=snapshot:" + snapshot
+		fresh := s.script(front.script, "source=auto", recorded)
 		ask := func(script, want string) {
 			t.Helper()
 			s.ask(script, want, 0, "front7", strconv.Itoa(front.threshold))
@@ -390,11 +397,11 @@ func TestSpool(t *testing.T) {
 		}
 
 		// The collector stops, and starts again.
-		hasty := s.script(front.script, "max_age=2m30s", "max_age=1s")
+		hasty := s.script(front.script, "source=auto", recorded, "max_age=2m30s", "max_age=1s")
 		time.Sleep(1100 * time.Millisecond)
 		ask(hasty, unknown("too old"))
 		s.collect(front.program)
-		patient := s.script(front.script, "max_age=2m30s", "max_age=1h")
+		patient := s.script(front.script, "source=auto", recorded, "max_age=2m30s", "max_age=1h")
 		ask(patient, bad)
 
 		whole, err := os.ReadFile(snapshot)
@@ -422,15 +429,15 @@ func TestSpool(t *testing.T) {
 func TestSpoolScripts(t *testing.T) {
 	s := installSpool(t)
 	for _, front := range []struct {
-		script, source string
-		port           int
+		script string
+		port   int
 	}{
-		{"checkMdfrontSocket", "source=snapshot:" + spoolFolder + "/mdfront", 41213},
-		{"checkfrontSocket", "source=snapshot:" + spoolFolder + "/front", 41205},
+		{"checkMdfrontSocket", 41213},
+		{"checkfrontSocket", 41205},
 	} {
 		f := population.Listen(t, "tcp4", fmt.Sprintf("127.0.0.1:%d", front.port))
 		f.Make("close_wait", 50, population.Addresses(3)...)
-		live := s.script(front.script, front.source, "source=auto")
+		live := s.script(front.script)
 		for threshold, want := range map[string]string{
 			"0": "Bad:50 socket disconnect", "50": "Bad:50 socket disconnect", "51": "Ok:50",
 			// Decimal, whatever it starts with. The old script read octal: 050 was 40.
@@ -450,7 +457,7 @@ func TestSpoolScripts(t *testing.T) {
 			s.ask(live, unknown("NAME THRESHOLD|not a whole number|not a name"), 3, wrong...)
 		}
 		for _, place := range []string{"/nowhere/check", "/etc", "/etc/passwd"} {
-			s.ask(s.script(front.script, front.source, "source=auto", "check="+pluginFolder, "check="+place+" #"), unknown("not installed"), 3, "front7", "50")
+			s.ask(s.script(front.script, "check="+pluginFolder, "check="+place+" #"), unknown("not installed"), 3, "front7", "50")
 		}
 		f.Close()
 	}

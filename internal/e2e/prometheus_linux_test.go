@@ -55,7 +55,7 @@ func TestPrometheus(t *testing.T) {
 		a.Annotations["summary"] != "mdfront :41213 on localhost:9100 is CRITICAL" {
 		t.Errorf("the alert is %+v", a)
 	}
-	awaitEqual(t, "hung")
+	perfdata := awaitEqual(t, "hung")
 	if got := len(alerts(t)); got != 1 {
 		t.Errorf("one front hangs, and there are %d alerts: %+v", got, alerts(t))
 	}
@@ -90,7 +90,7 @@ func TestPrometheus(t *testing.T) {
 	if left := run(t, "find", textfiles, "-mindepth", "1", "!", "-name", "*.prom", "!", "-name", "*.new"); left != "" {
 		t.Errorf("left in the folder: %s", left)
 	}
-	report(t, "node exporter and Prometheus", regexp.MustCompile(`version ([0-9.]+)`).FindStringSubmatch(run(t, "prometheus", "--version"))[1], toCritical, toRecovery)
+	report(t, "node exporter and Prometheus", regexp.MustCompile(`version ([0-9.]+)`).FindStringSubmatch(run(t, "prometheus", "--version"))[1], toCritical, toRecovery, perfdata)
 }
 
 // checkExpositions gives promtool what the goldens hold, and the files of contrib.
@@ -302,8 +302,9 @@ func awaitNoAlert(t *testing.T) {
 }
 
 // awaitEqual waits until Prometheus has every metric of the market-data front as the
-// check's JSON has it at the same time, and this diagnosis.
-func awaitEqual(t *testing.T, diagnosis string) {
+// check's JSON has it at the same time, and this diagnosis. It gives what Prometheus has
+// as perfdata.
+func awaitEqual(t *testing.T, diagnosis string) (perfdata string) {
 	t.Helper()
 	await(t, slow, "equal metrics", func() (bool, string) {
 		out, _ := try(t, "/usr/lib/nagios/plugins/check_mdfront_sockets", "-f", "json")
@@ -344,6 +345,15 @@ func awaitEqual(t *testing.T, diagnosis string) {
 				known[name] = *v
 			}
 		}
+		perfdata = ""
+		for _, name := range metrics {
+			value := "U"
+			if v, has := got[name]; has {
+				value = strconv.FormatFloat(v, 'f', -1, 64)
+			}
+			perfdata += fmt.Sprintf("'%s'=%s ", name, value)
+		}
 		return maps.Equal(got, known), fmt.Sprintf("Prometheus has %v, the check %v", got, known)
 	})
+	return perfdata
 }
