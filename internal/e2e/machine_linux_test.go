@@ -7,6 +7,7 @@ package e2e
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -23,9 +24,11 @@ import (
 
 // This program starts itself twice: with the first variable where mounts are its own, and
 // there for each test with the second on a machine. They tell folders for these to be in.
+// The third is the root of another system for that machine to be a copy of.
 const (
-	baseVar = "FRONTSOCKETS_BASE"
-	dirVar  = "FRONTSOCKETS_MACHINE"
+	baseVar   = "FRONTSOCKETS_BASE"
+	dirVar    = "FRONTSOCKETS_MACHINE"
+	systemVar = "FRONTSOCKETS_SYSTEM"
 )
 
 const (
@@ -120,12 +123,19 @@ func missing() error {
 // it returns false the test has been run and judged.
 func machine(t *testing.T) bool {
 	t.Helper()
+	return machineWith(t, "")
+}
+
+// machineWith is machine with another system than the one of this host.
+func machineWith(t *testing.T, system string) bool {
+	t.Helper()
 	if os.Getenv(dirVar) != "" {
 		return true
 	}
 	t.Parallel()
 	dir := filepath.Join(os.Getenv(baseVar), t.Name())
 	cmd := again(t.Context(), ownMachine, dirVar+"="+dir, "-test.run", "^"+t.Name()+"$", "-test.v", "-test.timeout", testLimit.String())
+	cmd.Env = append(cmd.Env, systemVar+"="+system)
 	out, err := cmd.CombinedOutput()
 	for line := range strings.Lines(string(out)) {
 		if text, is := strings.CutPrefix(line, rowPrefix); is {
@@ -170,7 +180,9 @@ func enter(base, dir string) error {
 			return nil
 		})
 	}
-	if dir != base {
+	if system := os.Getenv(systemVar); system != "" {
+		lower = system
+	} else if dir != base {
 		lower = filepath.Join(base, "layer/up") + ":/"
 	}
 	steps = append(steps,
@@ -181,9 +193,8 @@ func enter(base, dir string) error {
 	mount("tmpfs", root+"/dev/shm", "tmpfs", 0, "mode=1777")
 	mount("tmpfs", root+"/tmp", "tmpfs", 0, "mode=1777")
 	mount("tmpfs", root+"/run", "tmpfs", 0, "mode=755")
-	mount(repo, root+repo, "", unix.MS_BIND, "") // after /tmp, where it may be
 	mount("proc", root+"/proc", "proc", 0, "")
-	mount(repo, root+repo, "", unix.MS_BIND, "") // the last: it may be in /tmp
+	mount(repo, root+repo, "", unix.MS_BIND, "") // after /tmp, where it may be
 	steps = append(steps,
 		func() error { return unix.Chroot(root) },
 		func() error { return os.Chdir(filepath.Join(repo, "internal/e2e")) },
@@ -207,10 +218,11 @@ func network() error {
 
 // packages are what the tests need of Debian.
 const packages = "nagios4-core nagios-nrpe-server nagios-nrpe-plugin monitoring-plugins-basic icinga2-bin libfaketime openssl " +
-	"zabbix-agent zabbix-agent2 zabbix-server-pgsql zabbix-frontend-php postgresql php-cli php-pgsql " +
-	"prometheus prometheus-node-exporter iproute2 procps systemd man-db lintian rpm debootstrap"
+	zabbixPackages + " prometheus prometheus-node-exporter iproute2 procps systemd man-db lintian rpm debootstrap"
 
-// prepare installs packages into the layer below all machines, and a clean Debian into
+const zabbixPackages = "zabbix-agent zabbix-agent2 zabbix-server-pgsql zabbix-frontend-php postgresql php-cli php-pgsql"
+
+// prepare installs packages into the layer below all machines, and other systems into
 // the repository.
 func prepare() error {
 	if err := os.WriteFile("/usr/sbin/policy-rc.d", []byte("#!/bin/sh\nexit 101\n"), 0o755); err != nil {
@@ -227,5 +239,33 @@ func prepare() error {
 		}
 		fmt.Printf("e2e: apt-get %s: %.0f s\n", args[0], time.Since(began).Seconds())
 	}
-	return cleanDebian()
+	// The release that runs here and nothing but what is needed to use the package, and
+	// one that has Zabbix 7.
+	return cmp.Or(
+		bootstrap("clean", "$VERSION_CODENAME", "nagios-nrpe-server nagios-nrpe-plugin man-db"),
+		bootstrap("trixie", "trixie", zabbixPackages+" nagios-nrpe-server nagios-nrpe-plugin iproute2 procps"))
+}
+
+// debian is where another Debian is kept, from one run of the tests to the next.
+func debian(name string) string { return filepath.Join(repo, "dist/debian", name) }
+
+// bootstrap makes a Debian with these packages, from where those of this one come.
+func bootstrap(name, release, packages string) error {
+	if _, err := os.Stat(debian(name)); err == nil {
+		return nil
+	}
+	began := time.Now()
+	script := `set -e
+. /etc/os-release
+mirror=$(apt-get indextargets --format '$(REPO_URI) $(RELEASE)' 'Identifier: Packages' | sed -n "s/ $VERSION_CODENAME\$//p" | head -n 1)
+mkdir -p "$(dirname "$0")"
+rm -rf "$0.part"
+debootstrap --variant=minbase --include="$1" ` + release + ` "$0.part" "$mirror"
+mv "$0.part" "$0"`
+	out, err := exec.Command("sh", "-c", script, debian(name), strings.Join(strings.Fields(packages), ",")).CombinedOutput()
+	if err != nil {
+		return fmt.Errorf("debootstrap %s: %w\n%s", name, err, out[max(0, len(out)-2000):])
+	}
+	fmt.Printf("e2e: debootstrap %s: %.0f s\n", name, time.Since(began).Seconds())
+	return nil
 }

@@ -7,40 +7,15 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"regexp"
 	"runtime"
 	"slices"
 	"strings"
 	"testing"
-	"time"
 
 	"golang.org/x/sys/unix"
 )
-
-// debian is where a clean Debian is kept, from one run of the tests to the next.
-func debian() string { return filepath.Join(repo, "dist/debian") }
-
-// cleanDebian makes it: the release that runs here, from where its packages come.
-func cleanDebian() error {
-	if _, err := os.Stat(debian()); err == nil {
-		return nil
-	}
-	began := time.Now()
-	script := `set -e
-. /etc/os-release
-mirror=$(apt-get indextargets --format '$(REPO_URI) $(RELEASE)' 'Identifier: Packages' | sed -n "s/ $VERSION_CODENAME\$//p" | head -n 1)
-mkdir -p "$(dirname "$0")"
-rm -rf "$0.part"
-debootstrap --variant=minbase --include=nagios-nrpe-server,nagios-nrpe-plugin,man-db "$VERSION_CODENAME" "$0.part" "$mirror"
-mv "$0.part" "$0"`
-	if out, err := exec.Command("sh", "-c", script, debian()).CombinedOutput(); err != nil {
-		return fmt.Errorf("debootstrap: %w\n%s", err, out[max(0, len(out)-2000):])
-	}
-	fmt.Printf("e2e: debootstrap: %.0f s\n", time.Since(began).Seconds())
-	return nil
-}
 
 // built is the one file of make dist whose name matches.
 func built(t *testing.T, pattern string) string {
@@ -215,7 +190,7 @@ func cleanRoot(t *testing.T) string {
 	const layer, root = "/run/debian", "/mnt/debian"
 	run(t, "mkdir", "-p", layer+"/up", layer+"/work", root)
 	for _, err := range []error{
-		unix.Mount("overlay", root, "overlay", 0, fmt.Sprintf("lowerdir=%s,upperdir=%s/up,workdir=%[2]s/work", debian(), layer)),
+		unix.Mount("overlay", root, "overlay", 0, fmt.Sprintf("lowerdir=%s,upperdir=%s/up,workdir=%[2]s/work", debian("clean"), layer)),
 		unix.Mount("/proc", root+"/proc", "", unix.MS_BIND, ""),
 		unix.Mount("/dev", root+"/dev", "", unix.MS_BIND|unix.MS_REC, ""),
 	} {

@@ -1,0 +1,191 @@
+//go:build e2e
+
+package e2e
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+)
+
+const zabbixFrontend = "127.0.0.1:8080"
+
+// zabbix is a client of the API.
+type zabbix struct {
+	client http.Client
+	auth   string
+}
+
+type object = map[string]any
+
+// call calls a method and reads its result.
+func (z *zabbix) call(t *testing.T, method string, params, result any) {
+	t.Helper()
+	if err := z.ask(method, params, result); err != nil {
+		t.Fatalf("%s: %v", method, err)
+	}
+}
+
+func (z *zabbix) ask(method string, params, result any) error {
+	request := object{"jsonrpc": "2.0", "id": 1, "method": method, "params": params}
+	if z.auth != "" {
+		request["auth"] = z.auth
+	}
+	body, err := json.Marshal(request)
+	if err != nil {
+		return err
+	}
+	r, err := z.client.Post("http://"+zabbixFrontend+"/api_jsonrpc.php", "application/json-rpc", bytes.NewReader(body))
+	if err != nil {
+		return err
+	}
+	defer r.Body.Close()
+	answer := struct {
+		Error  *struct{ Message, Data string }
+		Result any
+	}{Result: result}
+	if err := json.NewDecoder(r.Body).Decode(&answer); err != nil {
+		return err
+	}
+	if answer.Error != nil {
+		return fmt.Errorf("%+v", *answer.Error)
+	}
+	return nil
+}
+
+// login waits for the frontend, logs in and gives its version. The host that every
+// installation has, the server itself, is not asked.
+func (z *zabbix) login(t *testing.T) (version string) {
+	t.Helper()
+	await(t, slow, "the API", func() (bool, string) {
+		err := z.ask("apiinfo.version", object{}, &version)
+		return err == nil, fmt.Sprint(err)
+	})
+	z.call(t, "user.login", object{"username": "Admin", "password": "zabbix"}, &z.auth)
+	z.call(t, "host.update", object{"hostid": "10084", "status": 1}, nil)
+	return version
+}
+
+func (z *zabbix) importTemplate(t *testing.T, file string) {
+	t.Helper()
+	text, err := os.ReadFile(filepath.Join(repo, "contrib/zabbix", file))
+	if err != nil {
+		t.Fatal(err)
+	}
+	rules := object{}
+	for _, kind := range strings.Fields("templates items triggers discoveryRules graphs valueMaps templateDashboards") {
+		rules[kind] = object{"createMissing": true, "updateExisting": true}
+	}
+	if groups := "groups"; strings.Contains(string(text), "template_groups:") {
+		rules["template_"+groups] = object{"createMissing": true}
+	} else {
+		rules[groups] = object{"createMissing": true}
+	}
+	for range 2 { // the second time it is an update
+		z.call(t, "configuration.import", object{"format": "yaml", "source": string(text), "rules": rules}, nil)
+	}
+}
+
+// createHost makes a host with a template. It is asked each second, not each minute.
+func (z *zabbix) createHost(t *testing.T, name, template, port string) (id string) {
+	t.Helper()
+	var templates []struct{ TemplateID string }
+	z.call(t, "template.get", object{"filter": object{"host": template}}, &templates)
+	var groups []struct{ GroupID string }
+	z.call(t, "hostgroup.get", object{"filter": object{"name": "Linux servers"}}, &groups)
+	if len(templates) != 1 || len(groups) != 1 {
+		t.Fatal(templates, groups)
+	}
+	macros := []object{}
+	for macro, value := range map[string]string{"INTERVAL": "1s", "DISCOVERY": "1s", "NODATA": "30s", "NODATA.LIST": "30s"} {
+		macros = append(macros, object{"macro": "{$FRONTSOCKETS." + macro + "}", "value": value})
+	}
+	var made struct{ HostIDs []string }
+	z.call(t, "host.create", object{
+		"host":       name,
+		"interfaces": []object{{"type": 1, "main": 1, "useip": 1, "ip": "127.0.0.1", "dns": "", "port": port}},
+		"groups":     []object{{"groupid": groups[0].GroupID}},
+		"templates":  []object{{"templateid": templates[0].TemplateID}},
+		"macros":     macros,
+	}, &made)
+	return made.HostIDs[0]
+}
+
+type zabbixItem struct {
+	ID        string `json:"itemid"`
+	Key       string `json:"key_"`
+	ValueType string `json:"value_type"`
+	Error     string
+}
+
+// items are those of a front, by the part of their keys that tells which.
+func (z *zabbix) items(t *testing.T, host, front string) map[string]zabbixItem {
+	t.Helper()
+	var all []zabbixItem
+	z.call(t, "item.get", object{"hostids": host, "output": []string{"itemid", "key_", "value_type", "error"}, "tags": []object{{"tag": "front", "value": front, "operator": 1}}}, &all)
+	items := map[string]zabbixItem{}
+	for _, item := range all {
+		name, is := strings.CutSuffix(item.Key, `["`+front+`"]`)
+		if name = strings.TrimPrefix(name, "frontsockets."); !is {
+			name = "answer"
+		}
+		items[name] = item
+	}
+	return items
+}
+
+type zabbixValue struct{ Clock, Ns, Value string }
+
+// history is the newest values of an item, the newest first.
+func (z *zabbix) history(t *testing.T, item zabbixItem, limit int) (values []zabbixValue) {
+	t.Helper()
+	z.call(t, "history.get", object{"itemids": item.ID, "history": item.ValueType, "sortfield": "clock", "sortorder": "DESC", "limit": limit}, &values)
+	return values
+}
+
+type zabbixProblem struct{ Name, Clock, Ns string }
+
+func (p zabbixProblem) began() time.Time { return zabbixTime(p.Clock, p.Ns) }
+
+func zabbixTime(clock, ns string) time.Time {
+	c, _ := strconv.ParseInt(clock, 10, 64)
+	n, _ := strconv.ParseInt(ns, 10, 64)
+	return time.Unix(c, n)
+}
+
+// awaitProblems waits until the problems of a host are these, each told by how its name begins.
+func (z *zabbix) awaitProblems(t *testing.T, host string, want ...string) (problems []zabbixProblem) {
+	t.Helper()
+	await(t, time.Minute, fmt.Sprintf("the problems %q", want), func() (bool, string) {
+		z.call(t, "problem.get", object{"hostids": host, "sortfield": "eventid"}, &problems)
+		ok := len(problems) == len(want)
+		for i := 0; ok && i < len(want); i++ {
+			ok = strings.HasPrefix(problems[i].Name, want[i])
+		}
+		return ok, fmt.Sprintf("%+v", problems)
+	})
+	return problems
+}
+
+// lastRecovery is when the problem of a host that ended last ended.
+func (z *zabbix) lastRecovery(t *testing.T, host string) (last time.Time) {
+	t.Helper()
+	var problems []struct {
+		Clock string `json:"r_clock"`
+		Ns    string `json:"r_ns"`
+	}
+	z.call(t, "problem.get", object{"hostids": host, "recent": true}, &problems)
+	for _, p := range problems {
+		if at := zabbixTime(p.Clock, p.Ns); at.After(last) {
+			last = at
+		}
+	}
+	return last
+}

@@ -1,0 +1,220 @@
+//go:build e2e
+
+package e2e
+
+import (
+	"encoding/json"
+	"fmt"
+	"maps"
+	"net/http"
+	"net/http/cookiejar"
+	"os"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+)
+
+// TestZabbix and TestZabbix7: a server asks an agent, an agent 2 and, by the external
+// check, NRPE, each as a host of its own with a template of contrib.
+func TestZabbix(t *testing.T) {
+	if machine(t) {
+		testZabbix(t, "6.0")
+	}
+}
+
+func TestZabbix7(t *testing.T) {
+	if machineWith(t, debian("trixie")) {
+		testZabbix(t, "7.0")
+	}
+}
+
+// zabbixHosts are the three ways to the same two fronts.
+var zabbixHosts = []struct{ name, template, file, port string }{
+	{"Zabbix agent", "Frontsockets by Zabbix agent", "agent", "10050"},
+	{"Zabbix agent 2", "Frontsockets by Zabbix agent", "agent", "10052"},
+	{"Zabbix external check over NRPE", "Frontsockets by NRPE", "nrpe", "10050"},
+}
+
+func testZabbix(t *testing.T, version string) {
+	install(t)
+	md, _ := newFront(t, "--port", "41213"), newFront(t, "--port", "41205")
+	startZabbixAgents(t)
+	z := startZabbix(t)
+	full := z.login(t)
+	if !strings.HasPrefix(full, version) {
+		t.Fatalf("this is Zabbix %s", full)
+	}
+
+	for _, way := range []string{"agent", "nrpe"} {
+		z.importTemplate(t, fmt.Sprintf("frontsockets-%s-%s.yaml", way, version))
+	}
+	hosts := map[string]string{} // names to ids
+	for _, h := range zabbixHosts {
+		hosts[h.name] = z.createHost(t, h.name, h.template, h.port)
+	}
+	for _, h := range zabbixHosts {
+		z.awaitAnswer(t, hosts[h.name], "md7", "OK", "healthy")
+		z.awaitAnswer(t, hosts[h.name], "trade7", "OK", "healthy")
+		z.awaitProblems(t, hosts[h.name])
+	}
+
+	began := md.act("hang")
+	critical, perfdata := map[string]time.Duration{}, map[string]string{}
+	for _, h := range zabbixHosts {
+		problems := z.awaitProblems(t, hosts[h.name], "md7 is CRITICAL: accept queue of port 41213 is full")
+		critical[h.name] = problems[0].began().Sub(began)
+		perfdata[h.name] = z.awaitAnswer(t, hosts[h.name], "md7", "CRITICAL", "hung")
+		z.awaitAnswer(t, hosts[h.name], "trade7", "OK", "healthy")
+	}
+
+	began = time.Now()
+	md.act("healthy")
+	for _, h := range zabbixHosts {
+		z.awaitProblems(t, hosts[h.name])
+		report(t, h.name, full, critical[h.name], z.lastRecovery(t, hosts[h.name]).Sub(began), perfdata[h.name])
+		z.awaitAnswer(t, hosts[h.name], "md7", "OK", "healthy")
+	}
+
+	// What does not answer in JSON is UNKNOWN, and a list that cannot be read is noticed.
+	const check, list = "/usr/lib/nagios/plugins/check_mdfront_sockets", "/etc/frontsockets/fronts.json"
+	run(t, "mv", check, check+".away")
+	for _, h := range zabbixHosts {
+		z.awaitProblems(t, hosts[h.name], "md7 is UNKNOWN: The answer is not JSON")
+	}
+	run(t, "mv", check+".away", check)
+	run(t, "mv", list, list+".away")
+	for _, h := range zabbixHosts {
+		z.awaitProblems(t, hosts[h.name], "No list of fronts")
+	}
+	run(t, "mv", list+".away", list)
+	for _, h := range zabbixHosts {
+		z.awaitProblems(t, hosts[h.name])
+	}
+}
+
+// startZabbixAgents places what contrib has for the fronts' host, as its README says, and
+// starts both agents and NRPE.
+func startZabbixAgents(t *testing.T) {
+	t.Helper()
+	place(t, "zabbix/fronts.json", "/etc/frontsockets/fronts.json")
+	place(t, "zabbix/frontsockets.conf", "/etc/zabbix/zabbix_agentd.conf.d/frontsockets.conf")
+	place(t, "zabbix/frontsockets.conf", "/etc/zabbix/zabbix_agent2.d/frontsockets.conf")
+	place(t, "zabbix/nrpe-zabbix.cfg", "/etc/nagios/nrpe.d/nrpe-zabbix.cfg")
+	write(t, "/etc/zabbix/zabbix_agent2.d/port.conf", "ListenPort=10052\n")
+	run(t, "install", "-d", "-o", "zabbix", "/run/zabbix", "/var/log/zabbix", "/var/log/zabbix-agent", "/var/log/zabbix-server")
+	run(t, "install", "-d", "-o", "nagios", "/run/nagios")
+	launch(t, "runuser", "-u", "zabbix", "--", "zabbix_agentd", "-f")
+	launch(t, "runuser", "-u", "zabbix", "--", "zabbix_agent2", "-f")
+	launch(t, "nrpe", "-c", "/etc/nagios/nrpe.cfg", "-f")
+}
+
+// startZabbix starts the server with a database and the frontend.
+func startZabbix(t *testing.T) *zabbix {
+	t.Helper()
+	const data = "/var/lib/postgresql/e2e"
+	bins, err := filepath.Glob("/usr/lib/postgresql/*/bin")
+	if err != nil || len(bins) != 1 {
+		t.Fatal(bins, err)
+	}
+	run(t, "install", "-d", "-o", "postgres", "/run/postgresql")
+	run(t, "runuser", "-u", "postgres", "--", bins[0]+"/initdb", "-D", data, "-A", "trust", "-U", "zabbix", "--no-sync")
+	launch(t, "runuser", "-u", "postgres", "--", bins[0]+"/postgres", "-D", data, "-F", "-c", "full_page_writes=off", "-c", "synchronous_commit=off", "-c", "autovacuum=off")
+	await(t, slow, "PostgreSQL", func() (bool, string) {
+		out, code := try(t, "psql", "-U", "zabbix", "-h", "127.0.0.1", "-c", "CREATE DATABASE zabbix", "postgres")
+		return code == 0, out
+	})
+	run(t, "sh", "-c", `cd /usr/share/zabbix-server-pgsql && zcat schema.sql.gz images.sql.gz data.sql.gz | psql -q -1 -v ON_ERROR_STOP=1 -U zabbix -h 127.0.0.1 zabbix`)
+
+	run(t, "install", "-D", "-m", "755", repo+"/contrib/zabbix/frontsockets_nrpe", "/usr/lib/zabbix/externalscripts/frontsockets_nrpe")
+	write(t, "/etc/zabbix/zabbix_server.conf.d/e2e.conf", "DBHost=127.0.0.1\nCacheUpdateFrequency=1\nStartPollers=3\nStartVMwareCollectors=0\nStartDiscoverers=1\nSocketDir=/run/zabbix\n")
+	launch(t, "runuser", "-u", "zabbix", "--", "zabbix_server", "-f")
+	write(t, "/etc/zabbix/zabbix.conf.php", `<?php
+$DB['TYPE'] = 'POSTGRESQL';
+$DB['SERVER'] = '127.0.0.1';
+$DB['PORT'] = '0';
+$DB['DATABASE'] = 'zabbix';
+$DB['USER'] = 'zabbix';
+$DB['PASSWORD'] = '';
+$DB['SCHEMA'] = '';
+$DB['ENCRYPTION'] = false;
+$DB['DOUBLE_IEEE754'] = true;
+$ZBX_SERVER = '127.0.0.1';
+$ZBX_SERVER_PORT = '10051';
+$ZBX_SERVER_NAME = 'e2e';
+$IMAGE_FORMAT_DEFAULT = IMAGE_FORMAT_PNG;
+`)
+	os.Setenv("PHP_CLI_SERVER_WORKERS", "3")
+	launch(t, "php", "-d", "memory_limit=256M", "-d", "post_max_size=16M", "-S", zabbixFrontend, "-t", "/usr/share/zabbix")
+	jar, err := cookiejar.New(nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return &zabbix{client: http.Client{Jar: jar, Timeout: time.Minute}}
+}
+
+// awaitAnswer waits until the newest answer for a front has this status and diagnosis, and
+// requires that each of its values is in the history of an item of its own, with the same
+// time. It gives them as perfdata.
+func (z *zabbix) awaitAnswer(t *testing.T, host, front, status, diagnosis string) (perfdata string) {
+	t.Helper()
+	var items map[string]zabbixItem
+	var answer zabbixValue
+	var got struct {
+		Status, Reason string
+		ExitCode       int `json:"exit_code"`
+		Diagnosis      struct{ Code string }
+		Metrics        map[string]*float64
+	}
+	await(t, time.Minute, "an answer that is "+status, func() (bool, string) {
+		items = z.items(t, host, front)
+		master, found := items["answer"]
+		if !found || len(items) != 4+len(metrics) {
+			return false, fmt.Sprintf("there are %d items: %v", len(items), slices.Sorted(maps.Keys(items)))
+		}
+		values := z.history(t, master, 1)
+		if len(values) == 0 {
+			return false, "no answer: " + master.Error
+		}
+		answer = values[0]
+		got.Metrics = nil
+		if err := json.Unmarshal([]byte(answer.Value), &got); err != nil {
+			return false, fmt.Sprintf("%v: %s", err, answer.Value)
+		}
+		return got.Status == status && got.Diagnosis.Code == diagnosis, answer.Value
+	})
+
+	at := func(key string) string {
+		t.Helper()
+		value := ""
+		await(t, slow, key+" of "+answer.Clock, func() (bool, string) {
+			values := z.history(t, items[key], 20)
+			for _, v := range values {
+				if v.Clock == answer.Clock && v.Ns == answer.Ns {
+					value = v.Value
+					return true, ""
+				}
+			}
+			return false, fmt.Sprintf("%v %s", values, items[key].Error)
+		})
+		return value
+	}
+	if code, reason, kind := at("status"), at("reason"), at("diagnosis"); code != strconv.Itoa(got.ExitCode) || reason != got.Reason || kind != got.Diagnosis.Code {
+		t.Errorf("the items are %s, %s and %q of %s", code, kind, reason, answer.Value)
+	}
+	for _, name := range metrics {
+		want := got.Metrics[name]
+		if want == nil {
+			perfdata += fmt.Sprintf("'%s'=U ", name)
+			continue
+		}
+		value := at(name)
+		if v, err := strconv.ParseFloat(value, 64); err != nil || v != *want {
+			t.Errorf("%s is %q in Zabbix and %v in the answer", name, value, *want)
+		}
+		perfdata += fmt.Sprintf("'%s'=%s ", name, value)
+	}
+	return perfdata
+}

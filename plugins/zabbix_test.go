@@ -1,0 +1,139 @@
+package plugins
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"fmt"
+	"os"
+	"regexp"
+	"strconv"
+	"strings"
+	"testing"
+
+	"frontsockets/internal/tally"
+)
+
+const zabbixTemplates = "../contrib/zabbix/frontsockets-"
+
+// TestZabbixTemplates: the template for the agent of Zabbix 6.0 is written by hand and has an
+// item for every metric. The others are made of it.
+func TestZabbixTemplates(t *testing.T) {
+	agent6 := readText(t, zabbixTemplates+"agent-6.0.yaml")
+
+	for m := range tally.OneLook {
+		units := ""
+		if m.Unit() != "" {
+			units = fmt.Sprintf("              units: '%s'\n", m.Unit())
+		}
+		item := fmt.Sprintf(zabbixItem, m, units, m.Help(), m)
+		if n := len(regexp.MustCompile(item).FindAllString(agent6, -1)); n != 1 {
+			t.Errorf("%d items are\n%s", n, item)
+		}
+	}
+	seen := map[string]bool{}
+	for _, id := range zabbixID.FindAllString(agent6, -1) {
+		if seen[id] {
+			t.Errorf("%s is there twice", id)
+		}
+		seen[id] = true
+	}
+
+	nrpe6 := overNRPE(agent6)
+	for name, want := range map[string]string{"nrpe-6.0": nrpe6, "agent-7.0": inZabbix7(agent6), "nrpe-7.0": inZabbix7(nrpe6)} {
+		file := zabbixTemplates + name + ".yaml"
+		if *update {
+			if err := os.WriteFile(file, []byte(want), 0o644); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if readText(t, file) != want {
+			t.Errorf("%s is not what agent-6.0 makes it; go test ./plugins -update writes it", file)
+		}
+	}
+}
+
+// zabbixItem is the pattern of an item for a metric. Without a value it is null, and the
+// item gets none.
+const zabbixItem = `            - uuid: [0-9a-f]{32}
+              name: '{#NAME}: .*'
+              type: DEPENDENT
+              key: 'frontsockets.%s\["{#NAME}"]'
+              delay: '0'
+              history: 30d
+              value_type: FLOAT
+%s              description: '%s'
+              preprocessing:
+                - type: JSONPATH
+                  parameters:
+                    - '\$\.metrics\.%s'
+                  error_handler: DISCARD_VALUE
+                - type: NOT_MATCHES_REGEX
+                  parameters:
+                    - '\^\(null\)\?\$'
+                  error_handler: DISCARD_VALUE
+              master_item:
+                key: 'frontsockets\[{#CHECK},"{#PORTS}","{#NAME}"]'
+              tags:
+                - tag: front
+                  value: '{#NAME}'
+`
+
+func readText(t *testing.T, file string) string {
+	t.Helper()
+	text, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(text)
+}
+
+var zabbixID = regexp.MustCompile(`uuid: [0-9a-f]{32}`)
+
+// overNRPE is a template that asks the external check instead of the agent.
+func overNRPE(template string) string {
+	const group = "uuid: a571c0d144b14fd4a87a9d9b2aa9fcd6" // of Zabbix itself
+	template = zabbixID.ReplaceAllStringFunc(template, func(id string) string {
+		if id == group {
+			return id
+		}
+		sum := sha256.Sum256([]byte(id))
+		other := []byte(hex.EncodeToString(sum[:16]))
+		other[12], other[16] = '4', '8' // random, says RFC 9562
+		return "uuid: " + string(other)
+	})
+	external := func(key string) string { return "type: EXTERNAL\n${1}key: '" + key + "'\n${1}delay:" }
+	for _, change := range [][2]string{
+		{`by Zabbix agent`, `by NRPE`},
+		{`key: 'vfs.file.contents\[[^']*'\n( *)delay:`, external(`frontsockets_nrpe["{HOST.CONN}",zabbix_fronts]`)},
+		{`key: 'frontsockets\[[^']*'\n( *)delay:`, external(`frontsockets_nrpe["{HOST.CONN}","zabbix_{#NAME}"]`)},
+		{`key: 'vfs.file.contents\[[^']*'`, `key: 'frontsockets_nrpe["{HOST.CONN}",zabbix_fronts]'`},
+		{`key: 'frontsockets\[[^']*'`, `key: 'frontsockets_nrpe["{HOST.CONN}","zabbix_{#NAME}"]'`},
+		{` *- macro: '{\$FRONTSOCKETS.FILE}'\n.*\n.*\n`, ``},
+		{`The file {\$FRONTSOCKETS.FILE}`, `The list of fronts`},
+		{` *- lld_macro: '{#(?:CHECK|PORTS)}'\n.*\n`, ``},
+	} {
+		template = regexp.MustCompile(change[0]).ReplaceAllString(template, change[1])
+	}
+	return template
+}
+
+// inZabbix7 is a template of Zabbix 6.0 in the format of 7.0: a dashboard has three times
+// the columns there, and widgets count what they show.
+func inZabbix7(template string) string {
+	for _, change := range [][2]string{
+		{`version: '6.0'`, `version: '7.0'`},
+		{`(?m)^  groups:`, `  template_groups:`},
+		{`type: GRAPH_PROTOTYPE\n( *)(x|'y'|width):`, "type: graphprototype\n$1$2:"},
+		{`name: graphid`, `name: graphid.0`},
+	} {
+		template = regexp.MustCompile(change[0]).ReplaceAllString(template, change[1])
+	}
+	return regexp.MustCompile(`(\n {18}(?:x|width): )'(\d+)'`).ReplaceAllStringFunc(template, func(line string) string {
+		name, value, _ := strings.Cut(line, "'")
+		n, err := strconv.Atoi(strings.Trim(value, "'"))
+		if err != nil {
+			panic(err)
+		}
+		return fmt.Sprintf("%s'%d'", name, 3*n)
+	})
+}
