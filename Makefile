@@ -42,6 +42,9 @@ lab: ## act every kind of trouble in network namespaces and judge the diagnosis 
 e2e: dist ## run the checks inside real monitoring systems (root; Debian)
 	$(GO) test -count=1 -tags forceposix,e2e -timeout 900s -v ./internal/e2e
 
+picture: dist ## take the picture of Zabbix' dashboard in docs/ anew (root; Debian)
+	FRONTSOCKETS_PICTURE=docs/zabbix-dashboard.png $(GO) test -count=1 -tags forceposix,e2e -timeout 900s -v -run 'TestZabbix$$' ./internal/e2e
+
 lint: ## gofmt, go vet, staticcheck, a tidy go.mod
 	@test -z "$$(gofmt -l .)" || { gofmt -d .; exit 1; }
 	$(GO) mod tidy -diff
@@ -68,4 +71,4 @@ dist: ## package the last commit into dist/packages/: tar.gz, deb, rpm, SBOM, SH
 clean: ## remove what was built
 	rm -rf bin dist
 
-.PHONY: help build test race wine fuzz bench lab e2e lint demo cross man dist clean
+.PHONY: help build test race wine fuzz bench lab e2e picture lint demo cross man dist clean

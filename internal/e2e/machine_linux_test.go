@@ -229,15 +229,20 @@ func prepare() error {
 		return err // it keeps servers from being started by their installation
 	}
 	os.Setenv("DEBIAN_FRONTEND", "noninteractive")
-	for _, args := range [][]string{
-		{"update", "-q"},
-		append([]string{"install", "-q", "-y", "--no-install-recommends"}, strings.Fields(packages)...),
-	} {
+	steps := [][]string{
+		{"apt-get", "update", "-q"},
+		append([]string{"apt-get", "install", "-q", "-y", "--no-install-recommends"}, strings.Fields(packages)...),
+	}
+	if os.Getenv(pictureVar) != "" {
+		steps[1] = append(steps[1], "chromium", "locales")
+		steps = append(steps, []string{"localedef", "-i", "en_US", "-f", "UTF-8", "en_US.UTF-8"}) // of Zabbix' frontend
+	}
+	for _, step := range steps {
 		began := time.Now()
-		if out, err := exec.Command("apt-get", args...).CombinedOutput(); err != nil {
-			return fmt.Errorf("apt-get %s: %w\n%s", args[0], err, out)
+		if out, err := exec.Command(step[0], step[1:]...).CombinedOutput(); err != nil {
+			return fmt.Errorf("%v: %w\n%s", step[:2], err, out)
 		}
-		fmt.Printf("e2e: apt-get %s: %.0f s\n", args[0], time.Since(began).Seconds())
+		fmt.Printf("e2e: %s %s: %.0f s\n", step[0], step[1], time.Since(began).Seconds())
 	}
 	// The release that runs here and nothing but what is needed to use the package, and
 	// one that has Zabbix 7.

@@ -24,7 +24,7 @@ var (
 func addRow(row string) {
 	rowsMutex.Lock()
 	defer rowsMutex.Unlock()
-	rows = append(rows, row)
+	rows = append(rows, strings.ReplaceAll(row, "|", "\t"))
 }
 
 // report adds a row to the table: the seconds are those from the hang to CRITICAL and from
@@ -48,7 +48,7 @@ func table(w io.Writer) {
 	tw := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
 	fmt.Fprintln(tw, "\nsystem\tversion\tseconds to CRITICAL\tseconds to recovery\tperfdata intact")
 	for _, row := range rows {
-		fmt.Fprintln(tw, strings.ReplaceAll(row, "|", "\t"))
+		fmt.Fprintln(tw, row)
 	}
 	tw.Flush()
 }

@@ -104,7 +104,7 @@ func (z *zabbix) createHost(t *testing.T, name, template, port string) (id strin
 		t.Fatal(templates, groups)
 	}
 	macros := []object{}
-	for macro, value := range map[string]string{"INTERVAL": "1s", "DISCOVERY": "1s", "NODATA": "30s", "NODATA.LIST": "30s"} {
+	for macro, value := range map[string]string{"INTERVAL": "1s", "DISCOVERY": "1s", "NODATA": "30s", "NODATA.LIST": "10s"} {
 		macros = append(macros, object{"macro": "{$FRONTSOCKETS." + macro + "}", "value": value})
 	}
 	var made struct{ HostIDs []string }
@@ -152,25 +152,43 @@ func (z *zabbix) history(t *testing.T, item zabbixItem, limit int) (values []zab
 
 type zabbixProblem struct{ Name, Clock, Ns string }
 
-func (p zabbixProblem) began() time.Time { return zabbixTime(p.Clock, p.Ns) }
-
+// zabbixTime is a moment from its seconds and nanoseconds.
 func zabbixTime(clock, ns string) time.Time {
 	c, _ := strconv.ParseInt(clock, 10, 64)
 	n, _ := strconv.ParseInt(ns, 10, 64)
 	return time.Unix(c, n)
 }
 
-// awaitProblems waits until the problems of a host are these, each told by how its name begins.
-func (z *zabbix) awaitProblems(t *testing.T, host string, want ...string) (problems []zabbixProblem) {
+// awaitProblem waits until a host has a problem whose name begins so, and gives when it
+// began. Others that it has must be of the same front.
+func (z *zabbix) awaitProblem(t *testing.T, host, front, name string) (began time.Time) {
 	t.Helper()
-	await(t, time.Minute, fmt.Sprintf("the problems %q", want), func() (bool, string) {
-		z.call(t, "problem.get", object{"hostids": host, "sortfield": "eventid"}, &problems)
-		ok := len(problems) == len(want)
-		for i := 0; ok && i < len(want); i++ {
-			ok = strings.HasPrefix(problems[i].Name, want[i])
+	await(t, time.Minute, name, func() (bool, string) {
+		problems := z.problems(t, host)
+		for _, p := range problems {
+			if !strings.HasPrefix(p.Name, front) {
+				t.Fatalf("not of %s: %+v", front, problems)
+			}
+			if strings.HasPrefix(p.Name, name) {
+				began = zabbixTime(p.Clock, p.Ns)
+			}
 		}
-		return ok, fmt.Sprintf("%+v", problems)
+		return !began.IsZero(), fmt.Sprintf("%+v", problems)
 	})
+	return began
+}
+
+func (z *zabbix) awaitNoProblem(t *testing.T, host string) {
+	t.Helper()
+	await(t, time.Minute, "an end of all problems", func() (bool, string) {
+		problems := z.problems(t, host)
+		return len(problems) == 0, fmt.Sprintf("%+v", problems)
+	})
+}
+
+func (z *zabbix) problems(t *testing.T, host string) (problems []zabbixProblem) {
+	t.Helper()
+	z.call(t, "problem.get", object{"hostids": host}, &problems)
 	return problems
 }
 

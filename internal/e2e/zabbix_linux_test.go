@@ -53,19 +53,23 @@ func testZabbix(t *testing.T, version string) {
 	}
 	hosts := map[string]string{} // names to ids
 	for _, h := range zabbixHosts {
-		hosts[h.name] = z.createHost(t, h.name, h.template, h.port)
+		hosts[h.name] = z.createHost(t, "fronts of "+h.name, h.template, h.port)
 	}
 	for _, h := range zabbixHosts {
 		z.awaitAnswer(t, hosts[h.name], "md7", "OK", "healthy")
 		z.awaitAnswer(t, hosts[h.name], "trade7", "OK", "healthy")
-		z.awaitProblems(t, hosts[h.name])
+		z.awaitNoProblem(t, hosts[h.name])
+	}
+
+	if os.Getenv(pictureVar) != "" {
+		z.takePicture(t, md, hosts[zabbixHosts[0].name])
+		return
 	}
 
 	began := md.act("hang")
 	critical, perfdata := map[string]time.Duration{}, map[string]string{}
 	for _, h := range zabbixHosts {
-		problems := z.awaitProblems(t, hosts[h.name], "md7 is CRITICAL: accept queue of port 41213 is full")
-		critical[h.name] = problems[0].began().Sub(began)
+		critical[h.name] = z.awaitProblem(t, hosts[h.name], "md7", "md7 is CRITICAL: ").Sub(began)
 		perfdata[h.name] = z.awaitAnswer(t, hosts[h.name], "md7", "CRITICAL", "hung")
 		z.awaitAnswer(t, hosts[h.name], "trade7", "OK", "healthy")
 	}
@@ -73,7 +77,7 @@ func testZabbix(t *testing.T, version string) {
 	began = time.Now()
 	md.act("healthy")
 	for _, h := range zabbixHosts {
-		z.awaitProblems(t, hosts[h.name])
+		z.awaitNoProblem(t, hosts[h.name])
 		report(t, h.name, full, critical[h.name], z.lastRecovery(t, hosts[h.name]).Sub(began), perfdata[h.name])
 		z.awaitAnswer(t, hosts[h.name], "md7", "OK", "healthy")
 	}
@@ -82,16 +86,19 @@ func testZabbix(t *testing.T, version string) {
 	const check, list = "/usr/lib/nagios/plugins/check_mdfront_sockets", "/etc/frontsockets/fronts.json"
 	run(t, "mv", check, check+".away")
 	for _, h := range zabbixHosts {
-		z.awaitProblems(t, hosts[h.name], "md7 is UNKNOWN: The answer is not JSON")
+		z.awaitProblem(t, hosts[h.name], "md7", "md7 is UNKNOWN: The answer is not JSON")
 	}
 	run(t, "mv", check+".away", check)
+	for _, h := range zabbixHosts {
+		z.awaitNoProblem(t, hosts[h.name])
+	}
 	run(t, "mv", list, list+".away")
 	for _, h := range zabbixHosts {
-		z.awaitProblems(t, hosts[h.name], "No list of fronts")
+		z.awaitProblem(t, hosts[h.name], "No list of fronts", "No list of fronts")
 	}
 	run(t, "mv", list+".away", list)
 	for _, h := range zabbixHosts {
-		z.awaitProblems(t, hosts[h.name])
+		z.awaitNoProblem(t, hosts[h.name])
 	}
 }
 
@@ -128,7 +135,7 @@ func startZabbix(t *testing.T) *zabbix {
 	})
 	run(t, "sh", "-c", `cd /usr/share/zabbix-server-pgsql && zcat schema.sql.gz images.sql.gz data.sql.gz | psql -q -1 -v ON_ERROR_STOP=1 -U zabbix -h 127.0.0.1 zabbix`)
 
-	run(t, "install", "-D", "-m", "755", repo+"/contrib/zabbix/frontsockets_nrpe", "/usr/lib/zabbix/externalscripts/frontsockets_nrpe")
+	run(t, "install", "-D", "-m", "755", repo+"/contrib/zabbix/frontsockets_nrpe", "/etc/zabbix/externalscripts/frontsockets_nrpe")
 	write(t, "/etc/zabbix/zabbix_server.conf.d/e2e.conf", "DBHost=127.0.0.1\nCacheUpdateFrequency=1\nStartPollers=3\nStartVMwareCollectors=0\nStartDiscoverers=1\nSocketDir=/run/zabbix\n")
 	launch(t, "runuser", "-u", "zabbix", "--", "zabbix_server", "-f")
 	write(t, "/etc/zabbix/zabbix.conf.php", `<?php
