@@ -41,7 +41,7 @@ var zabbixHosts = []struct{ name, template, file, port string }{
 func testZabbix(t *testing.T, version string) {
 	install(t)
 	md, _ := newFront(t, "--port", "41213"), newFront(t, "--port", "41205")
-	startZabbixAgents(t)
+	agent, nrpe := startZabbixAgents(t)
 	z := startZabbix(t)
 	full := z.login(t)
 	if !strings.HasPrefix(full, version) {
@@ -82,8 +82,9 @@ func testZabbix(t *testing.T, version string) {
 		z.awaitAnswer(t, hosts[h.name], "md7", "OK", "healthy")
 	}
 
-	// What does not answer in JSON is UNKNOWN, and a list that cannot be read is noticed.
-	const check, list = "/usr/lib/nagios/plugins/check_mdfront_sockets", "/etc/frontsockets/fronts.json"
+	// Each host has another trouble: what answers is no JSON, the list cannot be read, there
+	// is a WARNING, and at last no agent.
+	const check, list, commands = "/usr/lib/nagios/plugins/check_mdfront_sockets", "/etc/frontsockets/fronts.json", "/etc/nagios/nrpe.d/nrpe-zabbix.cfg"
 	run(t, "mv", check, check+".away")
 	for _, h := range zabbixHosts {
 		z.awaitProblem(t, hosts[h.name], "md7", "md7 is UNKNOWN: The answer is not JSON")
@@ -92,19 +93,30 @@ func testZabbix(t *testing.T, version string) {
 	for _, h := range zabbixHosts {
 		z.awaitNoProblem(t, hosts[h.name])
 	}
+
+	change(t, commands, "-n md7", "-n md7 -w established=0")
+	nrpe.stop()
+	nrpe = launch(t, "nrpe", "-c", "/etc/nagios/nrpe.cfg", "-f")
+	z.awaitProblem(t, hosts[zabbixHosts[2].name], "md7", "md7 is in WARNING: established is 60 (warning 0)")
+	change(t, commands, " -w established=0", "")
+	nrpe.stop()
+	launch(t, "nrpe", "-c", "/etc/nagios/nrpe.cfg", "-f")
+
 	run(t, "mv", list, list+".away")
+	agent.stop()
+	z.awaitProblem(t, hosts[zabbixHosts[0].name], "", "trade7 is not watched")
 	for _, h := range zabbixHosts {
-		z.awaitProblem(t, hosts[h.name], "No list of fronts", "No list of fronts")
+		z.awaitProblem(t, hosts[h.name], "", "No list of fronts")
 	}
 	run(t, "mv", list+".away", list)
-	for _, h := range zabbixHosts {
+	for _, h := range zabbixHosts[1:] {
 		z.awaitNoProblem(t, hosts[h.name])
 	}
 }
 
 // startZabbixAgents places what contrib has for the fronts' host, as its README says, and
 // starts both agents and NRPE.
-func startZabbixAgents(t *testing.T) {
+func startZabbixAgents(t *testing.T) (agent, nrpe *process) {
 	t.Helper()
 	place(t, "zabbix/fronts.json", "/etc/frontsockets/fronts.json")
 	place(t, "zabbix/frontsockets.conf", "/etc/zabbix/zabbix_agentd.conf.d/frontsockets.conf")
@@ -113,9 +125,17 @@ func startZabbixAgents(t *testing.T) {
 	write(t, "/etc/zabbix/zabbix_agent2.d/port.conf", "ListenPort=10052\n")
 	run(t, "install", "-d", "-o", "zabbix", "/run/zabbix", "/var/log/zabbix", "/var/log/zabbix-agent", "/var/log/zabbix-server")
 	run(t, "install", "-d", "-o", "nagios", "/run/nagios")
-	launch(t, "runuser", "-u", "zabbix", "--", "zabbix_agentd", "-f")
+	agent = launch(t, "runuser", "-u", "zabbix", "--", "zabbix_agentd", "-f")
 	launch(t, "runuser", "-u", "zabbix", "--", "zabbix_agent2", "-f")
-	launch(t, "nrpe", "-c", "/etc/nagios/nrpe.cfg", "-f")
+	nrpe = launch(t, "nrpe", "-c", "/etc/nagios/nrpe.cfg", "-f")
+	for _, port := range []string{"10050", "10052"} {
+		const want = `{"name":"md7","ports":"41213","status":"OK","exit_code":0,"reason":"md7 :41213 has 0 abnormal sockets, 60 established from 9 clients",`
+		await(t, slow, "an answer of the agent", func() (bool, string) {
+			out, _ := try(t, "zabbix_get", "-s", "127.0.0.1", "-p", port, "-k", "frontsockets[mdfront,41213,md7]")
+			return strings.HasPrefix(out, want), out
+		})
+	}
+	return agent, nrpe
 }
 
 // startZabbix starts the server with a database and the frontend.
