@@ -2,7 +2,6 @@ package plugins
 
 import (
 	"fmt"
-	"os"
 	"reflect"
 	"strings"
 	"testing"
@@ -40,22 +39,5 @@ func TestIcingaArguments(t *testing.T) {
 		fmt.Fprintf(&arguments, "\t\t\tdescription = %q\n\t\t}\n", text)
 	}
 
-	text, err := os.ReadFile(file)
-	if err != nil {
-		t.Fatal(err)
-	}
-	before, rest, found := strings.Cut(string(text), begin)
-	_, after, closed := strings.Cut(rest, end)
-	if !found || !closed {
-		t.Fatalf("%s has no place for the arguments", file)
-	}
-	if want := before + begin + arguments.String() + end + after; want != string(text) {
-		if *update {
-			if err := os.WriteFile(file, []byte(want), 0o644); err != nil {
-				t.Fatal(err)
-			}
-			return
-		}
-		t.Errorf("%s has not the options of --help; go test ./plugins -update writes\n%s", file, arguments.String())
-	}
+	generatedPart(t, file, begin, end, arguments.String())
 }

@@ -41,13 +41,9 @@ var (
 
 func readMarkdown(t *testing.T, file string) markdown {
 	t.Helper()
-	text, err := os.ReadFile(file)
-	if err != nil {
-		t.Fatal(err)
-	}
 	var m markdown
 	inBlock := false
-	for line := range strings.Lines(string(text)) {
+	for line := range strings.Lines(readText(t, file)) {
 		if fence := strings.HasPrefix(strings.TrimSpace(line), "```"); fence || inBlock {
 			if fence && !inBlock {
 				m.blocks = append(m.blocks, "")
@@ -167,11 +163,7 @@ func codeInFirstColumn(rows [][]string) (code []string) {
 // startsWith wants the link in the first line below the title.
 func startsWith(t *testing.T, file, link string) {
 	t.Helper()
-	text, err := os.ReadFile(file)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if lines := strings.SplitN(string(text), "\n", 5); len(lines) < 5 || lines[1] != "" || lines[2] != link || lines[3] != "" {
+	if lines := strings.SplitN(readText(t, file), "\n", 5); len(lines) < 5 || lines[1] != "" || lines[2] != link || lines[3] != "" {
 		t.Fatalf("%s should have %s below its title", file, link)
 	}
 }
