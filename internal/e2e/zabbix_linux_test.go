@@ -82,8 +82,8 @@ func testZabbix(t *testing.T, version string) {
 		z.awaitAnswer(t, hosts[h.name], "md7", "OK", "healthy")
 	}
 
-	// Each host has another trouble: what answers is no JSON, the list cannot be read, there
-	// is a WARNING, and at last no agent.
+	// Other troubles: what answers is no JSON, there is a WARNING, a port at which nothing
+	// listens, a list that cannot be read, no agent.
 	const check, list, commands = "/usr/lib/nagios/plugins/check_mdfront_sockets", "/etc/frontsockets/fronts.json", "/etc/nagios/nrpe.d/nrpe-zabbix.cfg"
 	run(t, "mv", check, check+".away")
 	for _, h := range zabbixHosts {
@@ -101,6 +101,16 @@ func testZabbix(t *testing.T, version string) {
 	change(t, commands, " -w established=0", "")
 	nrpe.stop()
 	launch(t, "nrpe", "-c", "/etc/nagios/nrpe.cfg", "-f")
+
+	// A front that gets another port is asked for that.
+	change(t, list, `"41205"`, `"41205,41206"`)
+	for _, h := range zabbixHosts[:2] {
+		z.awaitProblem(t, hosts[h.name], "trade7", "trade7 is CRITICAL: nothing listens on port 41206")
+	}
+	change(t, list, `"41205,41206"`, `"41205"`)
+	for _, h := range zabbixHosts {
+		z.awaitNoProblem(t, hosts[h.name])
+	}
 
 	run(t, "mv", list, list+".away")
 	agent.stop()
