@@ -48,7 +48,7 @@ func TestZabbixTemplates(t *testing.T) {
 const zabbixItem = `            - uuid: [0-9a-f]{32}
               name: '{#NAME}: .*'
               type: DEPENDENT
-              key: 'frontsockets.%s\["{#NAME}"]'
+              key: 'frontsockets.%s\[{#CHECK},"{#PORTS}","{#NAME}"]'
               delay: '0'
               history: 30d
               value_type: FLOAT
@@ -92,6 +92,7 @@ func overNRPE(template string) string {
 		{`key: 'frontsockets\[[^']*'`, `key: 'frontsockets_nrpe["{HOST.CONN}","zabbix_{#NAME}"]'`},
 		{` *- macro: '{\$FRONTSOCKETS.FILE}'\n.*\n.*\n`, ``},
 		{`The file {\$FRONTSOCKETS.FILE}`, `The list of fronts`},
+		{`(frontsockets\.[a-z_0-9]+)\[{#CHECK},"{#PORTS}",`, `$1[`},
 		{` *- lld_macro: '{#(?:CHECK|PORTS)}'\n.*\n`, ``},
 	} {
 		template = regexp.MustCompile(change[0]).ReplaceAllString(template, change[1])

@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"regexp"
 	"strconv"
 	"strings"
 	"testing"
@@ -125,6 +126,8 @@ type zabbixItem struct {
 	Error     string
 }
 
+var itemKey = regexp.MustCompile(`^frontsockets\.([a-z_0-9]+)\[`)
+
 // items are those of a front, by the part of their keys that tells which.
 func (z *zabbix) items(t *testing.T, host, front string) map[string]zabbixItem {
 	t.Helper()
@@ -132,9 +135,9 @@ func (z *zabbix) items(t *testing.T, host, front string) map[string]zabbixItem {
 	z.call(t, "item.get", object{"hostids": host, "output": []string{"itemid", "key_", "value_type", "error"}, "tags": []object{{"tag": "front", "value": front, "operator": 1}}}, &all)
 	items := map[string]zabbixItem{}
 	for _, item := range all {
-		name, is := strings.CutSuffix(item.Key, `["`+front+`"]`)
-		if name = strings.TrimPrefix(name, "frontsockets."); !is {
-			name = "answer"
+		name := "answer"
+		if m := itemKey.FindStringSubmatch(item.Key); m != nil {
+			name = m[1]
 		}
 		items[name] = item
 	}

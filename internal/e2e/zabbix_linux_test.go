@@ -83,7 +83,7 @@ func testZabbix(t *testing.T, version string) {
 	}
 
 	// Other troubles: what answers is no JSON, there is a WARNING, a port at which nothing
-	// listens, a list that cannot be read, no agent.
+	// listens, a list without fronts, no agent.
 	const check, list, commands = "/usr/lib/nagios/plugins/check_mdfront_sockets", "/etc/frontsockets/fronts.json", "/etc/nagios/nrpe.d/nrpe-zabbix.cfg"
 	run(t, "mv", check, check+".away")
 	for _, h := range zabbixHosts {
@@ -112,15 +112,21 @@ func testZabbix(t *testing.T, version string) {
 		z.awaitNoProblem(t, hosts[h.name])
 	}
 
-	run(t, "mv", list, list+".away")
+	// Without fronts in the list nothing is forgotten.
+	before := z.items(t, hosts[zabbixHosts[1].name], "md7")
+	run(t, "cp", list, list+".kept")
+	write(t, list, "[ ]\n")
 	agent.stop()
 	z.awaitProblem(t, hosts[zabbixHosts[0].name], "", "trade7 is not watched")
 	for _, h := range zabbixHosts {
 		z.awaitProblem(t, hosts[h.name], "", "No list of fronts")
 	}
-	run(t, "mv", list+".away", list)
+	run(t, "mv", list+".kept", list)
 	for _, h := range zabbixHosts[1:] {
 		z.awaitNoProblem(t, hosts[h.name])
+	}
+	if after := z.items(t, hosts[zabbixHosts[1].name], "md7"); !maps.Equal(before, after) || len(after) == 0 {
+		t.Errorf("the items were %v and are %v", before, after)
 	}
 }
 
