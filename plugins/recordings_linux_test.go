@@ -26,11 +26,12 @@ func tool(t *testing.T, name string, args ...string) string {
 	if _, err := exec.LookPath(name); err != nil {
 		population.Skip(t, "there is no "+name)
 	}
-	out, code := run(t, exec.Command(name, args...))
-	if code != 0 {
-		t.Fatalf("%s %v: exit %d", name, args, code)
+	// To stderr netstat -p says what an ordinary user may not see.
+	out, err := exec.Command(name, args...).Output()
+	if err != nil {
+		t.Fatalf("%s %v: %v", name, args, err)
 	}
-	return out
+	return string(out)
 }
 
 // TestOneTruth: one population, seen by every source, has one tally: what a source
