@@ -39,10 +39,10 @@ bench: ## compare the check with what one would run instead; time the decoders
 lab: ## act every kind of trouble in network namespaces and judge the diagnosis (root): docs/LAB.md
 	$(GO) run -tags forceposix ./internal/lab -o docs/LAB.md
 
-e2e: dist ## run the checks inside real monitoring systems (root; Debian)
+e2e: dist ## run the checks inside real monitoring systems (root; Debian 12)
 	$(GO) test -count=1 -tags forceposix,e2e -timeout 900s -v ./internal/e2e
 
-picture: dist ## take the picture of Zabbix' dashboard in docs/ anew (root; Debian)
+picture: dist ## take the picture of Zabbix' dashboard in docs/ anew (root; Debian 12)
 	FRONTSOCKETS_PICTURE=docs/zabbix-dashboard.png $(GO) test -count=1 -tags forceposix,e2e -timeout 900s -v -run 'TestZabbix$$' ./internal/e2e
 
 lint: ## gofmt, go vet, staticcheck, a tidy go.mod

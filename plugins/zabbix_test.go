@@ -24,7 +24,7 @@ func TestZabbixTemplates(t *testing.T) {
 		if m.Unit() != "" {
 			units = fmt.Sprintf("              units: '%s'\n", m.Unit())
 		}
-		item := fmt.Sprintf(zabbixItem, m, units, m.Help(), m)
+		item := fmt.Sprintf(zabbixItem, m, units, regexp.QuoteMeta(m.Help()), m)
 		if n := len(regexp.MustCompile(item).FindAllString(agent6, -1)); n != 1 {
 			t.Errorf("%d items are\n%s", n, item)
 		}

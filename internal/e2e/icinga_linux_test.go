@@ -34,9 +34,15 @@ func TestIcinga(t *testing.T) {
 
 	// What is mistyped is refused.
 	const typo = "/etc/icinga2/conf.d/typo.conf"
-	write(t, typo, `object Host "typo" { check_command = "dummy"; vars.fronts["front8"] = { kind = "front", critcal = "@9:" } }`)
-	if out, code := try(t, "icinga2", "daemon", "-C"); code == 0 || !strings.Contains(out, "front front8 has 'critcal', which is no option of the check") {
-		t.Fatalf("daemon -C, exit code %d\n%s", code, out)
+	for option, complaint := range map[string]string{
+		`critcal = "@9:"`:        "front front8 has 'critcal', which is no option of the check",
+		`"no-listener" = "ok"`:   "front front8 has 'no-listener', which is no option of the check",
+		`format = "hostmonitor"`: "front front8 has a format",
+	} {
+		write(t, typo, `object Host "typo" { check_command = "dummy"; vars.fronts["front8"] = { kind = "front", `+option+` } }`)
+		if out, code := try(t, "icinga2", "daemon", "-C"); code == 0 || !strings.Contains(out, complaint) {
+			t.Fatalf("daemon -C, exit code %d\n%s", code, out)
+		}
 	}
 	if err := os.Remove(typo); err != nil {
 		t.Fatal(err)

@@ -116,6 +116,9 @@ func missing() error {
 	if _, err := exec.LookPath("apt-get"); err != nil {
 		return errors.New("the servers are those of Debian, and there is no apt-get")
 	}
+	if release, err := os.ReadFile("/etc/os-release"); err != nil || !bytes.Contains(release, []byte("VERSION_CODENAME=bookworm")) {
+		return errors.New("the servers are those of Debian 12, and this is another system")
+	}
 	return nil
 }
 
@@ -256,7 +259,8 @@ func debian(name string) string { return filepath.Join(repo, "dist/debian", name
 
 // bootstrap makes a Debian with these packages, from where those of this one come.
 func bootstrap(name, release, packages string) error {
-	if _, err := os.Stat(debian(name)); err == nil {
+	stamp, made := debian(name)+".made", []byte(release+" "+packages)
+	if before, err := os.ReadFile(stamp); err == nil && bytes.Equal(before, made) {
 		return nil
 	}
 	began := time.Now()
@@ -264,7 +268,7 @@ func bootstrap(name, release, packages string) error {
 . /etc/os-release
 mirror=$(apt-get indextargets --format '$(REPO_URI) $(RELEASE)' 'Identifier: Packages' | sed -n "s/ $VERSION_CODENAME\$//p" | head -n 1)
 mkdir -p "$(dirname "$0")"
-rm -rf "$0.part"
+rm -rf "$0.part" "$0" "$0.made"
 debootstrap --variant=minbase --include="$1" ` + release + ` "$0.part" "$mirror"
 mv "$0.part" "$0"`
 	out, err := exec.Command("sh", "-c", script, debian(name), strings.Join(strings.Fields(packages), ",")).CombinedOutput()
@@ -272,5 +276,5 @@ mv "$0.part" "$0"`
 		return fmt.Errorf("debootstrap %s: %w\n%s", name, err, out[max(0, len(out)-2000):])
 	}
 	fmt.Printf("e2e: debootstrap %s: %.0f s\n", name, time.Since(began).Seconds())
-	return nil
+	return os.WriteFile(stamp, made, 0o644)
 }

@@ -101,7 +101,7 @@ type nagiosService struct {
 	checked                   time.Time
 }
 
-// readNagios reads status.dat: host, service → its state.
+// readNagios reads status.dat: the states of services, as host: service, and of hosts.
 func readNagios() (map[string]nagiosService, error) {
 	text, err := os.ReadFile("/var/lib/nagios4/status.dat")
 	if err != nil {
@@ -109,8 +109,9 @@ func readNagios() (map[string]nagiosService, error) {
 	}
 	services := map[string]nagiosService{}
 	for _, block := range strings.Split(string(text), "\n\n") {
-		body, is := strings.CutPrefix(strings.TrimSpace(block), "servicestatus {")
-		if !is {
+		body, isService := strings.CutPrefix(strings.TrimSpace(block), "servicestatus {")
+		body, isHost := strings.CutPrefix(body, "hoststatus {")
+		if !isService && !isHost {
 			continue
 		}
 		values := map[string]string{}
@@ -134,7 +135,11 @@ func readNagios() (map[string]nagiosService, error) {
 		}
 		s.checked = time.Unix(last, 0)
 		s.output, s.details, s.perfdata = values["plugin_output"], values["long_plugin_output"], values["performance_data"]
-		services[values["host_name"]+": "+values["service_description"]] = s
+		name := values["host_name"]
+		if isService {
+			name += ": " + values["service_description"]
+		}
+		services[name] = s
 	}
 	return services, nil
 }
@@ -257,9 +262,10 @@ func TestNagios(t *testing.T) {
 	for n := range 7 {
 		fine[fmt.Sprintf("front%d: market-data front", n+1)] = 0
 		fine[fmt.Sprintf("front%d: trade front", n+1)] = 0
+		fine[fmt.Sprintf("front%d", n+1)] = 0
 	}
 	for name, s := range awaitNagios(t, fine) {
-		if strings.HasPrefix(name, "front") || strings.HasSuffix(name, "local market-data") {
+		if strings.HasSuffix(name, " front") || strings.HasSuffix(name, "local market-data") {
 			judgeNagios(t, name, s, " OK: ", " has 0 abnormal sockets, 60 established from 9 clients")
 		}
 	}
@@ -280,6 +286,12 @@ func TestNagios(t *testing.T) {
 	mdfront7.act("healthy")
 	nrpeRecovery := awaitNagios(t, fine)["front7: market-data front"].checked.Sub(began)
 	report(t, "Nagios over NRPE", nagiosVersion(t)+", NRPE "+nrpeVersion(t), nrpeCritical, nrpeRecovery, nrpePerfdata)
+
+	// The machine of a group is gone: its host is DOWN for good at the second try.
+	run(t, "ip", "link", "set", "seven", "down")
+	awaitNagios(t, with(fine, "front7", 1, "front7: market-data front", 3, "front7: trade front", 3, "all-fronts: market-data fronts", 1, "all-fronts: trade fronts", 1))
+	run(t, "ip", "link", "set", "seven", "up")
+	awaitNagios(t, fine)
 
 	// Without NRPE; to the seven it is as if six groups had hung.
 	began = mdfront.act("hang")

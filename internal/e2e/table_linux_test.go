@@ -31,6 +31,9 @@ func addRow(row string) {
 // the restart to OK, and the perfdata that of the hang, as the server tells them.
 func report(t *testing.T, system, version string, critical, recovery time.Duration, perfdata string) {
 	t.Helper()
+	if critical < -time.Second || recovery < -time.Second || critical > time.Minute || recovery > time.Minute { // some tell whole seconds
+		t.Errorf("%s: CRITICAL after %v, recovery after %v", system, critical, recovery)
+	}
 	whole := "yes"
 	if why := intact(perfdata); why != "" {
 		t.Errorf("%s: perfdata: %s", system, why)

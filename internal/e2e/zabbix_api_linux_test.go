@@ -84,11 +84,11 @@ func (z *zabbix) importTemplate(t *testing.T, file string) {
 	for _, kind := range strings.Fields("templates items triggers discoveryRules graphs valueMaps templateDashboards") {
 		rules[kind] = object{"createMissing": true, "updateExisting": true}
 	}
-	if groups := "groups"; strings.Contains(string(text), "template_groups:") {
-		rules["template_"+groups] = object{"createMissing": true}
-	} else {
-		rules[groups] = object{"createMissing": true}
+	groups := "groups"
+	if strings.Contains(file, "-7.0") {
+		groups = "template_groups"
 	}
+	rules[groups] = object{"createMissing": true}
 	for range 2 { // the second time it is an update
 		z.call(t, "configuration.import", object{"format": "yaml", "source": string(text), "rules": rules}, nil)
 	}
@@ -117,6 +117,21 @@ func (z *zabbix) createHost(t *testing.T, name, template, port string) (id strin
 		"macros":     macros,
 	}, &made)
 	return made.HostIDs[0]
+}
+
+// setMacro gives a host's macro a value, or takes it away.
+func (z *zabbix) setMacro(t *testing.T, host, macro, value string) {
+	t.Helper()
+	if value != "" {
+		z.call(t, "usermacro.create", object{"hostid": host, "macro": macro, "value": value}, nil)
+		return
+	}
+	var macros []struct{ HostMacroID string }
+	z.call(t, "usermacro.get", object{"hostids": host, "filter": object{"macro": macro}}, &macros)
+	if len(macros) != 1 {
+		t.Fatalf("%d macros are %s", len(macros), macro)
+	}
+	z.call(t, "usermacro.delete", []string{macros[0].HostMacroID}, nil)
 }
 
 type zabbixItem struct {

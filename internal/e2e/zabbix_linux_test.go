@@ -13,6 +13,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 )
@@ -82,44 +83,26 @@ func testZabbix(t *testing.T, version string) {
 		z.awaitAnswer(t, hosts[h.name], "md7", "OK", "healthy")
 	}
 
-	// Other troubles: what answers is no JSON, there is a WARNING, a port at which nothing
-	// listens, a list without fronts, no agent.
-	const check, list, commands = "/usr/lib/nagios/plugins/check_mdfront_sockets", "/etc/frontsockets/fronts.json", "/etc/nagios/nrpe.d/nrpe-zabbix.cfg"
-	run(t, "mv", check, check+".away")
-	for _, h := range zabbixHosts {
-		z.awaitProblem(t, hosts[h.name], "md7", "md7 is UNKNOWN: The answer is not JSON")
-	}
-	run(t, "mv", check+".away", check)
-	for _, h := range zabbixHosts {
-		z.awaitNoProblem(t, hosts[h.name])
-	}
+	z.otherTroubles(t, hosts, nrpe)
 
-	change(t, commands, "-n md7", "-n md7 -w established=0")
-	nrpe.stop()
-	nrpe = launch(t, "nrpe", "-c", "/etc/nagios/nrpe.cfg", "-f")
-	z.awaitProblem(t, hosts[zabbixHosts[2].name], "md7", "md7 is in WARNING: established is 60 (warning 0)")
-	change(t, commands, " -w established=0", "")
-	nrpe.stop()
-	launch(t, "nrpe", "-c", "/etc/nagios/nrpe.cfg", "-f")
-
-	// A front that gets another port is asked for that.
-	change(t, list, `"41205"`, `"41205,41206"`)
-	for _, h := range zabbixHosts[:2] {
-		z.awaitProblem(t, hosts[h.name], "trade7", "trade7 is CRITICAL: nothing listens on port 41206")
-	}
-	change(t, list, `"41205,41206"`, `"41205"`)
-	for _, h := range zabbixHosts {
-		z.awaitNoProblem(t, hosts[h.name])
-	}
-
-	// Without fronts in the list nothing is forgotten.
-	before := z.items(t, hosts[zabbixHosts[1].name], "md7")
-	run(t, "cp", list, list+".kept")
-	write(t, list, "[ ]\n")
+	// A list that is not there, and with no agent nothing at all.
+	const list = "/etc/frontsockets/fronts.json"
+	run(t, "mv", list, list+".kept")
 	agent.stop()
 	z.awaitProblem(t, hosts[zabbixHosts[0].name], "", "trade7 is not watched")
 	for _, h := range zabbixHosts {
 		z.awaitProblem(t, hosts[h.name], "", "No list of fronts")
+	}
+	run(t, "cp", list+".kept", list)
+	for _, h := range zabbixHosts[1:] {
+		z.awaitNoProblem(t, hosts[h.name])
+	}
+
+	// With an empty list nothing is forgotten.
+	before := z.items(t, hosts[zabbixHosts[1].name], "md7")
+	write(t, list, "[ ]\n")
+	for _, h := range zabbixHosts[1:] {
+		z.awaitProblem(t, hosts[h.name], "No list of fronts", "No list of fronts")
 	}
 	run(t, "mv", list+".kept", list)
 	for _, h := range zabbixHosts[1:] {
@@ -127,6 +110,78 @@ func testZabbix(t *testing.T, version string) {
 	}
 	if after := z.items(t, hosts[zabbixHosts[1].name], "md7"); !maps.Equal(before, after) || len(after) == 0 {
 		t.Errorf("the items were %v and are %v", before, after)
+	}
+}
+
+// otherTroubles makes each problem of the template but those of a hang, and its end.
+func (z *zabbix) otherTroubles(t *testing.T, hosts map[string]string, nrpe *process) {
+	t.Helper()
+	const check, list, commands = "/usr/lib/nagios/plugins/check_mdfront_sockets", "/etc/frontsockets/fronts.json", "/etc/nagios/nrpe.d/nrpe-zabbix.cfg"
+	everywhere := zabbixHosts
+	byAgent, byNRPE := everywhere[:2], everywhere[2]
+
+	// What answers is no JSON.
+	run(t, "mv", check, check+".away")
+	for _, h := range everywhere {
+		z.awaitProblem(t, hosts[h.name], "md7", "md7 is UNKNOWN: The answer is not JSON")
+	}
+	run(t, "mv", check+".away", check)
+	for _, h := range everywhere {
+		z.awaitNoProblem(t, hosts[h.name])
+	}
+
+	// NRPE accepts and says nothing.
+	signal := func(s syscall.Signal) {
+		t.Helper()
+		if err := nrpe.cmd.Process.Signal(s); err != nil {
+			t.Fatal(err)
+		}
+	}
+	signal(syscall.SIGSTOP)
+	z.awaitProblem(t, hosts[byNRPE.name], "", "md7 is UNKNOWN: The answer is not JSON")
+	signal(syscall.SIGCONT)
+	z.awaitNoProblem(t, hosts[byNRPE.name])
+
+	// A threshold of the check's own.
+	change(t, commands, "-n md7", "-n md7 -w established=0")
+	signal(syscall.SIGHUP)
+	z.awaitProblem(t, hosts[byNRPE.name], "md7", "md7 is in WARNING: established is 60 (warning 0)")
+	change(t, commands, " -w established=0", "")
+	signal(syscall.SIGHUP)
+	z.awaitNoProblem(t, hosts[byNRPE.name])
+
+	// One of the template's, for one front.
+	for macro, problem := range map[string]string{
+		`{$FRONTSOCKETS.ABNORMAL.WARN:"trade7"}`: "trade7 has abnormal sockets",
+		`{$FRONTSOCKETS.QUEUE.WARN:"trade7"}`:    "trade7 does not accept",
+	} {
+		z.setMacro(t, hosts[byNRPE.name], macro, "0")
+		z.awaitProblem(t, hosts[byNRPE.name], "trade7", problem)
+		z.setMacro(t, hosts[byNRPE.name], macro, "")
+		z.awaitNoProblem(t, hosts[byNRPE.name])
+	}
+
+	// A front that gets another port is asked for that.
+	change(t, list, `"41205"`, `"41205,41206"`)
+	for _, h := range byAgent {
+		z.awaitProblem(t, hosts[h.name], "trade7", "trade7 is CRITICAL: nothing listens on port 41206")
+	}
+	change(t, list, `"41205,41206"`, `"41205"`)
+	for _, h := range everywhere {
+		z.awaitNoProblem(t, hosts[h.name])
+	}
+
+	// No key brings options.
+	for _, port := range []string{"10050", "10052"} {
+		for _, key := range []string{
+			"frontsockets[mdfront_sockets --save /tmp/saved -n x,41213,md7]", "frontsockets[mdfront,41213 --save /tmp/saved,md7]",
+			"frontsockets[mdfront,--save=/tmp/saved,md7]", "frontsockets[mdfront,41213,--save=/tmp/saved]",
+		} {
+			t.Log(try(t, "zabbix_get", "-s", "127.0.0.1", "-p", port, "-k", key))
+			if _, err := os.Stat("/tmp/saved"); err == nil {
+				t.Errorf("%s wrote a file", key)
+			}
+		}
 	}
 }
 

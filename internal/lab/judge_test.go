@@ -97,7 +97,7 @@ func TestScenarios(t *testing.T) {
 		}
 		names[s.name], codes[s.truth] = true, true
 	}
-	// All that DESIGN.md names, but unclear.
+	// All that docs/REFERENCE.md names, but unclear.
 	for _, code := range strings.Fields("healthy down hung out_of_descriptors feed_stalled not_closing client_loop network syn_backlog mass_logoff") {
 		if !codes[code] {
 			t.Errorf("no scenario is %s", code)

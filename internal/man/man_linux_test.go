@@ -60,7 +60,11 @@ func TestPages(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, code := range regexp.MustCompile(`Code += "(.*)"`).FindAllSubmatch(codes, -1) {
+	found := regexp.MustCompile(`Code += "(.*)"`).FindAllSubmatch(codes, -1)
+	if len(found) < 10 {
+		t.Fatalf("diagnosis.go has the codes %q", found)
+	}
+	for _, code := range found {
 		sections = append(sections, " "+string(code[1])+" ")
 	}
 	for program, help := range map[string]string{"check_mdfront_sockets": md.String(), "check_front_sockets": front.String(), "front_drill": drillHelp(t)} {
