@@ -32,7 +32,7 @@ type options struct {
 	NoListener   string   `long:"no-listener" value-name:"STATUS" default:"critical" description:"what it means that nothing listens on a port: ok, warning, critical or unknown"`
 	Normal       string   `long:"normal" value-name:"STATES" default:"established,listen" description:"the states that are not abnormal"`
 	StalledAfter string   `long:"stalled-after" value-name:"DURATION" default:"10s" description:"age of the last data sent at which an established client counts as stalled"`
-	Sample       string   `long:"sample" value-name:"DURATION" default:"0" description:"look twice, this far apart, for listen_drops, reconnects and unread_stuck"`
+	Sample       string   `long:"sample" value-name:"DURATION" default:"0" description:"look twice, this far apart: for listen_drops, reconnects, unread_stuck and a surer diagnosis"`
 	Top          string   `long:"top" value-name:"N" default:"5" description:"how many clients -v and JSON list"`
 	Source       string   `short:"s" long:"source" value-name:"SOURCE" unquote:"false" default:"auto" description:"where to look: auto, sockdiag, procnet, gopsutil, or a recording: netstat:FILE, ss:FILE, snapshot:FILE; - is stdin"`
 	Save         string   `long:"save" value-name:"FILE" unquote:"false" default-mask:"none" description:"also write what was seen as a snapshot, atomically"`
@@ -139,7 +139,7 @@ func formatAnyway(args []string) output.Format {
 func flagError(err error) error {
 	text := strings.ReplaceAll(err.Error(), "`", "'")
 	if strings.Contains(text, "but got option '-") {
-		text += " (a value that starts with '-' is written behind '=': -w=-5:5)"
+		text += " (a value that starts with '-' is written behind '=', as in -w=-5:5)"
 	}
 	return errors.New(text + ", see --help")
 }

@@ -179,7 +179,7 @@ func TestUnsaved(t *testing.T) {
 		t.Fatal(err)
 	}
 	for file, cause := range map[string]string{
-		filepath.Join(dir, "nowhere", "mdfront"): "no such file or directory",
+		filepath.Join(dir, "nowhere", "mdfront"): "there is no such folder",
 		dir:                                      "there is no regular file but a directory",
 		link:                                     "there is no regular file but a symbolic link",
 	} {

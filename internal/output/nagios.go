@@ -99,7 +99,7 @@ func details(b *strings.Builder, r Report, style Style) {
 	}
 	for i, c := range r.Result.Clients {
 		if i == top {
-			add("%d more clients", len(r.Result.Clients)-top)
+			add("%s", plural(tally.Value{N: float64(len(r.Result.Clients) - top)}, "more client"))
 			break
 		}
 		add("client %s: %d abnormal of %d (%s)%s", r.who(c.Addr), c.Abnormal, c.Sessions, states(c.States, 0), waits(c))

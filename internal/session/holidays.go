@@ -44,7 +44,7 @@ func ParseHolidays(r io.Reader, name string) (Holidays, error) {
 		}
 		s, err := parseSpan(text)
 		if err != nil {
-			return nil, fmt.Errorf("%s:%d: '%s' is not a holiday: %w; write 2026-10-01 or 2026-10-01..2026-10-08", name, n, text, err)
+			return nil, fmt.Errorf("%s:%d: '%s' is not a holiday: %w; write 2026-10-01 or 2026-10-01..2026-10-07", name, n, text, err)
 		}
 		holidays = append(holidays, s)
 	}

@@ -61,7 +61,7 @@ func TestWrongHolidays(t *testing.T) {
 		"2026-10-01T00:00:00Z":     "'2026-10-01T00:00:00Z' is not a date",
 		"\uff12\uff10\uff12\uff16": "'\uff12\uff10\uff12\uff16' is not a date",
 	} {
-		want = "/etc/holidays:3: '" + text + "' is not a holiday: " + want + "; write 2026-10-01 or 2026-10-01..2026-10-08"
+		want = "/etc/holidays:3: '" + text + "' is not a holiday: " + want + "; write 2026-10-01 or 2026-10-01..2026-10-07"
 		h, err := ParseHolidays(strings.NewReader("# two lines before\n2026-01-01\n"+text+" # and more\n2026-01-02\n"), "/etc/holidays")
 		if h != nil || err == nil || err.Error() != want {
 			t.Errorf("%q: %v, %v; want the error %q", text, h, err, want)

@@ -35,6 +35,9 @@ func replaceFile(name string, content []byte) (err error) {
 	}
 	// Next to the old one, whatever TMPDIR says: a rename works within one file system.
 	f, err := renameio.NewPendingFile(name, renameio.WithTempDir(filepath.Dir(name)), renameio.WithStaticPermissions(mode))
+	if errors.Is(err, fs.ErrNotExist) {
+		return errors.New("there is no such folder")
+	}
 	if err != nil {
 		return err
 	}
