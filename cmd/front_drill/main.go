@@ -166,8 +166,11 @@ func parse(args []string) (d drill, help bool, err error) {
 		Help    bool   `short:"h" long:"help"`
 	}
 	words, err := flags.NewParser(&opts, flags.PassDoubleDash).ParseArgs(args)
-	if err != nil || opts.Help {
-		return d, err == nil, err
+	if err != nil {
+		return d, false, fmt.Errorf("%w, see --help", err)
+	}
+	if opts.Help {
+		return d, true, nil
 	}
 	names := strings.Join(scenarios, ", ")
 	if len(words) == 0 {

@@ -58,7 +58,7 @@ func TestUsageErrors(t *testing.T) {
 		"healthy --address localhost":     `--address: "localhost" is not a loopback IP address`,
 		"healthy --address 127.0.0.1:80":  `--address: "127.0.0.1:80" is not a loopback IP address`,
 		"healthy --address=":              `--address: "" is not a loopback IP address`,
-		"healthy --frobnicate":            "unknown flag `frobnicate'",
+		"healthy --frobnicate":            "unknown flag `frobnicate', see --help",
 		"as-front healthy --clients zero": `--clients: "zero" ` + number,
 	} {
 		var stdout, stderr bytes.Buffer

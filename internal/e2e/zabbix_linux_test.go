@@ -33,10 +33,10 @@ func TestZabbix7(t *testing.T) {
 }
 
 // zabbixHosts are the three ways to the same two fronts.
-var zabbixHosts = []struct{ name, template, file, port string }{
-	{"Zabbix agent", "Frontsockets by Zabbix agent", "agent", "10050"},
-	{"Zabbix agent 2", "Frontsockets by Zabbix agent", "agent", "10052"},
-	{"Zabbix external check over NRPE", "Frontsockets by NRPE", "nrpe", "10050"},
+var zabbixHosts = []struct{ name, template, port string }{
+	{"Zabbix agent", "Frontsockets by Zabbix agent", "10050"},
+	{"Zabbix agent 2", "Frontsockets by Zabbix agent", "10052"},
+	{"Zabbix external check over NRPE", "Frontsockets by NRPE", "10050"},
 }
 
 func testZabbix(t *testing.T, version string) {
@@ -117,16 +117,15 @@ func testZabbix(t *testing.T, version string) {
 func (z *zabbix) otherTroubles(t *testing.T, hosts map[string]string, nrpe *process) {
 	t.Helper()
 	const check, list, commands = "/usr/lib/nagios/plugins/check_mdfront_sockets", "/etc/frontsockets/fronts.json", "/etc/nagios/nrpe.d/nrpe-zabbix.cfg"
-	everywhere := zabbixHosts
-	byAgent, byNRPE := everywhere[:2], everywhere[2]
+	byAgent, byNRPE := zabbixHosts[:2], zabbixHosts[2]
 
 	// What answers is no JSON.
 	run(t, "mv", check, check+".away")
-	for _, h := range everywhere {
+	for _, h := range zabbixHosts {
 		z.awaitProblem(t, hosts[h.name], "md7", "md7 is UNKNOWN: The answer is not JSON")
 	}
 	run(t, "mv", check+".away", check)
-	for _, h := range everywhere {
+	for _, h := range zabbixHosts {
 		z.awaitNoProblem(t, hosts[h.name])
 	}
 
@@ -167,19 +166,21 @@ func (z *zabbix) otherTroubles(t *testing.T, hosts map[string]string, nrpe *proc
 		z.awaitProblem(t, hosts[h.name], "trade7", "trade7 is CRITICAL: nothing listens on port 41206")
 	}
 	change(t, list, `"41205,41206"`, `"41205"`)
-	for _, h := range everywhere {
+	for _, h := range zabbixHosts {
 		z.awaitNoProblem(t, hosts[h.name])
 	}
 
 	// No key brings options.
-	for _, port := range []string{"10050", "10052"} {
-		for _, key := range []string{
-			"frontsockets[mdfront_sockets --save /tmp/saved -n x,41213,md7]", "frontsockets[mdfront,41213 --save /tmp/saved,md7]",
-			"frontsockets[mdfront,--save=/tmp/saved,md7]", "frontsockets[mdfront,41213,--save=/tmp/saved]",
+	for _, h := range byAgent {
+		for key, want := range map[string]string{
+			"frontsockets[mdfront_sockets --save /tmp/saved -n x,41213,md7]": "not found",
+			"frontsockets[mdfront,41213 --save /tmp/saved,md7]":              "is not a port or range of ports",
+			"frontsockets[mdfront,--save=/tmp/saved,md7]":                    "is not a port or range of ports",
+			"frontsockets[mdfront,41213,--save=/tmp/saved]":                  `{"name":"--save=/tmp/saved","ports":"41213",`,
 		} {
-			t.Log(try(t, "zabbix_get", "-s", "127.0.0.1", "-p", port, "-k", key))
-			if _, err := os.Stat("/tmp/saved"); err == nil {
-				t.Errorf("%s wrote a file", key)
+			out, _ := try(t, "zabbix_get", "-s", "127.0.0.1", "-p", h.port, "-k", key)
+			if _, err := os.Stat("/tmp/saved"); err == nil || !strings.Contains(out, want) {
+				t.Errorf("%s: %v, %s", key, err, out)
 			}
 		}
 	}
