@@ -32,7 +32,7 @@ const (
 )
 
 const (
-	testLimit    = 5 * time.Minute // for all that happens on one machine
+	testLimit    = 8 * time.Minute // for all that happens on one machine
 	installLimit = 5 * time.Minute
 )
 
