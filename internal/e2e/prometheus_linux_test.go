@@ -165,6 +165,7 @@ func startPrometheus(t *testing.T) {
 	change(t, config, `scrape_timeout:.*`, "scrape_timeout: 1s")
 	change(t, rules, `for: \dm`, "for: 1s")
 	change(t, rules, `> 120`, "> 5")
+	change(t, rules, `\[5m\]`, "[2s]")
 	run(t, "promtool", "check", "config", config)
 	launch(t, "runuser", "-u", "prometheus", "--", "prometheus", "--config.file="+config, "--storage.tsdb.path=/var/lib/prometheus/metrics2")
 	await(t, slow, "Prometheus", func() (bool, string) {
