@@ -23,10 +23,10 @@ race: ## run all tests under the race detector (needs a C compiler)
 	CGO_ENABLED=1 $(GO) test -race -short -count=1 -tags forceposix -timeout 600s ./...
 
 wine: ## run the Windows programs under wine (Debian: wine64 binutils-mingw-w64-x86-64)
-	REQUIRE_KERNEL=1 $(GO) test -count=1 -tags forceposix,wine -timeout 120s -v ./internal/wine
+	REQUIRE_KERNEL=1 $(GO) test -count=1 -tags forceposix,wine -timeout 120s -v ./internal/testkit/wine
 
 fuzz: ## run every fuzz target for FUZZTIME (60s)
-	@for f in source/FuzzDiag source/FuzzProc source/FuzzNetstat source/FuzzSS source/FuzzSnapshot \
+	@for f in source/FuzzDiag source/FuzzProc capture/FuzzNetstat capture/FuzzSS snapshot/FuzzSnapshot \
 		threshold/FuzzParse tcp/FuzzParsePorts session/FuzzAt session/FuzzParseHolidays; do \
 		echo "$$f"; \
 		$(GO) test -run '^$$' -fuzz "^$${f#*/}$$" -fuzztime $(FUZZTIME) -fuzzminimizetime 10x ./internal/$${f%/*} || exit 1; \
@@ -34,16 +34,16 @@ fuzz: ## run every fuzz target for FUZZTIME (60s)
 
 bench: ## compare the check with what one would run instead; time the decoders
 	$(GO) test -run '^$$' -bench . ./internal/source
-	$(GO) run -tags forceposix ./internal/bench
+	$(GO) run -tags forceposix ./internal/tools/bench
 
 lab: ## act every kind of trouble in network namespaces and judge the diagnosis (root): docs/LAB.md
-	$(GO) run -tags forceposix ./internal/lab -o docs/LAB.md
+	$(GO) run -tags forceposix ./internal/tools/lab -o docs/LAB.md
 
 e2e: dist ## run the checks inside real monitoring systems (root; Debian 12)
-	$(GO) test -count=1 -tags forceposix,e2e -timeout 900s -v ./internal/e2e
+	$(GO) test -count=1 -tags forceposix,e2e -timeout 900s -v ./internal/testkit/e2e
 
 picture: dist ## take the picture of Zabbix' dashboard in docs/ anew (root; Debian 12)
-	FRONTSOCKETS_PICTURE=docs/zabbix-dashboard.png $(GO) test -count=1 -tags forceposix,e2e -timeout 900s -v -run 'TestZabbix$$' ./internal/e2e
+	FRONTSOCKETS_PICTURE=docs/zabbix-dashboard.png $(GO) test -count=1 -tags forceposix,e2e -timeout 900s -v -run 'TestZabbix$$' ./internal/testkit/e2e
 
 lint: ## gofmt, go vet, staticcheck, a tidy go.mod
 	@test -z "$$(gofmt -l .)" || { gofmt -d .; exit 1; }
@@ -62,7 +62,7 @@ cross: ## build for every platform into dist/
 	done
 
 man: ## write man pages and shell completion into dist/man/ and dist/completion/
-	$(GO) run -tags forceposix ./cmd/front_drill --help | $(GO) run -tags forceposix ./internal/man dist
+	$(GO) run -tags forceposix ./cmd/front_drill --help | $(GO) run -tags forceposix ./internal/tools/man dist
 
 dist: ## package the last commit into dist/packages/: tar.gz, deb, rpm, SBOM, SHA256SUMS
 	rm -rf dist/packages

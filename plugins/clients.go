@@ -1,22 +1,23 @@
 package plugins
 
 import (
-	"bufio"
 	"fmt"
 	"io"
 	"net/netip"
 	"os"
 	"strings"
+
+	"frontsockets/internal/textfile"
 )
 
-// readFile hands a regular file to read: the time limit does not hold for a FIFO yet.
-func readFile[T any](name string, read func(io.Reader, string) (T, error)) (v T, err error) {
+// readRegular hands a regular file to read: the time limit does not cover a FIFO.
+func readRegular[T any](name string, read func(io.Reader, string) (T, error)) (v T, err error) {
 	info, err := os.Stat(name)
 	if err != nil {
 		return v, err
 	}
 	if !info.Mode().IsRegular() {
-		return v, fmt.Errorf("%s is not a regular file but %s", name, info.Mode())
+		return v, fmt.Errorf("%s is not a regular file: %s", name, info.Mode())
 	}
 	f, err := os.Open(name)
 	if err != nil {
@@ -29,42 +30,33 @@ func readFile[T any](name string, read func(io.Reader, string) (T, error)) (v T,
 // clientNames are names for address prefixes.
 type clientNames map[netip.Prefix]string
 
-// parseClients reads a file of "PREFIX NAME" lines, called name in errors; a line that
-// starts with '#' is a comment.
+// parseClients reads a file of "PREFIX NAME" lines, called name in errors.
 func parseClients(r io.Reader, name string) (clientNames, error) {
 	names := clientNames{}
-	lines, n := bufio.NewScanner(r), 1
-	for ; lines.Scan(); n++ {
-		text := strings.TrimPrefix(lines.Text(), "\ufeff")
-		word, client, _ := strings.Cut(strings.TrimSpace(strings.ReplaceAll(text, "\t", " ")), " ")
+	err := textfile.Each(r, name, func(line string) error {
+		word, client, _ := strings.Cut(strings.ReplaceAll(line, "\t", " "), " ")
 		client = strings.TrimSpace(client)
-		wrong := func(cause error) error { return fmt.Errorf("%s:%d: %w: '%s'", name, n, cause, strings.TrimSpace(text)) }
-		if word == "" || word[0] == '#' {
-			continue
-		}
 		prefix, err := parsePrefix(word)
 		if err != nil {
-			return nil, wrong(err)
+			return fmt.Errorf("%w: '%s'", err, line)
 		}
 		if client == "" {
-			return nil, wrong(fmt.Errorf("no name behind the prefix"))
+			return fmt.Errorf("no name after the prefix: '%s'", line)
 		}
 		if err := checkName(client); err != nil {
-			return nil, wrong(err)
+			return fmt.Errorf("%w: '%s'", err, line)
 		}
 		if other, twice := names[prefix]; twice && other != client {
-			return nil, wrong(fmt.Errorf("%s is '%s' already", prefix, other))
+			return fmt.Errorf("%s is '%s' already: '%s'", prefix, other, line)
 		}
 		names[prefix] = client
-	}
-	if err := lines.Err(); err != nil {
-		return nil, fmt.Errorf("%s:%d: %w", name, n, err)
-	}
-	return names, nil
+		return nil
+	})
+	return names, err
 }
 
-// of is the name of a client by the longest of his prefixes, or "".
-func (names clientNames) of(client netip.Addr) string {
+// nameOf returns the name of a client by the longest prefix that holds it, or "".
+func (names clientNames) nameOf(client netip.Addr) string {
 	for bits := client.BitLen(); bits >= 0; bits-- {
 		prefix, err := client.Prefix(bits)
 		if err != nil {

@@ -56,18 +56,6 @@ func metricNames(from, to tally.Metric) string {
 	return strings.Join(names, " ")
 }
 
-// String is the policy as one would write it.
-func (p policy) String() string {
-	var words []string
-	for _, w := range p.warning {
-		words = append(words, "-w "+w)
-	}
-	for _, c := range p.critical {
-		words = append(words, "-c "+c)
-	}
-	return strings.Join(words, " ")
-}
-
 // wrap breaks words into indented lines.
 func wrap(words string, width int) string {
 	var b strings.Builder

@@ -42,24 +42,24 @@ func TestImports(t *testing.T) {
 		"internal/session":          "",
 		// Not part of any check:
 		"internal/population": "",
-		"internal/bench":      "internal/population",
-		"internal/lab":        "",
-		"internal/man":        "plugins",
+		"internal/tools/bench":      "internal/population",
+		"internal/tools/lab":        "",
+		"internal/tools/man":        "plugins",
 	}
 	only := map[string]string{ // import → the packages that may
 		"github.com/jessevdk/go-flags":          "plugins cmd/front_drill",
 		"github.com/atc0005/go-nagios":          "internal/output",
-		"github.com/shirou/gopsutil/v3/net":     "internal/source internal/bench",
+		"github.com/shirou/gopsutil/v3/net":     "internal/source internal/tools/bench",
 		"github.com/shirou/gopsutil/v3/common":  "internal/source",
 		"github.com/shirou/gopsutil/v3/process": "internal/source",
-		"golang.org/x/sys/unix":                 "internal/source plugins cmd/front_drill internal/population internal/bench internal/lab",
+		"golang.org/x/sys/unix":                 "internal/source plugins cmd/front_drill internal/population internal/tools/bench internal/tools/lab",
 		"golang.org/x/sys/windows":              "internal/source cmd/front_drill",
 		"golang.org/x/text/encoding/unicode":    "internal/source",
 		"github.com/google/renameio/v2":         "internal/source",
-		"os/exec":                               "cmd/front_drill internal/population internal/bench internal/lab",
+		"os/exec":                               "cmd/front_drill internal/population internal/tools/bench internal/tools/lab",
 		"testing":                               "internal/population",
-		"frontsockets/internal/population":      "internal/bench",
-		"frontsockets/plugins":                  "cmd/check_mdfront_sockets cmd/check_front_sockets internal/man",
+		"frontsockets/internal/testkit/population":      "internal/tools/bench",
+		"frontsockets/plugins":                  "cmd/check_mdfront_sockets cmd/check_front_sockets internal/tools/man",
 	}
 	for _, line := range lines {
 		fields := strings.Fields(line)

@@ -19,7 +19,7 @@ import (
 	"github.com/rogpeppe/go-internal/testscript"
 	"golang.org/x/sys/unix"
 
-	"frontsockets/internal/population"
+	"frontsockets/internal/testkit/population"
 )
 
 // noSockDiag as first argument makes the test binary a program that takes the

@@ -1,13 +1,14 @@
 package plugins
 
 import (
+	"fmt"
 	"reflect"
 	"strings"
 
 	"github.com/jessevdk/go-flags"
 
+	"frontsockets/internal/diagnosis"
 	"frontsockets/internal/output"
-	"frontsockets/internal/source"
 	"frontsockets/internal/tally"
 	"frontsockets/internal/tcp"
 	"frontsockets/internal/verdict"
@@ -72,9 +73,9 @@ func (p Profile) Manual() Manual {
 	m.Sections = []Section{
 		{Title: "Metrics", Text: []string{"For -w, -c and --metric. " + ranges}, Entries: metricEntries(0, tally.OneLook)},
 		{Text: []string{"With --sample also:"}, Entries: metricEntries(tally.OneLook, tally.NumMetrics)},
-		{Title: "Policies", Entries: []Entry{{"seed", p.policies()["seed"].String()}, {"strict", p.Strict.String()}}},
+		{Title: "Policies", Entries: p.policyEntries()},
 		{Title: "States", Text: []string{"What the state of a socket means at a front, and who waits for whom:"}, Entries: states},
-		{Title: "Diagnoses", Text: []string{"The hint at the end of the line, and the code of -v and -f json. It changes no status."}, Entries: diagnoses},
+		{Title: "Diagnoses", Text: []string{"The hint at the end of the line, and the code of -v and -f json. It changes no status."}, Entries: diagnosisEntries()},
 		{Title: "Exit status", Text: strings.Split(exitCodes, "\n")},
 		{Title: "Examples", Entries: p.exampleEntries()},
 		{Title: "See also", Text: []string{p.other() + "(1), front_drill(1), ss(8), netstat(8), tcp(7)"}},
@@ -119,17 +120,21 @@ func optionWords(long string) []string {
 	var words []string
 	switch long {
 	case "format":
-		words = strings.Split(output.Names, ", ")
+		for _, f := range output.Formats {
+			words = append(words, f.Name)
+		}
 	case "source":
-		words = strings.Split(strings.ReplaceAll(source.Names, "FILE", ""), ", ")
+		for _, name := range sourceNames() {
+			words = append(words, strings.TrimSuffix(name, "FILE"))
+		}
 	case "policy":
-		words = []string{"seed", "strict"}
+		words = policyNames
 	case "reply":
-		words = []string{"text", "number"}
+		words = replyNames
 	case "session":
 		words = []string{"cn-futures"}
 	case "no-listener":
-		words = []string{"ok", "warning", "critical", "unknown"}
+		words = verdict.StatusNames
 	case "normal":
 		for s := tcp.Established; s < tcp.NumStates; s++ {
 			words = append(words, s.String())
@@ -157,17 +162,19 @@ var states = []Entry{
 	{"CLOSE", "No connection, not yet or no more. Rare."},
 }
 
-// diagnoses are the codes of package verdict, and what speaks for each.
-var diagnoses = []Entry{
-	{string(verdict.Healthy), "no trouble, or too few abnormal sockets to have a pattern"},
-	{string(verdict.Down), "nothing listens"},
-	{string(verdict.Hung), "the accept queue overflows, or somebody has waited in it for long; or the front does not read what the clients sent, or that they closed"},
-	{string(verdict.OutOfDescriptors), "the same, and the process has as many descriptors open as it may; who may not read these hears hung"},
-	{string(verdict.FeedStalled), "clients stay, and all or most were sent nothing for --stalled-after (market data only)"},
-	{string(verdict.NotClosing), "CLOSE_WAIT piles up, and the front serves"},
-	{string(verdict.ClientLoop), "most of the abnormal sockets are one client's; or one client does not read"},
-	{string(verdict.Network), "segments to several clients are sent again and again"},
-	{string(verdict.SynBacklog), "half-open connections pile up, and half of them do not answer"},
-	{string(verdict.MassLogoff), "many sessions of several clients were closed in order, and they do not come back"},
-	{string(verdict.Unclear), "trouble in which nothing of these speaks"},
+// diagnosisEntries are the codes, who is to blame, and what each means.
+func diagnosisEntries() []Entry {
+	var entries []Entry
+	for _, k := range diagnosis.Kinds {
+		entries = append(entries, Entry{string(k.Code), fmt.Sprintf("%s To blame: %s.", k.Means, k.Blame)})
+	}
+	return entries
+}
+
+func (p Profile) policyEntries() []Entry {
+	var entries []Entry
+	for _, name := range policyNames {
+		entries = append(entries, Entry{name, p.policies()[name].String()})
+	}
+	return entries
 }

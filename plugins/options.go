@@ -3,21 +3,16 @@ package plugins
 import (
 	"errors"
 	"fmt"
-	"net/netip"
-	"strconv"
 	"strings"
 	"time"
-	"unicode"
-	"unicode/utf8"
 
 	"github.com/jessevdk/go-flags"
 
 	"frontsockets/internal/output"
 	"frontsockets/internal/session"
-	"frontsockets/internal/source"
 	"frontsockets/internal/tally"
 	"frontsockets/internal/tcp"
-	"frontsockets/internal/threshold"
+	"frontsockets/internal/textfile"
 	"frontsockets/internal/verdict"
 )
 
@@ -53,8 +48,8 @@ type options struct {
 
 // settings are the options as understood.
 type settings struct {
-	query   source.Query
-	sources []source.Source
+	query   tcp.Query
+	sources []tcp.Source
 	rules   tally.Rules
 	policy  verdict.Policy
 	format  output.Format
@@ -63,18 +58,17 @@ type settings struct {
 	save    string // a file, or empty
 	timeout time.Duration
 
-	sample   time.Duration // 0 for one look
-	owner    bool          // asked for
-	hints    bool          // the format tells the diagnosis
-	clients  clientNames
-	calendar session.Calendar
+	sample time.Duration // 0 for one look
+	// showOwner says that the answer tells the process that listens.
+	showOwner bool
+	clients   clientNames
+	calendar  session.Calendar
 }
 
-// errShown is an error that is asked for: help or version. Its text goes to
-// stdout as it is.
-type errShown string
+// helpRequested is the text of --help or --version, which goes to stdout as it is.
+type helpRequested string
 
-func (e errShown) Error() string { return string(e) }
+func (h helpRequested) Error() string { return string(h) }
 
 // newParser is the parser of the profile's command line into o.
 func (p Profile) newParser(o *options) *flags.Parser {
@@ -90,9 +84,9 @@ func (p Profile) newParser(o *options) *flags.Parser {
 	return parser
 }
 
-// parse reads a command line, for a look at the given world. Even with an error the settings have a format, the
-// one that was asked for if that can be told.
-func (p Profile) parse(args []string, w source.World) (settings, error) {
+// parse reads a command line. Recorded has what a recording is read with. Even with an error
+// the settings have a format: the one that was asked for, if that can be told.
+func (p Profile) parse(args []string, recorded textfile.File) (settings, error) {
 	var o options
 	parser := p.newParser(&o)
 	rest, err := parser.ParseArgs(args)
@@ -100,14 +94,14 @@ func (p Profile) parse(args []string, w source.World) (settings, error) {
 		s := settings{format: formatAnyway(args)}
 		var known *flags.Error
 		if errors.As(err, &known) && known.Type == flags.ErrHelp {
-			return s, errShown(known.Message + p.help())
+			return s, helpRequested(known.Message + p.help())
 		}
 		return s, flagError(err)
 	}
 	if o.Version {
-		return settings{}, errShown(p.version() + "\n")
+		return settings{}, helpRequested(p.version() + "\n")
 	}
-	s, err := p.settings(o, w)
+	s, err := p.settings(o, recorded)
 	for _, option := range parser.Groups()[0].Options() {
 		// What a script wanted to fill in and had nothing for.
 		if text, ok := option.Value().(string); ok && text == "" && option.IsSet() && option.LongName != "name" {
@@ -127,10 +121,7 @@ func formatAnyway(args []string) output.Format {
 	}
 	// The error is the one that brought us here.
 	_, _ = flags.NewParser(&o, flags.IgnoreUnknown|flags.PassDoubleDash).ParseArgs(args)
-	f, err := output.ByName(o.Format)
-	if err != nil {
-		f, _ = output.ByName("nagios")
-	}
+	f, _ := parseFormat(o.Format)
 	return f
 }
 
@@ -139,237 +130,7 @@ func formatAnyway(args []string) output.Format {
 func flagError(err error) error {
 	text := strings.ReplaceAll(err.Error(), "`", "'")
 	if strings.Contains(text, "but got option '-") {
-		text += " (a value that starts with '-' is written behind '=', as in -w=-5:5)"
+		text += " (a value that starts with '-' is written after '=', as in -w=-5:5)"
 	}
 	return errors.New(text + ", see --help")
-}
-
-// settings reads the values of the options, and stops at the first that is wrong.
-func (p Profile) settings(o options, w source.World) (settings, error) {
-	s := settings{name: o.Name, save: o.Save}
-	var err error
-	reject := func(option string, cause error) {
-		if err == nil && cause != nil {
-			err = fmt.Errorf("%s: %w", option, cause)
-		}
-	}
-
-	var cause error
-	s.format, cause = output.ByName(o.Format)
-	if cause != nil {
-		s.format, _ = output.ByName("nagios")
-	}
-	reject("-f", cause)
-	s.query.Ports, cause = tcp.ParsePorts(o.Port...)
-	reject("-p", cause)
-	for _, a := range o.Address {
-		prefix, cause := parsePrefix(a)
-		s.query.Addresses = append(s.query.Addresses, prefix)
-		reject("-a", cause)
-	}
-	reject("-n", checkName(o.Name))
-	if o.Save == "-" {
-		reject("--save", errors.New("'-' is not a file; stdout has the answer"))
-	}
-	s.policy.Warning, cause = parseThresholds(o.Warning)
-	reject("-w", cause)
-	s.policy.Critical, cause = parseThresholds(o.Critical)
-	reject("-c", cause)
-	if err == nil {
-		reject("--policy", p.addPolicy(o.Policy, &s.policy))
-	}
-	s.policy.NoListener, cause = verdict.ParseStatus(o.NoListener)
-	reject("--no-listener", allowed(cause, "ok, warning, critical or unknown"))
-	s.rules.Normal, cause = tcp.ParseStateSet(o.Normal)
-	reject("--normal", allowed(cause, "states separated by commas, such as established,listen,time_wait"))
-	s.rules.StalledAfter, cause = parseDuration(o.StalledAfter)
-	reject("--stalled-after", cause)
-	s.style.Top, cause = parseTop(o.Top)
-	reject("--top", cause)
-	if o.MaxAge != "" {
-		w.MaxAge, cause = parseDuration(o.MaxAge)
-		reject("--max-age", cause)
-	}
-	w.Netns = o.Netns
-	s.sources, cause = source.ByName(o.Source, w)
-	reject("-s", cause)
-	s.style.Metric, cause = tally.ParseMetric(o.Metric)
-	reject("--metric", allowed(cause, "one of those in --help"))
-	s.style.Number = o.Reply == "number"
-	if o.Reply != "number" && o.Reply != "text" {
-		reject("--reply", fmt.Errorf("'%s' is not a reply; use text or number", o.Reply))
-	}
-	s.timeout, cause = parseDuration(o.Timeout)
-	reject("-t", cause)
-	s.style.Verbose = len(o.Verbose)
-	s.owner = s.style.Verbose > 0 || o.Format == "json"
-	s.hints = o.Format != "value" && o.Format != "hostmonitor"
-	s.sample, cause = s.parseSample(o)
-	reject("--sample", cause)
-	if o.Clients != "" {
-		s.clients, cause = readFile(o.Clients, parseClients)
-		reject("--clients", cause)
-	}
-	option, cause := s.parseSessions(o)
-	reject(option, cause)
-	return s, err
-}
-
-// addPolicy adds the ranges of a ready-made policy, level by level, where the operator
-// has none for the metric.
-func (p Profile) addPolicy(name string, to *verdict.Policy) error {
-	ready, known := p.policies()[name]
-	if !known {
-		return fmt.Errorf("'%s' is not a policy; use seed or strict", name)
-	}
-	to.Lenient = map[verdict.Status]map[tally.Metric]bool{verdict.Warning: {}, verdict.Critical: {}}
-	for _, level := range []struct {
-		status verdict.Status
-		words  []string
-		own    verdict.Thresholds
-	}{{verdict.Warning, ready.warning, to.Warning}, {verdict.Critical, ready.critical, to.Critical}} {
-		ranges, err := parseThresholds(level.words)
-		if err != nil {
-			return err
-		}
-		for m, limit := range ranges {
-			if _, set := level.own[m]; !set {
-				level.own[m] = limit
-				to.Lenient[level.status][m] = true
-			}
-		}
-	}
-	return nil
-}
-
-// parseSample reads how far apart two looks are, and whether something needs them.
-func (s settings) parseSample(o options) (time.Duration, error) {
-	apart := time.Duration(0)
-	if strings.Trim(o.Sample, "0.") != "" {
-		var err error
-		if apart, err = parseDuration(o.Sample); err != nil {
-			return 0, err
-		}
-	}
-	switch {
-	case apart > 0 && strings.Contains(o.Source, ":"):
-		return 0, fmt.Errorf("'%s' is a recording, and one look only", o.Source)
-	case s.timeout > 0 && apart >= s.timeout:
-		return 0, fmt.Errorf("two looks %s apart take longer than -t %s", apart, s.timeout)
-	case apart > 0:
-		return apart, nil
-	}
-	for m := tally.OneLook; m < tally.NumMetrics; m++ {
-		_, warning := s.policy.Warning[m]
-		_, critical := s.policy.Critical[m]
-		if warning || critical || s.style.Metric == m {
-			return 0, fmt.Errorf("%s takes two looks; use such as --sample 500ms", m)
-		}
-	}
-	return 0, nil
-}
-
-// parseSessions reads the trading calendar. Of an error it gives the option.
-func (s *settings) parseSessions(o options) (option string, err error) {
-	if strings.EqualFold(o.SessionTZ, "local") || o.SessionTZ == "" {
-		return "--session-tz", fmt.Errorf("'%s' is not a time zone; use one such as Asia/Shanghai", o.SessionTZ)
-	}
-	zone, err := time.LoadLocation(o.SessionTZ)
-	if err != nil {
-		return "--session-tz", fmt.Errorf("'%s' is not a time zone; use one such as Asia/Shanghai", o.SessionTZ)
-	}
-	var holidays session.Holidays
-	if o.Holidays != "" {
-		if len(o.Session) == 0 {
-			return "--holidays", errors.New("without a --session there is nothing that a holiday could close")
-		}
-		if holidays, err = readFile(o.Holidays, session.ParseHolidays); err != nil {
-			return "--holidays", err
-		}
-	}
-	s.calendar, err = session.Parse(o.Session, zone, holidays)
-	return "--session", err
-}
-
-func allowed(cause error, what string) error {
-	if cause == nil {
-		return nil
-	}
-	return fmt.Errorf("%w; use %s", cause, what)
-}
-
-// parseThresholds reads [METRIC=]RANGE words into one range for each metric.
-func parseThresholds(words []string) (verdict.Thresholds, error) {
-	thresholds := verdict.Thresholds{}
-	for _, word := range words {
-		name, text, named := strings.Cut(word, "=")
-		if !named {
-			name, text = tally.Abnormal.String(), word
-		}
-		metric, err := tally.ParseMetric(name)
-		if err != nil {
-			return nil, allowed(err, "one of those in --help")
-		}
-		limit, err := threshold.Parse(text)
-		if err != nil {
-			return nil, allowed(err, "[@][start:][end], such as 10, 5:10 or @50:")
-		}
-		if other, twice := thresholds[metric]; twice {
-			return nil, fmt.Errorf("'%s' is a second range for %s, which has %s", word, metric, other)
-		}
-		thresholds[metric] = limit
-	}
-	return thresholds, nil
-}
-
-// parsePrefix reads an address or CIDR prefix; IPv4-mapped ones are unmapped,
-// as the addresses of sockets are.
-func parsePrefix(s string) (netip.Prefix, error) {
-	prefix, err := netip.ParsePrefix(s)
-	if err != nil {
-		addr, errAddr := netip.ParseAddr(s)
-		if errAddr != nil || addr.Zone() != "" {
-			return netip.Prefix{}, fmt.Errorf("'%s' is not an IP address or CIDR prefix; use one such as 10.1.2.3 or 10.1.0.0/16", s)
-		}
-		prefix = netip.PrefixFrom(addr, addr.BitLen())
-	}
-	const mappedBits = 96
-	if addr := prefix.Addr(); addr.Is4In6() && prefix.Bits() >= mappedBits {
-		prefix = netip.PrefixFrom(addr.Unmap(), prefix.Bits()-mappedBits)
-	}
-	if prefix.IsSingleIP() && prefix.Addr().IsUnspecified() {
-		return netip.Prefix{}, fmt.Errorf("'%s' is where listeners listen, and no session's address; leave -a out for any", s)
-	}
-	return prefix.Masked(), nil
-}
-
-// checkName refuses what would break a line of service output.
-func checkName(name string) error {
-	const longest = 64
-	bad := func(r rune) bool { return r == '|' || r == utf8.RuneError || !unicode.IsPrint(r) }
-	if strings.ContainsFunc(name, bad) || utf8.RuneCountInString(name) > longest {
-		return fmt.Errorf("'%s' is not a name; use up to %d printable characters and no pipe", name, longest)
-	}
-	return nil
-}
-
-// parseDuration reads seconds ("5", "2.5") or a duration ("500ms"), above 0.
-func parseDuration(s string) (time.Duration, error) {
-	withUnit := s
-	if strings.Trim(s, "0123456789.") == "" {
-		withUnit += "s"
-	}
-	d, err := time.ParseDuration(withUnit)
-	if err != nil || d <= 0 {
-		return 0, fmt.Errorf("'%s' is not a time above 0; use seconds such as 5, or a duration such as 500ms", s)
-	}
-	return d, nil
-}
-
-func parseTop(s string) (int, error) {
-	n, err := strconv.ParseUint(s, 10, 16)
-	if err != nil {
-		return 0, fmt.Errorf("'%s' is not a number from 0 to 65535", s)
-	}
-	return int(n), nil
 }

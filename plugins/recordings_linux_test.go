@@ -15,7 +15,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
-	"frontsockets/internal/population"
+	"frontsockets/internal/testkit/population"
 	"frontsockets/internal/tally"
 	"frontsockets/internal/tcp"
 )
@@ -65,11 +65,11 @@ func TestOneTruth(t *testing.T) {
 		return file
 	}
 	const (
-		addresses = tcp.KnowsClient
-		queues    = addresses | tcp.KnowsRecvQ | tcp.KnowsSendQ
-		ss        = queues | tcp.KnowsBacklog
-		everySS   = ss | tcp.KnowsLastDataSent | tcp.KnowsDrops
-		proc      = queues | tcp.KnowsInode | tcp.KnowsRetransmits
+		addresses = tcp.FactClient
+		queues    = addresses | tcp.FactRecvQ | tcp.FactSendQ
+		ss        = queues | tcp.FactBacklog
+		everySS   = ss | tcp.FactLastDataSent | tcp.FactDrops
+		proc      = queues | tcp.FactInode | tcp.FactRetransmits
 	)
 	type seen struct {
 		source string
@@ -79,13 +79,13 @@ func TestOneTruth(t *testing.T) {
 	for _, s := range []seen{
 		{"sockdiag", ^tcp.Facts(0)}, {"procnet", proc}, {"gopsutil", addresses},
 		{"netstat:" + record("netstat", tool(t, "netstat", "-anW")), queues},
-		{"netstat:" + record("netstat-o", tool(t, "netstat", "-anoW")), queues | tcp.KnowsRetransmits},
+		{"netstat:" + record("netstat-o", tool(t, "netstat", "-anoW")), queues | tcp.FactRetransmits},
 		{"netstat:" + record("netstat-p", tool(t, "netstat", "-anpW")), queues},
 		{"netstat:" + record("busybox", tool(t, "busybox", "netstat", "-an")), queues},
 		{"ss:" + record("ss", tool(t, "ss", "-tan")), ss},
 		{"ss:" + record("ss-H", tool(t, "ss", "-Htan")), ss},
 		{"ss:" + record("ss-u", tool(t, "ss", "-tuan")), ss},
-		{"ss:" + record("ss-i", tool(t, "ss", "-tani")), ss | tcp.KnowsLastDataSent},
+		{"ss:" + record("ss-i", tool(t, "ss", "-tani")), ss | tcp.FactLastDataSent},
 		{"ss:" + record("ss-mi", tool(t, "ss", "-tanmi")), everySS},
 		{"ss:" + record("ss-Hmi", tool(t, "ss", "-Htanmi")), everySS},
 		{"ss:" + record("ss-O", tool(t, "ss", "-tanmiOoe")), everySS},
@@ -109,9 +109,9 @@ func TestOneTruth(t *testing.T) {
 		}
 	}
 	needs := map[tally.Metric]tcp.Facts{
-		tally.AcceptQueue: tcp.KnowsRecvQ, tally.AcceptQueuePct: tcp.KnowsRecvQ | tcp.KnowsBacklog, tally.Unaccepted: tcp.KnowsInode,
-		tally.Unread: tcp.KnowsRecvQ, tally.UnreadBytes: tcp.KnowsRecvQ, tally.Unsent: tcp.KnowsSendQ, tally.UnsentBytes: tcp.KnowsSendQ,
-		tally.Retransmitting: tcp.KnowsRetransmits, tally.Stalled: tcp.KnowsLastDataSent, tally.StalledPct: tcp.KnowsLastDataSent, tally.FeedAge: tcp.KnowsLastDataSent,
+		tally.AcceptQueue: tcp.FactRecvQ, tally.AcceptQueuePct: tcp.FactRecvQ | tcp.FactBacklog, tally.Unaccepted: tcp.FactInode,
+		tally.Unread: tcp.FactRecvQ, tally.UnreadBytes: tcp.FactRecvQ, tally.Unsent: tcp.FactSendQ, tally.UnsentBytes: tcp.FactSendQ,
+		tally.Retransmitting: tcp.FactRetransmits, tally.Stalled: tcp.FactLastDataSent, tally.StalledPct: tcp.FactLastDataSent, tally.FeedAge: tcp.FactLastDataSent,
 	}
 	for _, s := range all {
 		got := look(s.source)

@@ -36,7 +36,7 @@ func fake(look func(visit source.Visit) error) Profile {
 		return source.Look(ctx, []source.Source{{
 			Name: "fake",
 			Look: func(_ context.Context, _ source.Query, begin func() source.Visit) (source.Seen, error) {
-				return source.Seen{Source: "fake", Tells: ^tcp.Facts(0)}, look(begin())
+				return source.Seen{Source: "fake", Provides: ^tcp.Facts(0)}, look(begin())
 			},
 		}}, q, begin)
 	}
@@ -44,7 +44,7 @@ func fake(look func(visit source.Visit) error) Profile {
 }
 
 func listener() *tcp.Socket {
-	return &tcp.Socket{State: tcp.Listen, Known: ^tcp.Facts(0), Local: netip.MustParseAddrPort("0.0.0.0:41213"), SendQ: 128}
+	return &tcp.Socket{State: tcp.Listen, Facts: ^tcp.Facts(0), Local: netip.MustParseAddrPort("0.0.0.0:41213"), SendQ: 128}
 }
 
 // front is a listener with n clients in TIME_WAIT.
@@ -53,7 +53,7 @@ func front(n int) Profile {
 		visit(listener())
 		for i := range n {
 			visit(&tcp.Socket{
-				State: tcp.TimeWait, Known: ^tcp.Facts(0), Local: netip.MustParseAddrPort("10.1.0.7:41213"),
+				State: tcp.TimeWait, Facts: ^tcp.Facts(0), Local: netip.MustParseAddrPort("10.1.0.7:41213"),
 				Remote: netip.AddrPortFrom(netip.MustParseAddr("10.1.2.3"), uint16(50000+i)),
 			})
 		}
@@ -244,7 +244,7 @@ func TestRestart(t *testing.T) {
 			}},
 			{Name: "second", Look: func(_ context.Context, _ source.Query, begin func() source.Visit) (source.Seen, error) {
 				begin()(listener())
-				return source.Seen{Source: "second", Tells: ^tcp.Facts(0)}, nil
+				return source.Seen{Source: "second", Provides: ^tcp.Facts(0)}, nil
 			}},
 		}, q, begin)
 	}
@@ -264,7 +264,7 @@ func TestPanicOutside(t *testing.T) {
 	p := MDFront
 	p.look = func(_ context.Context, _ []source.Source, _ source.Query, begin func() source.Visit) (source.Seen, error) {
 		begin()
-		return source.Seen{Passed: []error{nil}}, nil
+		return source.Seen{Skipped: []error{nil}}, nil
 	}
 	if got, code := check(t, p, "-f", "hostmonitor"); code != 0 || !strings.HasPrefix(got, "ScriptRes:Unknown:this check has a bug, ") {
 		t.Errorf("exit %d, %s", code, got)
@@ -276,7 +276,7 @@ func TestBlindSource(t *testing.T) {
 	p := MDFront
 	p.look = func(_ context.Context, _ []source.Source, _ source.Query, begin func() source.Visit) (source.Seen, error) {
 		begin()(listener())
-		return source.Seen{Source: "lsof", Tells: ^tcp.Facts(0), Blind: tcp.Set(tcp.TimeWait)}, nil
+		return source.Seen{Source: "lsof", Provides: ^tcp.Facts(0), HiddenStates: tcp.Set(tcp.TimeWait)}, nil
 	}
 	got, code := check(t, p)
 	if code != 3 || !strings.HasPrefix(got, "MDFRONT UNKNOWN: abnormal is not known: ") || !strings.Contains(got, " 'time_wait'=U;") {

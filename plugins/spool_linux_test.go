@@ -15,7 +15,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
-	"frontsockets/internal/population"
+	"frontsockets/internal/testkit/population"
 )
 
 const (

@@ -4,5 +4,5 @@ package plugins
 
 import "os"
 
-// closed: a closed stdout fails at the write here.
-func closed(*os.File) bool { return false }
+// isClosed: a closed stdout fails at the write here.
+func isClosed(*os.File) bool { return false }

@@ -8,10 +8,10 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// closed tells whether stdout was closed when the program started. The Go runtime
+// isClosed reports whether stdout was closed when the program started. The Go runtime
 // hides that: it opens /dev/null for reading and writing in its place. Somebody
 // who discards output opens it for writing only.
-func closed(f *os.File) bool {
+func isClosed(f *os.File) bool {
 	var file, null unix.Stat_t
 	if unix.Fstat(int(f.Fd()), &file) != nil || unix.Stat("/dev/null", &null) != nil || file.Rdev != null.Rdev {
 		return false

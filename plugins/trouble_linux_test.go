@@ -10,7 +10,7 @@ import (
 	"testing"
 	"time"
 
-	"frontsockets/internal/population"
+	"frontsockets/internal/testkit/population"
 )
 
 // TestOwner: who listens is told when asked, to whom may know.

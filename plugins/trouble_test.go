@@ -77,8 +77,8 @@ func TestPolicies(t *testing.T) {
 	blind := MDFront
 	blind.look = func(_ context.Context, _ []source.Source, _ source.Query, begin func() source.Visit) (source.Seen, error) {
 		visit := begin()
-		visit(&tcp.Socket{State: tcp.Listen, Known: tcp.KnowsClient, Local: netip.MustParseAddrPort("0.0.0.0:41213")})
-		return source.Seen{Source: "procnet", Tells: tcp.KnowsClient}, nil
+		visit(&tcp.Socket{State: tcp.Listen, Facts: tcp.FactClient, Local: netip.MustParseAddrPort("0.0.0.0:41213")})
+		return source.Seen{Source: "procnet", Provides: tcp.FactClient}, nil
 	}
 	if out, code := at(noon, blind, "--policy", "strict"); code != 3 || !strings.HasPrefix(out, "MDFRONT UNKNOWN: accept_queue_pct is not known: ") {
 		t.Errorf("exit %d, %s", code, out)
@@ -177,11 +177,11 @@ func TestTwoLooks(t *testing.T) {
 		visit(l)
 		for i := range 10 * len(looks) {
 			visit(&tcp.Socket{
-				State: tcp.Established, Known: ^tcp.Facts(0), Inode: 1, RecvQ: 8, LastDataReceived: time.Second, Local: netip.MustParseAddrPort("10.1.0.7:41213"),
+				State: tcp.Established, Facts: ^tcp.Facts(0), Inode: 1, RecvQ: 8, LastDataReceived: time.Second, Local: netip.MustParseAddrPort("10.1.0.7:41213"),
 				Remote: netip.AddrPortFrom(netip.MustParseAddr("10.1.2.3"), uint16(1+i)),
 			})
 		}
-		return source.Seen{Source: "fake", Tells: ^tcp.Facts(0)}, nil
+		return source.Seen{Source: "fake", Provides: ^tcp.Facts(0)}, nil
 	}
 	out, code := check(t, p, "--sample", "200ms", "-c", "reconnects=9")
 	if apart := looks[1].Sub(looks[0]); len(looks) != 2 || apart < 200*time.Millisecond || apart > 3*time.Second {

@@ -8,5 +8,5 @@ import (
 )
 
 func main() {
-	os.Exit(plugins.MDFront.Run(os.Args[1:], os.Stdin, os.Stdout, os.Stderr))
+	os.Exit(plugins.MDFront.Run(os.Args[1:], os.Stdin, os.Stdout))
 }

@@ -17,7 +17,7 @@ import (
 	"testing"
 	"time"
 
-	"frontsockets/internal/population"
+	"frontsockets/internal/testkit/population"
 )
 
 const patience = 40 * time.Second // for anything that has to happen on a slow machine

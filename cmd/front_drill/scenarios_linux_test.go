@@ -14,7 +14,7 @@ import (
 	"testing"
 	"time"
 
-	"frontsockets/internal/population"
+	"frontsockets/internal/testkit/population"
 )
 
 func TestHealthy(t *testing.T) {

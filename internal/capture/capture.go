@@ -1,4 +1,6 @@
-package source
+// Package capture reads the sockets in a text that netstat or ss printed, on any system,
+// and hands them to a visitor one by one.
+package capture
 
 import (
 	"bufio"
@@ -9,76 +11,38 @@ import (
 	"io"
 	"math"
 	"net/netip"
-	"os"
-	"time"
 
 	"golang.org/x/text/encoding/unicode"
 
 	"frontsockets/internal/tcp"
+	"frontsockets/internal/textfile"
 )
 
-// capture reads the text that netstat or ss printed.
-func capture(kind, file string, w World) Source {
-	name := kind + ":" + file
-	return Source{name, func(ctx context.Context, q Query, begin func() Visit) (Seen, error) {
+// Names are the tools whose captures From reads, for help and errors.
+var Names = []string{"netstat", "ss"}
+
+// From returns the source that reads the text which a tool, netstat or ss, printed.
+func From(tool string, file textfile.File) tcp.Source {
+	name := tool + ":" + file.Name
+	return tcp.Source{Name: name, Look: func(ctx context.Context, q tcp.Query, visit tcp.Visit) (tcp.Look, error) {
 		t := table{
-			query: q, visit: begin(), states: map[string]tcp.State{}, tells: tcp.KnowsClient,
+			query: q, visit: visit, states: map[string]tcp.State{}, provides: tcp.FactClient,
 			recent: map[[2]netip.AddrPort]struct{}{},
 		}
-		var f format = &netstat{table: &t}
-		if kind == "ss" {
-			f = &ss{table: &t}
+		var g grammar = &netstat{table: &t}
+		if tool == "ss" {
+			g = &ss{table: &t}
 		}
-		written, err := readFile(file, w, func(r io.Reader) error { return t.read(ctx, r, f) })
-		if err == nil && w.MaxAge > 0 {
-			err = fresh(w.Now.Sub(written), w.MaxAge)
+		written, err := file.Read(func(r io.Reader) error { return t.read(ctx, r, g) })
+		if err == nil && file.MaxAge > 0 {
+			err = file.CheckAge(written, file.MaxAge)
 		}
-		return Seen{Source: name, Tells: t.tells, Recorded: true, Time: written}, err
+		return tcp.Look{Source: name, Provides: t.provides, Recorded: true, Time: written}, err
 	}}
 }
 
-// fresh tells why a recording of such an age will not do, if it will not.
-func fresh(age, limit time.Duration) error {
-	// The clocks of two hosts may differ by this much.
-	const ahead = 2 * time.Second
-	switch {
-	case age > limit:
-		return fmt.Errorf("%s old, and more than %s is too old (--max-age)", age.Round(time.Second), limit)
-	case age < -ahead:
-		return fmt.Errorf("from the future, %s from now", -age.Round(time.Second))
-	}
-	return nil
-}
-
-// readFile hands a file to read, "-" for stdin, and gives the time of its last change;
-// of what is no regular file that is now. It fails if the file changed meanwhile.
-func readFile(name string, w World, read func(io.Reader) error) (written time.Time, err error) {
-	f, isFile := w.Stdin.(*os.File)
-	switch {
-	case name == "-" && !isFile:
-		return w.Now, read(w.Stdin)
-	case name != "-":
-		if f, err = os.Open(name); err != nil {
-			return w.Now, err
-		}
-		defer f.Close()
-	}
-	before, err := f.Stat()
-	if err != nil {
-		return w.Now, err
-	}
-	if err := read(f); err != nil || !before.Mode().IsRegular() {
-		return w.Now, err
-	}
-	after, err := f.Stat()
-	if err == nil && (after.Size() != before.Size() || !after.ModTime().Equal(before.ModTime())) {
-		err = errors.New("the file changed while it was read")
-	}
-	return before.ModTime(), err
-}
-
-// format is the grammar of one tool.
-type format interface {
+// grammar is how one tool writes its table.
+type grammar interface {
 	// line takes a line without its end. What is no row is passed over; a row that
 	// cannot be read is an error.
 	line([]byte) error
@@ -88,17 +52,17 @@ type format interface {
 
 // table is what the formats share.
 type table struct {
-	query  Query
-	visit  Visit
+	query  tcp.Query
+	visit  tcp.Visit
 	row    tcp.Socket
 	states map[string]tcp.State // words that were read already
 
-	// found says that there was a header or a row, tells what the rows could tell.
-	found bool
-	tells tcp.Facts
+	// found says that there was a header or a row.
+	found    bool
+	provides tcp.Facts
 
-	// recent is the sessions given last, so that a table that changed while it was
-	// printed, or was printed again, does not count one twice. It has an end, as memory has.
+	// recent is the sessions visited last, so that a table which changed while it was
+	// printed, or was printed again, does not count one twice. It is bounded, so memory is.
 	recent map[[2]netip.AddrPort]struct{}
 	ring   [][2]netip.AddrPort
 	oldest int
@@ -107,31 +71,31 @@ type table struct {
 // remembered is the length of recent: more than most fronts have sessions.
 const remembered = 1 << 12
 
-func (t *table) read(ctx context.Context, r io.Reader, f format) error {
-	text := newLines(ctx, asUTF8(r))
+func (t *table) read(ctx context.Context, r io.Reader, g grammar) error {
+	text := textfile.NewLines(ctx, asUTF8(r))
 	for {
-		line, err := text.next()
-		if err == io.EOF || errors.Is(err, errCutShort) && isPrompt(line) {
+		line, err := text.Next()
+		if err == io.EOF || errors.Is(err, textfile.ErrNoNewline) && isPrompt(line) {
 			break
 		}
 		if err != nil {
 			return err
 		}
-		if err := f.line(line); err != nil {
-			return text.wrong(err, line)
+		if err := g.line(line); err != nil {
+			return text.Wrong(err, line)
 		}
 	}
 	if !t.found {
-		return fmt.Errorf("nothing in its %d lines looks like a socket table", text.n)
+		return fmt.Errorf("nothing in its %d lines looks like a socket table", text.N)
 	}
-	return f.end()
+	return g.end()
 }
 
 // isPrompt tells whether a last line without an end is no cut row, but the prompt of the
 // shell that is ready again.
 func isPrompt(line []byte) bool {
-	w := words{line: line}
-	first := w.next()
+	w := textfile.Words{Line: line}
+	first := w.Next()
 	line = bytes.TrimRight(line, " ")
 	var e endpoint
 	return len(line) > 0 && bytes.IndexByte([]byte("#$%>"), line[len(line)-1]) >= 0 &&
@@ -140,7 +104,7 @@ func isPrompt(line []byte) bool {
 
 // asUTF8 drops a byte order mark, and reads UTF-16, which PowerShell writes, if there is its mark.
 func asUTF8(r io.Reader) io.Reader {
-	b := bufio.NewReaderSize(r, maxLine)
+	b := bufio.NewReaderSize(r, textfile.MaxLine)
 	head, _ := b.Peek(3) // an error comes again with the first line
 	switch {
 	case bytes.HasPrefix(head, []byte("\xef\xbb\xbf")):
@@ -167,18 +131,18 @@ func (t *table) state(word []byte) (tcp.State, error) {
 	return s, err
 }
 
-// give visits the row if it is wanted.
-func (t *table) give() {
-	t.tells |= t.row.Known
-	if t.query.wants(&t.row) && !t.repeated() {
+// emit visits the row if it is wanted.
+func (t *table) emit() {
+	t.provides |= t.row.Facts
+	if t.query.Wants(&t.row) && !t.repeated() {
 		t.visit(&t.row)
 	}
 }
 
-// repeated tells whether the row's session was given not long ago. Of listeners several
-// may be alike, and of sockets without a peer.
+// repeated reports whether the row's session was visited recently. Listeners may be
+// alike, and so may sockets without a peer: they are never repeated.
 func (t *table) repeated() bool {
-	if t.row.State == tcp.Listen || !t.row.Known.Has(tcp.KnowsClient) || t.row.Remote.Addr().IsUnspecified() {
+	if t.row.State == tcp.Listen || !t.row.Facts.Has(tcp.FactClient) || t.row.Remote.Addr().IsUnspecified() {
 		return false
 	}
 	ends := [2]netip.AddrPort{t.row.Local, t.row.Remote}
@@ -196,12 +160,12 @@ func (t *table) repeated() bool {
 	return false
 }
 
-// noRow is an error if a line that does not begin as a row is one all the same: an
-// address with a port that was asked for, and another behind it.
-func (t *table) noRow(line []byte) error {
+// rejectHiddenRow returns an error if a line that does not begin like a row holds one all
+// the same: an address with a port that was asked for, and another address after it.
+func (t *table) rejectHiddenRow(line []byte) error {
 	wanted := false
-	for w := (words{line: line}); ; {
-		word := w.next()
+	for w := (textfile.Words{Line: line}); ; {
+		word := w.Next()
 		if word == nil {
 			return nil
 		}

@@ -1,4 +1,4 @@
-package source
+package capture
 
 import (
 	"bytes"
@@ -14,14 +14,15 @@ import (
 
 	"frontsockets/internal/tally"
 	"frontsockets/internal/tcp"
+	"frontsockets/internal/textfile"
 )
 
-var front = Query{Ports: tcp.Ports{{Lo: 41213, Hi: 41213}}}
+var front = tcp.Query{Ports: tcp.Ports{{Lo: 41213, Hi: 41213}}}
 
 // readText reads a capture and gives its rows.
-func readText(kind, text string, q Query) (rows []tcp.Socket, seen Seen, err error) {
+func readText(kind, text string, q tcp.Query) (rows []tcp.Socket, seen tcp.Look, err error) {
 	s := capture(kind, "-", World{Stdin: strings.NewReader(text)})
-	seen, err = s.Look(context.Background(), q, func() Visit {
+	seen, err = s.Look(context.Background(), q, func() tcp.Visit {
 		rows = nil
 		return func(s *tcp.Socket) { rows = append(rows, *s) }
 	})
@@ -29,7 +30,7 @@ func readText(kind, text string, q Query) (rows []tcp.Socket, seen Seen, err err
 }
 
 const (
-	queues = tcp.KnowsClient | tcp.KnowsRecvQ | tcp.KnowsSendQ
+	queues = tcp.FactClient | tcp.FactRecvQ | tcp.FactSendQ
 )
 
 // renderings are the text formats: how a socket looks in each, and what it tells.
@@ -42,14 +43,14 @@ var renderings = []struct {
 	{"net-tools", "netstat", "Proto Recv-Q Send-Q Local Address           Foreign Address         State      \n", queues, false, func(s tcp.Socket) string {
 		return fmt.Sprintf("tcp%-1s %6d %6d %-23s %-23s %-11s\n", six(s), s.RecvQ, s.SendQ, colon(s.Local), colon(s.Remote), upper(s.State))
 	}},
-	{"net-tools -o", "netstat", "", queues | tcp.KnowsRetransmits, false, func(s tcp.Socket) string {
+	{"net-tools -o", "netstat", "", queues | tcp.FactRetransmits, false, func(s tcp.Socket) string {
 		timer := "off (0.00/0/0)"
 		if s.Retransmits > 0 {
 			timer = fmt.Sprintf("on (0.21/%d/0)", s.Retransmits)
 		}
 		return fmt.Sprintf("tcp %6d %6d %-23s %-23s %-11s 1234/front: trade %s\n", s.RecvQ, s.SendQ, colon(s.Local), colon(s.Remote), upper(s.State), timer)
 	}},
-	{"Windows", "netstat", "  Proto  Lokale Adresse         Remoteadresse          Status           PID\r\n", tcp.KnowsClient, false, func(s tcp.Socket) string {
+	{"Windows", "netstat", "  Proto  Lokale Adresse         Remoteadresse          Status           PID\r\n", tcp.FactClient, false, func(s tcp.Socket) string {
 		word := strings.NewReplacer("syn_recv", "SYN_RECEIVED", "fin_wait1", "FIN_WAIT_1", "fin_wait2", "FIN_WAIT_2", "close", "BOUND", "listen", "LISTENING").Replace(s.State.String())
 		if s.State == tcp.CloseWait {
 			word = "CLOSE_WAIT"
@@ -65,12 +66,12 @@ var renderings = []struct {
 	{"Solaris", "netstat", "\nTCP: IPv4\n   Local Address        Remote Address     Swind Send-Q Rwind Recv-Q    State\n", queues, true, func(s tcp.Socket) string {
 		return fmt.Sprintf("%-20s %-20s %6d %6d %6d %6d %s\n", dot(s.Local), dot(s.Remote), 64240, s.SendQ, 49232, s.RecvQ, bsdWord(s.State))
 	}},
-	{"ss", "ss", "State  Recv-Q Send-Q Local Address:Port Peer Address:Port Process\n", queues | tcp.KnowsBacklog, false, ssRow},
-	{"ss -i", "ss", "", queues | tcp.KnowsBacklog | tcp.KnowsLastDataSent, false, func(s tcp.Socket) string { return ssRow(s) + "\t cubic" + ssInfo(s) + "\n" }},
-	{"ss -mi", "ss", "", queues | tcp.KnowsBacklog | tcp.KnowsLastDataSent | tcp.KnowsDrops, false, func(s tcp.Socket) string {
+	{"ss", "ss", "State  Recv-Q Send-Q Local Address:Port Peer Address:Port Process\n", queues | tcp.FactBacklog, false, ssRow},
+	{"ss -i", "ss", "", queues | tcp.FactBacklog | tcp.FactLastDataSent, false, func(s tcp.Socket) string { return ssRow(s) + "\t cubic" + ssInfo(s) + "\n" }},
+	{"ss -mi", "ss", "", queues | tcp.FactBacklog | tcp.FactLastDataSent | tcp.FactDrops, false, func(s tcp.Socket) string {
 		return ssRow(s) + fmt.Sprintf("\t skmem:(r0,rb131072,t0,tb87040,f0,w0,o0,bl0,d%d) cubic%s\n", s.Drops, ssInfo(s))
 	}},
-	{"ss -O", "ss", "", queues | tcp.KnowsBacklog | tcp.KnowsLastDataSent, false, func(s tcp.Socket) string {
+	{"ss -O", "ss", "", queues | tcp.FactBacklog | tcp.FactLastDataSent, false, func(s tcp.Socket) string {
 		return "tcp " + strings.TrimSuffix(ssRow(s), "\n") + ` users:(("front",pid=7,fd=3)) bbr` + ssInfo(s) + "\n"
 	}},
 }
@@ -186,23 +187,23 @@ func TestRenderings(t *testing.T) {
 					if s.Local.Port() != 41213 {
 						continue
 					}
-					s.Known = f.tells
+					s.Facts = f.tells
 					if f.dotted && s.State == tcp.Listen {
-						s.Known &^= tcp.KnowsRecvQ
+						s.Facts &^= tcp.FactRecvQ
 					}
 					if s.State == tcp.SynRecv {
-						s.Known &^= tcp.KnowsRetransmits
+						s.Facts &^= tcp.FactRetransmits
 					}
 					if s.State == tcp.Listen && s.SendQ == 0 {
-						s.Known &^= tcp.KnowsBacklog
+						s.Facts &^= tcp.FactBacklog
 					}
-					if !s.Known.Has(tcp.KnowsRetransmits) {
+					if !s.Facts.Has(tcp.FactRetransmits) {
 						s.Retransmits = 0
 					}
-					if !s.Known.Has(tcp.KnowsLastDataSent) {
+					if !s.Facts.Has(tcp.FactLastDataSent) {
 						s.LastDataSent = 0
 					}
-					if !f.tells.Has(tcp.KnowsRecvQ) {
+					if !f.tells.Has(tcp.FactRecvQ) {
 						s.RecvQ, s.SendQ = 0, 0
 					}
 					mine = append(mine, s)
@@ -214,7 +215,7 @@ func TestRenderings(t *testing.T) {
 				if err != nil {
 					t.Fatalf("%v in\n%s", err, &text)
 				}
-				if got, want := tallied(got, seen.Tells), tallied(mine, f.tells); got != want {
+				if got, want := tallied(got, seen.Provides), tallied(mine, f.tells); got != want {
 					t.Fatalf("%s\nreads\n%s\nwant\n%s", &text, got, want)
 				}
 			}
@@ -302,11 +303,11 @@ func TestCutAddresses(t *testing.T) {
 		{"in brackets", "TCP [::1]:41213 [fe80::1111:2222:333]:5 TIME_WAIT\n", true},
 	} {
 		rows, seen, err := readText("netstat", test.text, front)
-		knows := seen.Tells
+		knows := seen.Provides
 		for _, s := range rows {
-			knows &= s.Known
+			knows &= s.Facts
 		}
-		if err != nil || len(rows) != strings.Count(test.text, "\n") || knows.Has(tcp.KnowsClient) != test.knows {
+		if err != nil || len(rows) != strings.Count(test.text, "\n") || knows.Has(tcp.FactClient) != test.knows {
 			t.Errorf("%s: %d rows, knows %b, %v", test.name, len(rows), knows, err)
 		}
 	}
@@ -351,8 +352,8 @@ func TestAgesOfSS(t *testing.T) {
 	const listen, row = "LISTEN 1 0 *:41213 *:*\n", "ESTAB 0 0 10.1.0.7:41213 10.1.2.3:5\n"
 	for details, knows := range map[string]bool{"": false, "\t cwnd:10 reordering:0\n": false, "\t cubic cwnd:10 lastack:3\n": true, "\t cubic cwnd:10 lastsnd:7 lastrcv:1\n": true} {
 		rows, seen, err := readText("ss", listen+row+details, front)
-		if err != nil || len(rows) != 2 || (seen.Tells&rows[1].Known).Has(tcp.KnowsLastDataSent) != knows || rows[0].Known.Has(tcp.KnowsBacklog) {
-			t.Errorf("%q: %+v, tells %b, %v", details, rows, seen.Tells, err)
+		if err != nil || len(rows) != 2 || (seen.Provides&rows[1].Facts).Has(tcp.FactLastDataSent) != knows || rows[0].Facts.Has(tcp.FactBacklog) {
+			t.Errorf("%q: %+v, tells %b, %v", details, rows, seen.Provides, err)
 		}
 	}
 	const named = "ESTAB 0 0 10.1.0.7:41213 10.1.2.3:5 users:((\"x lastsnd:0 y\",pid=1,fd=3),(\"z\",pid=2,fd=3)) cwnd:10 lastsnd:9\n"
@@ -373,7 +374,7 @@ func TestEndlessCapture(t *testing.T) {
 	ctx, cancel := context.WithTimeout(context.Background(), 200*time.Millisecond)
 	defer cancel()
 	s := capture("netstat", "-", World{Stdin: &endless{}})
-	if _, err := s.Look(ctx, front, func() Visit { return func(*tcp.Socket) {} }); err != context.DeadlineExceeded {
+	if _, err := s.Look(ctx, front, func() tcp.Visit { return func(*tcp.Socket) {} }); err != context.DeadlineExceeded {
 		t.Error(err)
 	}
 }
@@ -389,10 +390,10 @@ func fuzzCapture(f *testing.F, kind string) {
 	f.Fuzz(func(t *testing.T, text []byte) {
 		n := 0
 		s := capture(kind, "-", World{Stdin: bytes.NewReader(text)})
-		_, err := s.Look(context.Background(), front, func() Visit {
+		_, err := s.Look(context.Background(), front, func() tcp.Visit {
 			return func(s *tcp.Socket) {
 				n++
-				if s.Local.Port() != 41213 || s.State < tcp.Established || s.State >= tcp.NumStates || s.Known.Has(tcp.KnowsClient) && !s.Remote.Addr().IsValid() {
+				if s.Local.Port() != 41213 || s.State < tcp.Established || s.State >= tcp.NumStates || s.Facts.Has(tcp.FactClient) && !s.Remote.Addr().IsValid() {
 					t.Errorf("%+v", s)
 				}
 			}
@@ -403,7 +404,7 @@ func fuzzCapture(f *testing.F, kind string) {
 		if err == nil && n > 0 { // what was read does not depend on how it comes
 			again := 0
 			s := capture(kind, "-", World{Stdin: &oneByOne{text}})
-			_, err := s.Look(context.Background(), front, func() Visit { return func(*tcp.Socket) { again++ } })
+			_, err := s.Look(context.Background(), front, func() tcp.Visit { return func(*tcp.Socket) { again++ } })
 			if err != nil || again != n {
 				t.Errorf("byte by byte %d rows, %v; want %d", again, err, n)
 			}
@@ -429,16 +430,16 @@ func FuzzSnapshot(f *testing.F) {
 	for seed := range uint64(4) {
 		var r Recording
 		for _, s := range randomSockets(rand.New(rand.NewPCG(seed, 2))) {
-			s.Known = tcp.Facts(seed * 85)
+			s.Facts = tcp.Facts(seed * 85)
 			r.Add(&s)
 		}
-		text := r.text(front, Seen{Source: "sockdiag", Tells: ^tcp.Facts(0), Blind: tcp.Set(tcp.TimeWait), Host: "front7", Time: w.Now})
+		text := r.text(front, tcp.Look{Source: "sockdiag", Provides: ^tcp.Facts(0), HiddenStates: tcp.Set(tcp.TimeWait), Host: "front7", Time: w.Now})
 		f.Add(text)
 	}
 	f.Fuzz(func(t *testing.T, text []byte) {
 		var first, second []tcp.Socket
-		look := func(text []byte, rows *[]tcp.Socket) (Seen, error) {
-			return readSnapshot(newLines(context.Background(), bytes.NewReader(text)), w, front, func(s *tcp.Socket) { *rows = append(*rows, *s) })
+		look := func(text []byte, rows *[]tcp.Socket) (tcp.Look, error) {
+			return readSnapshot(textfile.NewLines(context.Background(), bytes.NewReader(text)), w, front, func(s *tcp.Socket) { *rows = append(*rows, *s) })
 		}
 		seen, err := look(text, &first)
 		if err != nil {
@@ -452,10 +453,10 @@ func FuzzSnapshot(f *testing.F) {
 		if err != nil {
 			t.Fatalf("does not read what it wrote: %v", err)
 		}
-		if again.Tells != seen.Tells || again.Blind != seen.Blind || !again.Time.Equal(seen.Time) || again.Host != seen.Host || again.Source != seen.Source || again.Why() != seen.Why() {
+		if again.Provides != seen.Provides || again.HiddenStates != seen.HiddenStates || !again.Time.Equal(seen.Time) || again.Host != seen.Host || again.Source != seen.Source || again.Why() != seen.Why() {
 			t.Fatalf("%+v becomes %+v", seen, again)
 		}
-		if a, b := tallied(first, seen.Tells), tallied(second, again.Tells); a != b || !slices.Equal(states(first), states(second)) {
+		if a, b := tallied(first, seen.Provides), tallied(second, again.Provides); a != b || !slices.Equal(states(first), states(second)) {
 			t.Fatalf("%s becomes %s", a, b)
 		}
 	})

@@ -1,4 +1,4 @@
-package source
+package capture
 
 import (
 	"bytes"
@@ -8,6 +8,7 @@ import (
 	"net/netip"
 
 	"frontsockets/internal/tcp"
+	"frontsockets/internal/textfile"
 )
 
 // netstat reads the rows of every netstat -an by their shape, since headers come in
@@ -22,7 +23,7 @@ import (
 type netstat struct {
 	*table
 
-	last    lead
+	last    rowPrefix
 	section string // Solaris: the protocol of the rows that follow, "" if none was named
 
 	blocks bool // -A, which makes columns narrow
@@ -42,9 +43,9 @@ const (
 	cutBlocks = 18
 )
 
-// lead is what comes before the local address of a row. Most rows begin with the same
+// rowPrefix is what comes before the local address of a row. Most rows begin with the same
 // text, so it need not be read again.
-type lead struct {
+type rowPrefix struct {
 	text   []byte
 	tcp    bool // the protocol is just "tcp"
 	letter byte // the third of the protocol
@@ -55,11 +56,11 @@ type lead struct {
 
 func (n *netstat) line(line []byte) error {
 	if last := &n.last; len(last.text) > 0 && bytes.HasPrefix(line, last.text) {
-		w := words{line: line, at: len(last.text)}
-		return n.row(last, w.next(), &w)
+		w := textfile.Words{Line: line, At: len(last.text)}
+		return n.row(last, w.Next(), &w)
 	}
-	w := words{line: line}
-	first := w.next()
+	w := textfile.Words{Line: line}
+	first := w.Next()
 	if isTCP(first) {
 		return n.tcp(first, &w)
 	}
@@ -67,7 +68,7 @@ func (n *netstat) line(line []byte) error {
 	case "":
 		return nil
 	case "Proto":
-		next := w.next()
+		next := w.Next()
 		n.found = n.found || string(next) == "Recv-Q" || string(next) == "Local"
 		return nil
 	case "TCP:", "UDP:", "SCTP:":
@@ -75,7 +76,7 @@ func (n *netstat) line(line []byte) error {
 		return nil
 	}
 	rest := w
-	second := rest.next()
+	second := rest.Next()
 	if isOther(first) || isPointer(first) && isOther(second) {
 		return nil
 	}
@@ -90,7 +91,7 @@ func (n *netstat) line(line []byte) error {
 	if local.parse(first) == nil && local.dotted {
 		return n.solaris(first, second, &rest)
 	}
-	return n.noRow(line)
+	return n.rejectHiddenRow(line)
 }
 
 // isOther tells whether a word is the name of another protocol.
@@ -121,34 +122,34 @@ func isPointer(b []byte) bool {
 	if len(b) < 8 || len(b) > 16 {
 		return false
 	}
-	_, left := hex(b[:len(b)/2])
-	_, right := hex(b[len(b)/2:])
+	_, left := textfile.Hex(b[:len(b)/2])
+	_, right := textfile.Hex(b[len(b)/2:])
 	return left && right
 }
 
 // tcp reads a row behind the name of its protocol.
-func (n *netstat) tcp(proto []byte, w *words) error {
+func (n *netstat) tcp(proto []byte, w *textfile.Words) error {
 	n.found = true
-	local := w.next()
-	recvQ, queues := number(local)
+	local := w.Next()
+	recvQ, queues := textfile.Number(local)
 	var sendQ uint64
 	if queues {
 		var ok bool
-		if sendQ, ok = number(w.next()); !ok {
+		if sendQ, ok = textfile.Number(w.Next()); !ok {
 			return errors.New("the Send-Q is not a number")
 		}
-		local = w.next()
-		n.tells |= tcp.KnowsRecvQ | tcp.KnowsSendQ
+		local = w.Next()
+		n.provides |= tcp.FactRecvQ | tcp.FactSendQ
 	}
-	n.last = lead{
-		text: append(n.last.text[:0], w.line[:w.at-len(local)]...),
+	n.last = rowPrefix{
+		text: append(n.last.text[:0], w.Line[:w.At-len(local)]...),
 		tcp:  len(proto) == len("tcp"), letter: proto[2], queues: queues, recvQ: clamp(recvQ), sendQ: clamp(sendQ),
 	}
 	return n.row(&n.last, local, w)
 }
 
 // solaris reads a row that does not name its protocol.
-func (n *netstat) solaris(first, second []byte, w *words) error {
+func (n *netstat) solaris(first, second []byte, w *textfile.Words) error {
 	var local, remote endpoint
 	if local.parse(first) != nil || !local.dotted {
 		return nil
@@ -160,18 +161,18 @@ func (n *netstat) solaris(first, second []byte, w *words) error {
 	}
 	for i := range queues {
 		if shape {
-			queues[i], shape = number(w.next())
+			queues[i], shape = textfile.Number(w.Next())
 		}
 	}
 	switch {
-	case shape && n.noRow(w.line[w.at:]) != nil:
+	case shape && n.rejectHiddenRow(w.Line[w.At:]) != nil:
 		return errTwoRows
 	case shape:
 		n.found = true
 		// The same words as in the rows of the others.
-		rest := words{line: bytes.Join([][]byte{second, w.line[w.at:]}, []byte(" "))}
-		n.tells |= tcp.KnowsRecvQ | tcp.KnowsSendQ
-		return n.row(&lead{queues: true, recvQ: clamp(queues[3]), sendQ: clamp(queues[1])}, first, &rest)
+		rest := textfile.Words{Line: bytes.Join([][]byte{second, w.Line[w.At:]}, []byte(" "))}
+		n.provides |= tcp.FactRecvQ | tcp.FactSendQ
+		return n.row(&rowPrefix{queues: true, recvQ: clamp(queues[3]), sendQ: clamp(queues[1])}, first, &rest)
 	case n.query.Ports.Has(local.port):
 		return errors.New("not a row of netstat -an")
 	}
@@ -179,18 +180,18 @@ func (n *netstat) solaris(first, second []byte, w *words) error {
 }
 
 // row reads a row from its local address on; w has what follows that.
-func (n *netstat) row(lead *lead, localWord []byte, w *words) error {
+func (n *netstat) row(prefix *rowPrefix, localWord []byte, w *textfile.Words) error {
 	var local, remote endpoint
 	if err := local.parse(localWord); err != nil {
 		return err
 	}
 	cut := n.cut(&local, localWord)
 	const longestPort = 5
-	if cut && (n.blocks || !local.dotted && lead.tcp) && local.digits < longestPort && n.portCut == nil {
+	if cut && (n.blocks || !local.dotted && prefix.tcp) && local.digits < longestPort && n.portCut == nil {
 		n.portCut = fmt.Errorf("the port of '%s' may be cut; capture with netstat -W and without -A", localWord)
 	}
-	if lead.letter != 0 && bytes.IndexByte(w.line[w.at:], lead.letter) >= 0 {
-		if err := single(w.line[w.at:]); err != nil {
+	if prefix.letter != 0 && bytes.IndexByte(w.Line[w.At:], prefix.letter) >= 0 {
+		if err := rejectSecondRow(w.Line[w.At:]); err != nil {
 			return err
 		}
 	}
@@ -199,7 +200,7 @@ func (n *netstat) row(lead *lead, localWord []byte, w *words) error {
 	}
 
 	s := &n.table.row
-	*s = tcp.Socket{Known: tcp.KnowsClient, RecvQ: lead.recvQ, SendQ: lead.sendQ}
+	*s = tcp.Socket{Facts: tcp.FactClient, RecvQ: prefix.recvQ, SendQ: prefix.sendQ}
 	addr, err := local.addr()
 	switch {
 	case err != nil && !cut:
@@ -212,7 +213,7 @@ func (n *netstat) row(lead *lead, localWord []byte, w *words) error {
 	}
 	s.Local = netip.AddrPortFrom(addr, local.port)
 
-	remoteWord := w.next()
+	remoteWord := w.Next()
 	if err := remote.parse(remoteWord); err != nil {
 		return err
 	}
@@ -221,30 +222,30 @@ func (n *netstat) row(lead *lead, localWord []byte, w *words) error {
 	case err != nil && !cut:
 		return err
 	case err != nil:
-		s.Known &^= tcp.KnowsClient
+		s.Facts &^= tcp.FactClient
 	case cut:
 		n.clientCut = true
 	}
 	s.Remote = netip.AddrPortFrom(addr, remote.port)
 
-	if s.State, err = n.state(w.next()); err != nil {
+	if s.State, err = n.state(w.Next()); err != nil {
 		return err
 	}
-	if lead.queues {
-		s.Known |= tcp.KnowsRecvQ | tcp.KnowsSendQ
+	if prefix.queues {
+		s.Facts |= tcp.FactRecvQ | tcp.FactSendQ
 		if local.dotted && s.State == tcp.Listen {
-			s.Known &^= tcp.KnowsRecvQ
+			s.Facts &^= tcp.FactRecvQ
 		}
 	}
 	n.timer(s, w)
-	n.give()
+	n.emit()
 	return nil
 }
 
-// single is an error if in the rest of a row one more begins.
-func single(rest []byte) error {
-	for again := (words{line: rest}); ; {
-		word := again.next()
+// rejectSecondRow returns an error if another row begins in the rest of a row.
+func rejectSecondRow(rest []byte) error {
+	for again := (textfile.Words{Line: rest}); ; {
+		word := again.Next()
 		if word == nil {
 			return nil
 		}
@@ -273,9 +274,9 @@ func (n *netstat) cut(e *endpoint, word []byte) bool {
 
 // timer finds the column of -o behind the state, such as "on (0.21/2/0)": the timer
 // that runs, its time left, retransmits, probes.
-func (n *netstat) timer(s *tcp.Socket, w *words) {
+func (n *netstat) timer(s *tcp.Socket, w *textfile.Words) {
 	var name []byte
-	for word := w.next(); word != nil; name, word = word, w.next() {
+	for word := w.Next(); word != nil; name, word = word, w.Next() {
 		switch string(name) {
 		case "on", "off", "keepalive", "timewait", "probe":
 		default:
@@ -285,12 +286,12 @@ func (n *netstat) timer(s *tcp.Socket, w *words) {
 		if len(parts) != 3 || s.State == tcp.SynRecv { // half open, it counts time-outs
 			continue
 		}
-		if retransmits, ok := number(parts[1]); ok {
-			s.Known |= tcp.KnowsRetransmits
+		if retransmits, ok := textfile.Number(parts[1]); ok {
+			s.Facts |= tcp.FactRetransmits
 			if string(name) == "on" {
 				s.Retransmits = uint8(min(retransmits, math.MaxUint8))
 			}
-			s.Probing = string(name) == "probe"
+			s.ZeroWindow = string(name) == "probe"
 		}
 	}
 }
@@ -300,7 +301,7 @@ func (n *netstat) end() error {
 		return nil
 	}
 	if n.clientCut {
-		n.tells &^= tcp.KnowsClient
+		n.provides &^= tcp.FactClient
 	}
 	if n.localCut != nil && len(n.query.Addresses) > 0 {
 		return n.localCut

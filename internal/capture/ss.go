@@ -1,4 +1,4 @@
-package source
+package capture
 
 import (
 	"bytes"
@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"frontsockets/internal/tcp"
+	"frontsockets/internal/textfile"
 )
 
 // ss reads the rows of ss -tan, and with -i and -m what the lines behind them tell:
@@ -24,29 +25,29 @@ type ss struct {
 }
 
 func (r *ss) line(line []byte) error {
-	w := words{line: line}
-	first := w.next()
+	w := textfile.Words{Line: line}
+	first := w.Next()
 	switch {
 	case string(first) == "tcp":
-		return r.row(w.next(), &w)
+		return r.row(w.Next(), &w)
 	case isStateOfSS(first):
 		return r.row(first, &w)
 	case r.pending && len(line) > 0 && (line[0] == ' ' || line[0] == '\t'):
-		if err := r.noRow(line); err != nil {
+		if err := r.rejectHiddenRow(line); err != nil {
 			return err
 		}
-		return r.details(&words{line: line})
+		return r.details(&textfile.Words{Line: line})
 	}
 	r.flush()
 	switch string(first) {
 	case "State", "Netid":
-		next := w.next()
+		next := w.Next()
 		r.found = r.found || string(next) == "Recv-Q" || string(next) == "State"
 		return nil
 	case "???", "udp", "raw", "sctp", "dccp", "mptcp", "icmp6", "u_str", "u_dgr", "u_seq", "nl", "p_raw", "p_dgr", "v_str", "v_dgr", "tipc", "xdp":
 		return nil
 	}
-	return r.noRow(line)
+	return r.rejectHiddenRow(line)
 }
 
 // isStateOfSS tells whether a word is a state as ss writes it.
@@ -60,36 +61,36 @@ func isStateOfSS(word []byte) bool {
 }
 
 // row reads a row from its state on.
-func (r *ss) row(stateWord []byte, w *words) error {
+func (r *ss) row(stateWord []byte, w *textfile.Words) error {
 	r.flush()
 	state, err := r.state(stateWord)
 	if err != nil {
 		return err
 	}
 	r.found = true
-	r.tells |= tcp.KnowsRecvQ | tcp.KnowsSendQ | tcp.KnowsBacklog
-	recvQ, okRecvQ := number(w.next())
-	sendQ, okSendQ := number(w.next())
+	r.provides |= tcp.FactRecvQ | tcp.FactSendQ | tcp.FactBacklog
+	recvQ, okRecvQ := textfile.Number(w.Next())
+	sendQ, okSendQ := textfile.Number(w.Next())
 	if !okRecvQ || !okSendQ {
 		return errors.New("the Recv-Q or Send-Q is not a number")
 	}
 	var local, remote endpoint
-	if err := local.parse(w.next()); err != nil {
+	if err := local.parse(w.Next()); err != nil {
 		return err
 	}
-	if r.noRow(w.line[w.at:]) != nil {
+	if r.rejectHiddenRow(w.Line[w.At:]) != nil {
 		return errTwoRows
 	}
 	if local.star || !r.query.Ports.Has(local.port) {
 		return nil
 	}
-	if err := remote.parse(w.next()); err != nil {
+	if err := remote.parse(w.Next()); err != nil {
 		return err
 	}
 	s := &r.table.row
 	*s = tcp.Socket{
 		State: state,
-		Known: tcp.KnowsClient | tcp.KnowsRecvQ | tcp.KnowsSendQ | tcp.KnowsBacklog,
+		Facts: tcp.FactClient | tcp.FactRecvQ | tcp.FactSendQ | tcp.FactBacklog,
 		RecvQ: clamp(recvQ), SendQ: clamp(sendQ),
 	}
 	localAddr, err := local.addr()
@@ -101,7 +102,7 @@ func (r *ss) row(stateWord []byte, w *words) error {
 		return err
 	}
 	if state == tcp.Listen && sendQ == 0 { // of /proc/net/tcp, where it looks if it must, it tells no backlog
-		s.Known &^= tcp.KnowsBacklog
+		s.Facts &^= tcp.FactBacklog
 	}
 	s.Local = netip.AddrPortFrom(localAddr, local.port)
 	s.Remote = netip.AddrPortFrom(remoteAddr, remote.port)
@@ -112,20 +113,20 @@ func (r *ss) row(stateWord []byte, w *words) error {
 // details reads what -i and -m tell of the pending row. Of the milliseconds since data
 // was sent ss leaves out a 0, and older ones leave them out altogether. So a row with a
 // window is told to know them, and if none of the capture has any, none does.
-func (r *ss) details(w *words) error {
+func (r *ss) details(w *textfile.Words) error {
 	s := &r.table.row
-	for word := w.next(); word != nil; word = w.next() {
+	for word := w.Next(); word != nil; word = w.Next() {
 		name, value, _ := bytes.Cut(word, []byte(":"))
 		switch string(name) {
 		case "users": // names of processes, until ))
 			for word != nil && !bytes.HasSuffix(word, []byte("))")) {
-				word = w.next()
+				word = w.Next()
 			}
 		case "cwnd":
-			s.Known |= tcp.KnowsLastDataSent
+			s.Facts |= tcp.FactLastDataSent
 		case "lastack", "lastsnd", "lastrcv":
 			r.ages = true
-			ms, ok := number(value)
+			ms, ok := textfile.Number(value)
 			if !ok || ms > math.MaxUint32 {
 				return fmt.Errorf("'%s' is not a number of milliseconds", word)
 			}
@@ -135,13 +136,13 @@ func (r *ss) details(w *words) error {
 			case 'r':
 				s.LastDataReceived = age
 			}
-			s.Known |= tcp.KnowsLastDataSent
+			s.Facts |= tcp.FactLastDataSent
 		case "skmem":
 			_, after, _ := bytes.Cut(value, []byte(",d"))
-			drops, ok := number(bytes.TrimSuffix(after, []byte(")")))
+			drops, ok := textfile.Number(bytes.TrimSuffix(after, []byte(")")))
 			if ok { // old kernels do not tell
 				s.Drops = clamp(drops)
-				s.Known |= tcp.KnowsDrops
+				s.Facts |= tcp.FactDrops
 			}
 		case "tcp-ulp-mptcp":
 			s.MPTCP = true
@@ -154,14 +155,14 @@ func (r *ss) details(w *words) error {
 func (r *ss) flush() {
 	if r.pending {
 		r.pending = false
-		r.give()
+		r.emit()
 	}
 }
 
 func (r *ss) end() error {
 	r.flush()
 	if !r.ages {
-		r.tells &^= tcp.KnowsLastDataSent
+		r.provides &^= tcp.FactLastDataSent
 	}
 	return nil
 }

@@ -1,4 +1,4 @@
-package verdict
+package diagnosis
 
 import (
 	"fmt"
@@ -30,14 +30,14 @@ func look(queue, backlog uint32, knows tcp.Facts, groups ...group) tally.Result 
 	t := tally.New(tally.Rules{Normal: tcp.Set(tcp.Established, tcp.Listen), StalledAfter: 10 * time.Second})
 	local := netip.MustParseAddrPort("10.1.0.7:41213")
 	if backlog > 0 {
-		t.Add(&tcp.Socket{State: tcp.Listen, Known: knows, Local: local, RecvQ: queue, SendQ: backlog})
+		t.Add(&tcp.Socket{State: tcp.Listen, Facts: knows, Local: local, RecvQ: queue, SendQ: backlog})
 	}
 	port := uint16(1024)
 	for _, g := range groups {
 		for i := range g.n {
 			port++
 			s := g.socket
-			s.Known, s.Local = knows, local
+			s.Facts, s.Local = knows, local
 			s.Remote = netip.AddrPortFrom(netip.MustParseAddr(g.clients[i%len(g.clients)]), port)
 			t.Add(&s)
 		}
@@ -60,7 +60,7 @@ func TestDiagnose(t *testing.T) {
 	justIn := tcp.Socket{State: tcp.Established, LastDataSent: 30 * time.Millisecond}
 	state := func(s tcp.State) tcp.Socket { return tcp.Socket{State: s, Inode: 1} }
 	lost := tcp.Socket{State: tcp.Established, Inode: 1, Retransmits: 4, SendQ: 900}
-	window := tcp.Socket{State: tcp.Established, Inode: 1, Probing: true, SendQ: 300_000, LastDataSent: 3 * time.Second}
+	window := tcp.Socket{State: tcp.Established, Inode: 1, ZeroWindow: true, SendQ: 300_000, LastDataSent: 3 * time.Second}
 	full := &tcp.Process{PID: 77, Name: "mdfront", State: "running", Descriptors: 1024, DescriptorLimit: 1024, CPU: 99}
 	asleep := &tcp.Process{PID: 77, Name: "front", State: "sleep", Descriptors: 300, DescriptorLimit: 1024}
 	stopped := &tcp.Process{PID: 77, Name: "mdfront", State: "stop", Descriptors: 300, DescriptorLimit: 1024}
@@ -113,11 +113,11 @@ func TestDiagnose(t *testing.T) {
 		{"a bit of all", look(0, 128, everything, group{10, desks, state(tcp.TimeWait)}, group{8, desks, state(tcp.CloseWait)}, group{9, desks, state(tcp.SynRecv)}), false, nil, "unclear unclear trouble"},
 
 		// What is not known speaks for nothing.
-		{"no times", look(0, 128, everything&^tcp.KnowsLastDataSent, group{60, desks, stalled}), false, nil, "healthy "},
-		{"no inodes", look(12, 4096, everything&^tcp.KnowsInode, group{12, desks, queued}), false, nil, "healthy "},
-		{"no backlog", look(129, 128, everything&^(tcp.KnowsBacklog|tcp.KnowsInode), group{60, desks, well}), false, nil, "healthy "},
-		{"no timers", look(0, 128, everything&^tcp.KnowsRetransmits, group{80, desks, well}, group{20, many("10.42.1", 20), lost}), false, nil, "healthy "},
-		{"no clients", look(0, 128, everything&^tcp.KnowsClient, group{60, []string{"10.9.9.9"}, state(tcp.TimeWait)}), false, nil, "unclear unclear trouble"},
+		{"no times", look(0, 128, everything&^tcp.FactLastDataSent, group{60, desks, stalled}), false, nil, "healthy "},
+		{"no inodes", look(12, 4096, everything&^tcp.FactInode, group{12, desks, queued}), false, nil, "healthy "},
+		{"no backlog", look(129, 128, everything&^(tcp.FactBacklog|tcp.FactInode), group{60, desks, well}), false, nil, "healthy "},
+		{"no timers", look(0, 128, everything&^tcp.FactRetransmits, group{80, desks, well}, group{20, many("10.42.1", 20), lost}), false, nil, "healthy "},
+		{"no clients", look(0, 128, everything&^tcp.FactClient, group{60, []string{"10.9.9.9"}, state(tcp.TimeWait)}), false, nil, "unclear unclear trouble"},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			d := Diagnose(test.r, tcp.Ports{{Lo: 41213, Hi: 41213}}, !test.trade, test.owner)

@@ -22,8 +22,8 @@ func HostMonitor(r Report, style Style) []byte {
 		status, reply = "Bad", count.String()
 		if !style.Number {
 			reply += " " + r.trouble()
-			if r.Unsaved != "" {
-				reply += "; " + r.Unsaved
+			if r.SaveError != "" {
+				reply += "; " + r.SaveError
 			}
 		}
 	}
@@ -36,7 +36,7 @@ func (r Report) unknown() string {
 		return r.Failure
 	}
 	if r.Verdict.Status != verdict.Unknown {
-		return r.Unsaved
+		return r.SaveError
 	}
 	return r.Verdict.Problems[0].Text
 }

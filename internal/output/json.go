@@ -33,7 +33,7 @@ func JSON(r Report, style Style) []byte {
 		Name: r.Name, Ports: r.Ports.String(), Status: statusWord(r.Status()),
 		ExitCode: int(r.Status()), Reason: line(r.Reason()+r.hint()+r.remark(), maxOutput),
 		Clients: []jsonClient{}, Listeners: []jsonListener{}, NoProcess: r.OwnerUnknown,
-		Source: r.source(), Host: r.Host, Time: r.Time.Format(time.RFC3339),
+		Source: r.source(), Host: r.Look.Host, Time: r.Look.Time.Format(time.RFC3339),
 	}
 	values := r.values()
 	for m, v := range values[:r.metrics()] {
@@ -50,7 +50,7 @@ func JSON(r Report, style Style) []byte {
 		var n int
 		known := r.Result != nil
 		if known {
-			n, known = r.Result.States[s], !r.Result.Blind.Has(s)
+			n, known = r.Result.States[s], !r.Result.HiddenStates.Has(s)
 		}
 		doc.States = append(doc.States, member[*int]{s.String(), pointer(n, known)})
 	}
@@ -69,12 +69,12 @@ func JSON(r Report, style Style) []byte {
 			established := c.States[tcp.Established] > 0
 			jc := jsonClient{
 				Address: c.Addr.String(), Sessions: c.Sessions, Abnormal: c.Abnormal,
-				Unread:         pointer(c.Unread, r.knows(tally.Unread)),
-				Unsent:         pointer(c.Unsent, r.knows(tally.Unsent)),
+				Unread:         pointer(c.UnreadBytes, r.knows(tally.Unread)),
+				Unsent:         pointer(c.UnsentBytes, r.knows(tally.Unsent)),
 				Retransmitting: pointer(c.Retransmitting, r.knows(tally.Retransmitting)),
-				ZeroWindow:     pointer(c.Probing, r.knows(tally.Retransmitting)),
+				ZeroWindow:     pointer(c.ZeroWindow, r.knows(tally.Retransmitting)),
 				Stalled:        pointer(c.Stalled, r.knows(tally.Stalled)),
-				SentAgo:        pointer(c.SentAgo.Seconds(), established && r.knows(tally.Stalled)),
+				SentAgo:        pointer(c.FeedAge.Seconds(), established && r.knows(tally.Stalled)),
 			}
 			if r.Names != nil {
 				jc.Name = r.Names(c.Addr)
@@ -90,9 +90,9 @@ func JSON(r Report, style Style) []byte {
 			doc.Listeners = append(doc.Listeners, jsonListener{
 				Address:     l.Local.Addr().String(),
 				Port:        l.Local.Port(),
-				AcceptQueue: pointer(l.Queue, l.Known.Has(tcp.KnowsRecvQ)),
-				Backlog:     pointer(l.Backlog, l.Known.Has(tcp.KnowsBacklog)),
-				Drops:       pointer(l.Drops, l.Known.Has(tcp.KnowsDrops)),
+				AcceptQueue: pointer(l.Queue, l.Facts.Has(tcp.FactRecvQ)),
+				Backlog:     pointer(l.Backlog, l.Facts.Has(tcp.FactBacklog)),
+				Drops:       pointer(l.Drops, l.Facts.Has(tcp.FactDrops)),
 			})
 		}
 	}

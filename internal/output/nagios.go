@@ -76,8 +76,8 @@ func details(b *strings.Builder, r Report, style Style) {
 	for _, p := range r.Verdict.Problems {
 		add("%s: %s", statusWord(p.Status), p.Text)
 	}
-	if r.Unsaved != "" {
-		add("%s: %s", statusWord(verdict.Unknown), r.Unsaved)
+	if r.SaveError != "" {
+		add("%s: %s", statusWord(verdict.Unknown), r.SaveError)
 	}
 	if d := r.Diagnosis; d.Code != "" {
 		add("diagnosis: %s", d.Code)
@@ -99,7 +99,7 @@ func details(b *strings.Builder, r Report, style Style) {
 	}
 	for i, c := range r.Result.Clients {
 		if i == top {
-			add("%s", plural(tally.Value{N: float64(len(r.Result.Clients) - top)}, "more client"))
+			add("%s", plural(tally.Number(float64(len(r.Result.Clients)-top)), "more client"))
 			break
 		}
 		add("client %s: %d abnormal of %d (%s)%s", r.who(c.Addr), c.Abnormal, c.Sessions, states(c.States, 0), waits(c))
@@ -120,28 +120,28 @@ func waits(c tally.Client) string {
 		n    uint64
 		text string
 	}{
-		{c.Unread, "%d bytes unread"}, {c.Unsent, "%d bytes unsent"}, {uint64(c.Retransmitting), "%d retransmitting"},
-		{uint64(c.Probing), "%d with a zero window"}, {uint64(c.Stalled), "%d stalled"},
+		{c.UnreadBytes, "%d bytes unread"}, {c.UnsentBytes, "%d bytes unsent"}, {uint64(c.Retransmitting), "%d retransmitting"},
+		{uint64(c.ZeroWindow), "%d with a zero window"}, {uint64(c.Stalled), "%d stalled"},
 	} {
 		if part.n > 0 {
 			s += ", " + fmt.Sprintf(part.text, part.n)
 		}
 	}
 	if c.Stalled > 0 {
-		s += fmt.Sprintf(", last data sent %s ago", c.SentAgo)
+		s += fmt.Sprintf(", last data sent %s ago", c.FeedAge)
 	}
 	return s
 }
 
 func queue(l tally.Listener) string {
-	if !l.Known.Has(tcp.KnowsRecvQ) {
+	if !l.Facts.Has(tcp.FactRecvQ) {
 		return "accept queue unknown"
 	}
 	s := fmt.Sprintf("accept queue %d", l.Queue)
-	if l.Known.Has(tcp.KnowsBacklog) {
+	if l.Facts.Has(tcp.FactBacklog) {
 		s += fmt.Sprintf(" of %d", l.Backlog)
 	}
-	if l.Known.Has(tcp.KnowsDrops) {
+	if l.Facts.Has(tcp.FactDrops) {
 		s += fmt.Sprintf(", %d drops since it listens", l.Drops)
 	}
 	return s

@@ -54,14 +54,14 @@ func (w world) report(t *testing.T) Report {
 	t.Helper()
 	tells := ^tcp.Facts(0)
 	if w.dumb {
-		tells = tcp.KnowsClient
+		tells = tcp.FactClient
 	}
 	counted := tally.New(tally.Rules{
 		Normal: tcp.Set(tcp.Established, tcp.Listen), StalledAfter: 10 * time.Second,
 	})
 	local := netip.MustParseAddrPort("10.1.0.7:41213")
 	if w.listens {
-		counted.Add(&tcp.Socket{State: tcp.Listen, Known: tells, Local: local, RecvQ: w.queue, SendQ: 128, Drops: 2})
+		counted.Add(&tcp.Socket{State: tcp.Listen, Facts: tells, Local: local, RecvQ: w.queue, SendQ: 128, Drops: 2})
 	}
 	for _, s := range w.sessions {
 		var state, client string
@@ -75,7 +75,7 @@ func (w world) report(t *testing.T) Report {
 		}
 		for range n {
 			counted.Add(&tcp.Socket{
-				State: st, Known: tells, Local: local, Inode: 1, LastDataSent: w.sentAgo,
+				State: st, Facts: tells, Local: local, Inode: 1, LastDataSent: w.sentAgo,
 				Remote: netip.AddrPortFrom(netip.MustParseAddr(client), 50000),
 			})
 		}
@@ -84,7 +84,7 @@ func (w world) report(t *testing.T) Report {
 	r := Report{
 		Service: "MDFRONT", Name: w.name, Ports: tcp.Ports{{Lo: 41213, Hi: 41213}},
 		Policy: critical(t, append([]string{"abnormal=@50:"}, w.policy...)...), Result: &result,
-		Source: w.source, Passed: w.passed, Host: "front7.example", Time: time.Date(2026, 11, 23, 9, 30, 0, 0, time.UTC),
+		Source: w.source, Skipped: w.passed, Host: "front7.example", Time: time.Date(2026, 11, 23, 9, 30, 0, 0, time.UTC),
 	}
 	r.Diagnosis = verdict.Diagnose(result, r.Ports, true, nil)
 	if r.Source == "" {
@@ -205,7 +205,7 @@ func TestLimits(t *testing.T) {
 	if utf8.RuneCountInString(first) >= 200 {
 		t.Errorf("%d characters of text", utf8.RuneCountInString(first))
 	}
-	r.Source, r.Passed = "procnet", "sockdiag: socket: operation not permitted"
+	r.Source, r.Skipped = "procnet", "sockdiag: socket: operation not permitted"
 	first, _, _ = strings.Cut(string(Nagios(r, Style{})), " | ")
 	if utf8.RuneCountInString(first) != 199 || !strings.HasSuffix(first, "... - the front does not close; seen by procnet (sockdiag: socket: operation not permitted)") {
 		t.Errorf("the source of second choice is cut off: %s", first)
@@ -241,7 +241,7 @@ func TestLine(t *testing.T) {
 // TestListenersOnly: with LISTEN not normal a lonely listener is abnormal, and no client.
 func TestListenersOnly(t *testing.T) {
 	counted := tally.New(tally.Rules{Normal: tcp.Set(tcp.Established)})
-	counted.Add(&tcp.Socket{State: tcp.Listen, Known: ^tcp.Facts(0), Local: netip.MustParseAddrPort("10.1.0.7:41213")})
+	counted.Add(&tcp.Socket{State: tcp.Listen, Facts: ^tcp.Facts(0), Local: netip.MustParseAddrPort("10.1.0.7:41213")})
 	result := counted.Result(^tcp.Facts(0), 0)
 	r := Report{Ports: tcp.Ports{{Lo: 41213, Hi: 41213}}, Result: &result}
 	if got, want := r.Reason(), ":41213 has 1 abnormal socket (1 LISTEN)"; got != want {

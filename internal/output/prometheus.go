@@ -30,7 +30,7 @@ func Prometheus(r Report, _ Style) []byte {
 	if r.Result == nil {
 		return []byte(b.String())
 	}
-	gauge("seen_timestamp_seconds", "When the sockets were seen, in Unix time.", "", fmt.Sprint(r.Time.Unix()))
+	gauge("seen_timestamp_seconds", "When the sockets were seen, in Unix time.", "", fmt.Sprint(r.Look.Time.Unix()))
 	gauge("diagnosis", "The kind of trouble, as the label code.", fmt.Sprintf(",code=%q", r.Diagnosis.Code), "1")
 	values := r.values()
 	for m, v := range values[:r.metrics()] {

@@ -13,6 +13,7 @@ import (
 
 	"github.com/atc0005/go-nagios"
 
+	"frontsockets/internal/diagnosis"
 	"frontsockets/internal/tally"
 	"frontsockets/internal/tcp"
 	"frontsockets/internal/verdict"
@@ -23,38 +24,31 @@ type Report struct {
 	Service string // first word of the service output: "MDFRONT"
 	Name    string // the operator's name for the front, or empty
 	Ports   tcp.Ports
-
-	Verdict verdict.Verdict
 	Policy  verdict.Policy
+	// Sampled says that two looks were asked for, and so the metrics of two.
+	Sampled bool
+	// Names names clients; it may be nil.
+	Names func(netip.Addr) string
+
 	// Result is what was counted; nil if the look failed or there was none.
-	Result *tally.Result
+	Result  *tally.Result
+	Verdict verdict.Verdict
+	// Look says whose sockets these are, when they were seen, and how.
+	Look tcp.Look
+	// Diagnosis is the kind of trouble, if there is a Result. Owner is the process that
+	// listens, nil if nobody asked or OwnerUnknown says why it is not known.
+	Diagnosis    diagnosis.Diagnosis
+	Owner        *tcp.Process
+	OwnerUnknown string
+	// Outside says that nobody trades now and when a session opens next, or is empty.
+	Outside string
+
 	// Failure is why there is no Result.
 	Failure string
 	// Usage says that Failure is the fault of the command line: nothing was asked.
 	Usage bool
-
-	Source string // the source that spoke
-	Passed string // why no better source did, or empty
-	// Host and Time are whose sockets these are and when they were seen. Recorded says
-	// that it was then and not now; the host may be unknown then, and empty.
-	Recorded bool
-	Host     string
-	Time     time.Time
-
-	// Sampled says that there were to be two looks, and so the metrics of two.
-	Sampled bool
-	// Diagnosis is the kind of trouble, if there is a Result. Owner is the process that
-	// listens, nil if nobody asked or OwnerUnknown says why it is not known.
-	Diagnosis    verdict.Diagnosis
-	Owner        *tcp.Process
-	OwnerUnknown string
-	// Outside is that it is not trading time and when that is next, or empty.
-	Outside string
-	// Names names clients; it may be nil.
-	Names func(netip.Addr) string
-
-	// Unsaved is why the snapshot that was asked for was not written, or empty.
-	Unsaved string
+	// SaveError is why the snapshot that was asked for was not written, or empty.
+	SaveError string
 }
 
 // Style is how the operator wants it shown.
@@ -67,29 +61,21 @@ type Style struct {
 
 // Format is one rendering.
 type Format struct {
+	Name   string
 	Render func(Report, Style) []byte
 	// ExitZero is for callers that take another exit code for a broken check.
 	ExitZero bool
+	// ShowsDiagnosis says that the format tells the diagnosis.
+	ShowsDiagnosis bool
 }
 
-// Names are the formats that ByName knows, for help and errors.
-const Names = "nagios, hostmonitor, json, value, prometheus"
-
-// ByName finds a format.
-func ByName(name string) (Format, error) {
-	switch name {
-	case "nagios":
-		return Format{Render: Nagios}, nil
-	case "hostmonitor":
-		return Format{Render: HostMonitor, ExitZero: true}, nil
-	case "json":
-		return Format{Render: JSON}, nil
-	case "value":
-		return Format{Render: Value}, nil
-	case "prometheus":
-		return Format{Render: Prometheus}, nil
-	}
-	return Format{}, fmt.Errorf("'%s' is not a format; use one of %s", name, Names)
+// Formats are all formats, the default first.
+var Formats = []Format{
+	{Name: "nagios", Render: Nagios, ShowsDiagnosis: true},
+	{Name: "hostmonitor", Render: HostMonitor, ExitZero: true},
+	{Name: "json", Render: JSON, ShowsDiagnosis: true},
+	{Name: "value", Render: Value},
+	{Name: "prometheus", Render: Prometheus, ShowsDiagnosis: true},
 }
 
 // ExitCode is the status for the shell: hostmonitor's is 0 whatever the answer,
@@ -107,7 +93,7 @@ func (r Report) Status() verdict.Status {
 	switch {
 	case r.Result == nil:
 		return verdict.Unknown
-	case r.Unsaved != "":
+	case r.SaveError != "":
 		return r.Verdict.Status.Or(verdict.Unknown)
 	}
 	return r.Verdict.Status
@@ -175,7 +161,7 @@ func (r Report) who(client netip.Addr) string {
 // hint is the diagnosis as the end of the sentence, unless that says it already.
 func (r Report) hint() string {
 	d := r.Diagnosis
-	if r.Result == nil || r.Outside != "" || d.Text == "" || d.Code == verdict.Down {
+	if r.Result == nil || r.Outside != "" || d.Text == "" || d.Code == diagnosis.Down {
 		return ""
 	}
 	hint := " - " + d.Text
@@ -187,28 +173,28 @@ func (r Report) hint() string {
 
 // source is the source that spoke and, if it was not the first choice, why.
 func (r Report) source() string {
-	if r.Passed == "" {
-		return r.Source
+	if len(r.Look.Skipped) == 0 {
+		return r.Look.Source
 	}
-	return r.Source + " (" + r.Passed + ")"
+	return r.Look.Source + " (" + strings.Join(r.Look.Skipped, "; ") + ")"
 }
 
 // remark is the end of the sentence: that a snapshot was not written, and if it was not
 // a look by the first choice and now, by which source, where and when.
 func (r Report) remark() string {
 	var s string
-	if r.Unsaved != "" {
-		s = "; " + r.Unsaved
+	if r.SaveError != "" {
+		s = "; " + r.SaveError
 	}
-	if r.Result == nil || r.Passed == "" && !r.Recorded {
+	if r.Result == nil || len(r.Look.Skipped) == 0 && !r.Look.Recorded {
 		return s
 	}
 	s += "; seen by " + r.source()
-	if r.Recorded && r.Host != "" {
-		s += " on " + r.Host
+	if r.Look.Recorded && r.Look.Host != "" {
+		s += " on " + r.Look.Host
 	}
-	if r.Recorded {
-		s += " at " + r.Time.Format(time.RFC3339)
+	if r.Look.Recorded {
+		s += " at " + r.Look.Time.Format(time.RFC3339)
 	}
 	return s
 }

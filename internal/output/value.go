@@ -6,8 +6,8 @@ func Value(r Report, style Style) []byte {
 	if r.Result == nil {
 		return []byte(line("UNKNOWN: "+r.Reason(), maxText) + "\n")
 	}
-	if r.Unsaved != "" { // nobody looks at the exit code
-		return []byte(line("UNKNOWN: "+r.Unsaved, maxText) + "\n")
+	if r.SaveError != "" { // nobody looks at the exit code
+		return []byte(line("UNKNOWN: "+r.SaveError, maxText) + "\n")
 	}
 	return []byte(r.Result.Values[style.Metric].String() + "\n")
 }

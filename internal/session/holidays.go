@@ -1,13 +1,14 @@
 package session
 
 import (
-	"bufio"
 	"errors"
 	"fmt"
 	"io"
 	"slices"
 	"strings"
 	"time"
+
+	"frontsockets/internal/textfile"
 )
 
 // Holidays are the days on which no session opens, in any order.
@@ -32,26 +33,15 @@ type span struct{ first, last time.Time }
 // error with the name, the line's number and what it says.
 func ParseHolidays(r io.Reader, name string) (Holidays, error) {
 	var holidays Holidays
-	lines, n := bufio.NewScanner(r), 1
-	for ; lines.Scan(); n++ {
-		text := lines.Text()
-		if n == 1 {
-			text = strings.TrimPrefix(text, "\ufeff")
-		}
-		text, _, _ = strings.Cut(text, "#")
-		if text = strings.TrimSpace(text); text == "" {
-			continue
-		}
-		s, err := parseSpan(text)
+	err := textfile.Each(r, name, func(line string) error {
+		s, err := parseSpan(line)
 		if err != nil {
-			return nil, fmt.Errorf("%s:%d: '%s' is not a holiday: %w; write 2026-10-01 or 2026-10-01..2026-10-07", name, n, text, err)
+			return fmt.Errorf("'%s' is not a holiday: %w; write 2026-10-01 or 2026-10-01..2026-10-07", line, err)
 		}
 		holidays = append(holidays, s)
-	}
-	if err := lines.Err(); err != nil {
-		return nil, fmt.Errorf("%s:%d: %w", name, n, err)
-	}
-	return holidays, nil
+		return nil
+	})
+	return holidays, err
 }
 
 func parseSpan(text string) (s span, err error) {

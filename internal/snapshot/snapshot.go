@@ -1,7 +1,9 @@
-package source
+// Package snapshot saves the sockets of one look, and reads them back.
+package snapshot
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -12,6 +14,7 @@ import (
 	"time"
 
 	"frontsockets/internal/tcp"
+	"frontsockets/internal/textfile"
 )
 
 // A snapshot is a text of JSON lines: a header, a line for each socket, and a
@@ -20,27 +23,27 @@ import (
 //	{"frontsockets_snapshot":1,"time":"2026-11-23T09:30:00.12+08:00","host":"front7","source":"sockdiag",…,"ports":"41213",…}
 //	{"state":"time_wait","local":"10.1.0.7:41213","client":"10.1.2.3:50000","recv_q":0,…}
 //	{"sockets":1}
-const snapshotVersion = 1
+const formatVersion = 1
 
 // DefaultMaxAge is how old a snapshot may be: two rounds of a collector that cron
 // starts each minute, and some time for them to run.
 const DefaultMaxAge = 150 * time.Second
 
-type snapshotHeader struct {
-	Version   int            `json:"frontsockets_snapshot"`
-	Time      time.Time      `json:"time"` // of the look
-	Host      string         `json:"host"` // whose sockets these are, if that is known
-	Source    string         `json:"source"`
-	Passed    []string       `json:"passed"` // why each better source did not speak
-	Ports     string         `json:"ports"`
-	Addresses []netip.Prefix `json:"addresses"` // local ones that were asked for; none for any
-	Tells     []string       `json:"tells"`     // names of facts
-	Blind     []string       `json:"blind"`     // names of states
+type header struct {
+	Version      int            `json:"frontsockets_snapshot"`
+	Time         time.Time      `json:"time"` // of the look
+	Host         string         `json:"host"` // whose sockets these are, if that is known
+	Source       string         `json:"source"`
+	Skipped      []string       `json:"passed"` // why each better source was not used
+	Ports        string         `json:"ports"`
+	Addresses    []netip.Prefix `json:"addresses"` // local ones that were asked for; none for any
+	Provides     []string       `json:"tells"`     // names of facts
+	HiddenStates []string       `json:"blind"`     // names of states
 }
 
-// snapshotRow is one socket. A fact that is not known is left out, and so is one that
+// row is one socket. A fact that is not known is left out, and so is one that
 // its kind of socket does not have: a session has no backlog, a listener no Send-Q.
-type snapshotRow struct {
+type row struct {
 	State        string          `json:"state"`
 	Local        netip.AddrPort  `json:"local"`
 	Remote       *netip.AddrPort `json:"client,omitempty"`
@@ -49,14 +52,14 @@ type snapshotRow struct {
 	Backlog      *uint32         `json:"backlog,omitempty"`
 	Inode        *uint64         `json:"inode,omitempty"`
 	Retransmits  *uint8          `json:"retransmits,omitempty"`
-	Probing      bool            `json:"probing,omitempty"`            // known with retransmits
+	ZeroWindow   bool            `json:"probing,omitempty"`            // known with retransmits
 	LastDataSent *uint32         `json:"last_data_sent,omitempty"`     // ms
 	LastDataRecv *uint32         `json:"last_data_received,omitempty"` // ms, known with last_data_sent
 	Drops        *uint32         `json:"drops,omitempty"`
 	MPTCP        bool            `json:"mptcp,omitempty"`
 }
 
-type snapshotTrailer struct {
+type trailer struct {
 	Sockets int `json:"sockets"`
 }
 
@@ -71,26 +74,26 @@ type Recording struct {
 
 // Add records one socket. It keeps nothing of s.
 func (r *Recording) Add(s *tcp.Socket) {
-	row := snapshotRow{State: s.State.String(), Local: s.Local, Probing: s.Probing, MPTCP: s.MPTCP}
+	row := row{State: s.State.String(), Local: s.Local, ZeroWindow: s.ZeroWindow, MPTCP: s.MPTCP}
 	listener := s.State == tcp.Listen
-	row.Remote = fact(s, tcp.KnowsClient, s.Remote)
-	row.RecvQ = fact(s, tcp.KnowsRecvQ, s.RecvQ)
+	row.Remote = fact(s, tcp.FactClient, s.Remote)
+	row.RecvQ = fact(s, tcp.FactRecvQ, s.RecvQ)
 	if listener {
-		row.Backlog = fact(s, tcp.KnowsBacklog, s.SendQ)
+		row.Backlog = fact(s, tcp.FactBacklog, s.SendQ)
 	} else {
-		row.SendQ = fact(s, tcp.KnowsSendQ, s.SendQ)
+		row.SendQ = fact(s, tcp.FactSendQ, s.SendQ)
 	}
-	row.Inode = fact(s, tcp.KnowsInode, s.Inode)
-	row.Retransmits = fact(s, tcp.KnowsRetransmits, s.Retransmits)
-	row.LastDataSent = fact(s, tcp.KnowsLastDataSent, uint32(s.LastDataSent.Milliseconds()))
-	row.LastDataRecv = fact(s, tcp.KnowsLastDataSent, uint32(s.LastDataReceived.Milliseconds()))
-	row.Drops = fact(s, tcp.KnowsDrops, s.Drops)
+	row.Inode = fact(s, tcp.FactInode, s.Inode)
+	row.Retransmits = fact(s, tcp.FactRetransmits, s.Retransmits)
+	row.LastDataSent = fact(s, tcp.FactLastDataSent, uint32(s.LastDataSent.Milliseconds()))
+	row.LastDataRecv = fact(s, tcp.FactLastDataSent, uint32(s.LastDataReceived.Milliseconds()))
+	row.Drops = fact(s, tcp.FactDrops, s.Drops)
 	r.rows.Write(jsonLine(row))
 	r.n++
 }
 
 func fact[T any](s *tcp.Socket, f tcp.Facts, v T) *T {
-	if !s.Known.Has(f) {
+	if !s.Facts.Has(f) {
 		return nil
 	}
 	return &v
@@ -106,138 +109,129 @@ func jsonLine(v any) []byte {
 
 // Save writes the snapshot of a look, its sockets asked for by q. Readers see the old
 // file or the new one, whole. After an error the old one is still there.
-func (r *Recording) Save(file string, q Query, seen Seen) error {
-	return replaceFile(file, r.text(q, seen))
+func (r *Recording) Save(file string, q tcp.Query, look tcp.Look) error {
+	return replaceFile(file, r.text(q, look))
 }
 
-func (r *Recording) text(q Query, seen Seen) []byte {
-	h := snapshotHeader{
-		Version: snapshotVersion, Time: seen.Time, Host: seen.Host, Source: seen.Source,
-		Passed: []string{}, Ports: q.Ports.String(), Addresses: append([]netip.Prefix{}, q.Addresses...), Tells: []string{}, Blind: []string{},
-	}
-	for _, err := range seen.Passed {
-		h.Passed = append(h.Passed, err.Error())
+func (r *Recording) text(q tcp.Query, look tcp.Look) []byte {
+	h := header{
+		Version: formatVersion, Time: look.Time, Host: look.Host, Source: look.Source,
+		Skipped: append([]string{}, look.Skipped...), Ports: q.Ports.String(), Addresses: append([]netip.Prefix{}, q.Addresses...), Provides: []string{}, HiddenStates: []string{},
 	}
 	for i, name := range factNames {
-		if seen.Tells.Has(1 << i) {
-			h.Tells = append(h.Tells, name)
+		if look.Provides.Has(1 << i) {
+			h.Provides = append(h.Provides, name)
 		}
 	}
 	for state := tcp.Established; state < tcp.NumStates; state++ {
-		if seen.Blind.Has(state) {
-			h.Blind = append(h.Blind, state.String())
+		if look.HiddenStates.Has(state) {
+			h.HiddenStates = append(h.HiddenStates, state.String())
 		}
 	}
-	return slices.Concat(jsonLine(h), r.rows.Bytes(), jsonLine(snapshotTrailer{r.n}))
+	return slices.Concat(jsonLine(h), r.rows.Bytes(), jsonLine(trailer{r.n}))
 }
 
-// snapshot reads what Save wrote.
-func snapshot(file string, w World) Source {
-	return Source{"snapshot:" + file, func(ctx context.Context, q Query, begin func() Visit) (seen Seen, err error) {
-		_, err = readFile(file, w, func(r io.Reader) error {
-			seen, err = readSnapshot(newLines(ctx, r), w, q, begin())
+// From returns the source that reads what Save wrote.
+func From(file textfile.File) tcp.Source {
+	return tcp.Source{Name: "snapshot:" + file.Name, Look: func(ctx context.Context, q tcp.Query, visit tcp.Visit) (look tcp.Look, err error) {
+		_, err = file.Read(func(r io.Reader) error {
+			look, err = read(textfile.NewLines(ctx, r), file, q, visit)
 			return err
 		})
-		return seen, err
+		return look, err
 	}}
 }
 
-func readSnapshot(text *lines, w World, q Query, visit Visit) (Seen, error) {
-	line, err := text.next()
+func read(text *textfile.Lines, file textfile.File, q tcp.Query, visit tcp.Visit) (tcp.Look, error) {
+	line, err := text.Next()
 	switch {
 	case err == io.EOF:
-		return Seen{}, errors.New("empty")
+		return tcp.Look{}, errors.New("empty")
 	case err != nil:
-		return Seen{}, err
+		return tcp.Look{}, err
 	}
 	var version struct {
 		Version int `json:"frontsockets_snapshot"`
 	}
 	if err := json.Unmarshal(line, &version); err != nil || version.Version == 0 {
-		return Seen{}, text.wrong(errors.New("not the header of a snapshot"), line)
+		return tcp.Look{}, text.Wrong(errors.New("not the header of a snapshot"), line)
 	}
-	if version.Version != snapshotVersion {
-		return Seen{}, fmt.Errorf("a snapshot of version %d, and this program reads version %d", version.Version, snapshotVersion)
+	if version.Version != formatVersion {
+		return tcp.Look{}, fmt.Errorf("a snapshot of version %d, and this program reads version %d", version.Version, formatVersion)
 	}
-	var h snapshotHeader
+	var h header
 	if err := strictJSON(line, &h); err != nil {
-		return Seen{}, text.wrong(err, line)
+		return tcp.Look{}, text.Wrong(err, line)
 	}
-	seen, err := h.seen()
+	look, err := h.look()
 	if err != nil {
-		return Seen{}, text.wrong(err, line)
+		return tcp.Look{}, text.Wrong(err, line)
 	}
-	recorded, err := h.answers(q, w)
+	recorded, err := h.answers(q, file)
 	if err != nil {
-		return Seen{}, err
+		return tcp.Look{}, err
 	}
 	for n := 0; ; n++ {
-		line, err := text.next()
+		line, err := text.Next()
 		switch {
 		case err == io.EOF:
-			return Seen{}, fmt.Errorf("cut short behind line %d, it has no trailer", text.n)
+			return tcp.Look{}, fmt.Errorf("cut short behind line %d, it has no trailer", text.N)
 		case err != nil:
-			return Seen{}, err
+			return tcp.Look{}, err
 		}
 		if bytes.HasPrefix(line, []byte(`{"sockets":`)) {
-			var t snapshotTrailer
+			var t trailer
 			if err := strictJSON(line, &t); err != nil {
-				return Seen{}, text.wrong(err, line)
+				return tcp.Look{}, text.Wrong(err, line)
 			}
 			if t.Sockets != n {
-				return Seen{}, text.wrong(fmt.Errorf("%d sockets came before", n), line)
+				return tcp.Look{}, text.Wrong(fmt.Errorf("%d sockets came before", n), line)
 			}
 			break
 		}
 		s, err := parseSnapshotRow(line)
 		if err != nil {
-			return Seen{}, text.wrong(err, line)
+			return tcp.Look{}, text.Wrong(err, line)
 		}
 		if !recorded.Has(s.Local.Port()) {
-			return Seen{}, text.wrong(fmt.Errorf("port %d was not recorded", s.Local.Port()), line)
+			return tcp.Look{}, text.Wrong(fmt.Errorf("port %d was not recorded", s.Local.Port()), line)
 		}
-		if q.wants(&s) {
+		if q.Wants(&s) {
 			visit(&s)
 		}
 	}
-	if line, err := text.next(); err != io.EOF {
-		return Seen{}, text.wrong(errors.New("more behind the trailer"), line)
+	if line, err := text.Next(); err != io.EOF {
+		return tcp.Look{}, text.Wrong(errors.New("more behind the trailer"), line)
 	}
-	return seen, nil
+	return look, nil
 }
 
-// seen is the look that was recorded.
-func (h snapshotHeader) seen() (Seen, error) {
-	seen := Seen{Source: h.Source, Recorded: true, Host: h.Host, Time: h.Time}
-	if h.Time.IsZero() || h.Source == "" || h.Addresses == nil || h.Tells == nil || h.Blind == nil {
-		return seen, errors.New("not the whole header of a snapshot")
+// look is the look that was recorded.
+func (h header) look() (tcp.Look, error) {
+	look := tcp.Look{Source: h.Source, Recorded: true, Host: h.Host, Time: h.Time, Skipped: h.Skipped}
+	if h.Time.IsZero() || h.Source == "" || h.Addresses == nil || h.Provides == nil || h.HiddenStates == nil {
+		return look, errors.New("not the whole header of a snapshot")
 	}
-	for _, why := range h.Passed {
-		seen.Passed = append(seen.Passed, errors.New(why))
-	}
-	for _, name := range h.Tells {
+	for _, name := range h.Provides {
 		i := slices.Index(factNames, name)
 		if i < 0 {
-			return seen, fmt.Errorf("'%s' is not a fact", name)
+			return look, fmt.Errorf("'%s' is not a fact", name)
 		}
-		seen.Tells |= 1 << i
+		look.Provides |= 1 << i
 	}
-	for _, name := range h.Blind {
+	for _, name := range h.HiddenStates {
 		state, err := tcp.ParseState(name)
 		if err != nil {
-			return seen, err
+			return look, err
 		}
-		seen.Blind |= tcp.Set(state)
+		look.HiddenStates |= tcp.Set(state)
 	}
-	return seen, nil
+	return look, nil
 }
 
 // answers gives the ports that were recorded, or why the snapshot cannot answer.
-func (h snapshotHeader) answers(q Query, w World) (tcp.Ports, error) {
-	if w.MaxAge == 0 {
-		w.MaxAge = DefaultMaxAge
-	}
-	if err := fresh(w.Now.Sub(h.Time), w.MaxAge); err != nil {
+func (h header) answers(q tcp.Query, file textfile.File) (tcp.Ports, error) {
+	if err := file.CheckAge(h.Time, cmp.Or(file.MaxAge, DefaultMaxAge)); err != nil {
 		return nil, err
 	}
 	recorded, err := tcp.ParsePorts(h.Ports)
@@ -265,7 +259,7 @@ func (h snapshotHeader) answers(q Query, w World) (tcp.Ports, error) {
 }
 
 func parseSnapshotRow(line []byte) (s tcp.Socket, err error) {
-	var row snapshotRow
+	var row row
 	if err := strictJSON(line, &row); err != nil {
 		return s, err
 	}
@@ -275,16 +269,16 @@ func parseSnapshotRow(line []byte) (s tcp.Socket, err error) {
 	if s.Local = row.Local; s.Local.Port() == 0 {
 		return s, errors.New("no local port")
 	}
-	s.MPTCP, s.Probing = row.MPTCP, row.Probing
-	known(&s, tcp.KnowsClient, row.Remote, &s.Remote)
-	known(&s, tcp.KnowsRecvQ, row.RecvQ, &s.RecvQ)
-	known(&s, tcp.KnowsSendQ, row.SendQ, &s.SendQ)
-	known(&s, tcp.KnowsBacklog, row.Backlog, &s.SendQ)
-	known(&s, tcp.KnowsInode, row.Inode, &s.Inode)
-	known(&s, tcp.KnowsRetransmits, row.Retransmits, &s.Retransmits)
-	known(&s, tcp.KnowsDrops, row.Drops, &s.Drops)
+	s.MPTCP, s.ZeroWindow = row.MPTCP, row.ZeroWindow
+	known(&s, tcp.FactClient, row.Remote, &s.Remote)
+	known(&s, tcp.FactRecvQ, row.RecvQ, &s.RecvQ)
+	known(&s, tcp.FactSendQ, row.SendQ, &s.SendQ)
+	known(&s, tcp.FactBacklog, row.Backlog, &s.SendQ)
+	known(&s, tcp.FactInode, row.Inode, &s.Inode)
+	known(&s, tcp.FactRetransmits, row.Retransmits, &s.Retransmits)
+	known(&s, tcp.FactDrops, row.Drops, &s.Drops)
 	var ms uint32
-	known(&s, tcp.KnowsLastDataSent, row.LastDataSent, &ms)
+	known(&s, tcp.FactLastDataSent, row.LastDataSent, &ms)
 	s.LastDataSent = time.Duration(ms) * time.Millisecond
 	if row.LastDataRecv != nil {
 		s.LastDataReceived = time.Duration(*row.LastDataRecv) * time.Millisecond
@@ -295,7 +289,7 @@ func parseSnapshotRow(line []byte) (s tcp.Socket, err error) {
 func known[T any](s *tcp.Socket, f tcp.Facts, from, to *T) {
 	if from != nil {
 		*to = *from
-		s.Known |= f
+		s.Facts |= f
 	}
 }
 

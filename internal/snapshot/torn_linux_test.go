@@ -1,4 +1,4 @@
-package source
+package snapshot
 
 import (
 	"bufio"
@@ -15,8 +15,8 @@ import (
 	"testing"
 	"time"
 
-	"frontsockets/internal/population"
 	"frontsockets/internal/tcp"
+	"frontsockets/internal/testkit/population"
 )
 
 // writerVar makes the test binary a program that saves snapshots in a file without
@@ -36,11 +36,11 @@ func saveForEver(file string) {
 		var r Recording
 		for i := range n {
 			r.Add(&tcp.Socket{
-				State: tcp.TimeWait, Known: tcp.KnowsClient, Local: netip.MustParseAddrPort("10.1.0.7:41213"),
+				State: tcp.TimeWait, Facts: tcp.FactClient, Local: netip.MustParseAddrPort("10.1.0.7:41213"),
 				Remote: netip.AddrPortFrom(netip.MustParseAddr("10.1.2.3"), uint16(1+i)),
 			})
 		}
-		if err := r.Save(file, front, Seen{Source: fmt.Sprint(n), Time: time.Now()}); err != nil {
+		if err := r.Save(file, front, tcp.Look{Source: fmt.Sprint(n), Time: time.Now()}); err != nil {
 			fmt.Fprintln(os.Stderr, err)
 			os.Exit(1)
 		}
@@ -65,7 +65,7 @@ func TestTornSnapshots(t *testing.T) {
 	}
 	defer os.RemoveAll(dir)
 	file := filepath.Join(dir, "mdfront")
-	if err := new(Recording).Save(file, front, Seen{Source: "0", Time: time.Now()}); err != nil {
+	if err := new(Recording).Save(file, front, tcp.Look{Source: "0", Time: time.Now()}); err != nil {
 		t.Fatal(err)
 	}
 
@@ -79,7 +79,7 @@ func TestTornSnapshots(t *testing.T) {
 			for !done.Load() {
 				n := 0
 				s := snapshot(file, World{Now: time.Now(), MaxAge: time.Hour})
-				seen, err := s.Look(context.Background(), front, func() Visit { return func(*tcp.Socket) { n++ } })
+				seen, err := s.Look(context.Background(), front, func() tcp.Visit { return func(*tcp.Socket) { n++ } })
 				if err != nil || seen.Source != fmt.Sprint(n) {
 					t.Errorf("%d sockets of %s, %v", n, seen.Source, err)
 					return

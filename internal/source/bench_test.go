@@ -32,8 +32,8 @@ func BenchmarkDiag(b *testing.B) {
 	}
 	datagrams = append(datagrams, message(nlmsgDone, 2, 1, i32(0)))
 	source := diag{replay(datagrams...), binary.LittleEndian}
-	benchmark(b, n, n, func(visit Visit) error {
-		return source.look(context.Background(), anyPort, func() Visit { return visit })
+	benchmark(b, n, n, func(visit tcp.Visit) error {
+		return source.look(context.Background(), anyPort, func() tcp.Visit { return visit })
 	})
 }
 
@@ -58,13 +58,13 @@ func BenchmarkProc(b *testing.B) {
 	}
 	b.SetBytes(int64(table.Len()))
 	source := proc{open, binary.LittleEndian}
-	benchmark(b, others+ours, ours, func(visit Visit) error {
-		return source.look(context.Background(), Query{Ports: tcp.Ports{{Lo: 41213, Hi: 41213}}}, func() Visit { return visit })
+	benchmark(b, others+ours, ours, func(visit tcp.Visit) error {
+		return source.look(context.Background(), tcp.Query{Ports: tcp.Ports{{Lo: 41213, Hi: 41213}}}, func() tcp.Visit { return visit })
 	})
 }
 
 // benchmark looks again and again, and reports time and allocations per row.
-func benchmark(b *testing.B, rows, wanted int, look func(Visit) error) {
+func benchmark(b *testing.B, rows, wanted int, look func(tcp.Visit) error) {
 	b.ReportAllocs()
 	for b.Loop() {
 		seen := 0
@@ -93,7 +93,7 @@ func BenchmarkNetstat(b *testing.B) {
 	for b.Loop() {
 		source := capture("netstat", "-", World{Stdin: bytes.NewReader(text.Bytes())})
 		n := 0
-		if _, err := source.Look(b.Context(), Query{Ports: tcp.Ports{{Lo: 41213, Hi: 41213}}}, func() Visit { return func(*tcp.Socket) { n++ } }); err != nil || n != rows/100 {
+		if _, err := source.Look(b.Context(), tcp.Query{Ports: tcp.Ports{{Lo: 41213, Hi: 41213}}}, func() tcp.Visit { return func(*tcp.Socket) { n++ } }); err != nil || n != rows/100 {
 			b.Fatal(n, err)
 		}
 	}

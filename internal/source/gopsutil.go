@@ -15,23 +15,23 @@ import (
 )
 
 // gopsutil is the portable source: on Windows it asks the system, on macOS and
-// FreeBSD it runs lsof, on Linux it reads /proc with much ado. It knows states and
-// addresses, and nothing of queues, timers or inodes.
+// FreeBSD it runs lsof, on Linux it reads /proc/net/tcp, slower than procNet does. It
+// provides states and addresses, and nothing of queues, timers or inodes.
 //
-// On Linux its tables are those in the net folder under root, see procNet.
-func gopsutil(root string) Source {
-	return live("gopsutil", tcp.KnowsClient, gopsutilBlind, func(ctx context.Context, q Query, begin func() Visit) error {
-		return lookGopsutil(ctx, root, q, begin)
+// On Linux its tables are those in the net folder under root, as procNet's are.
+func gopsutil(root string) tcp.Source {
+	return fixed("gopsutil", tcp.FactClient, gopsutilHidden, func(ctx context.Context, q tcp.Query, visit tcp.Visit) error {
+		return lookGopsutil(ctx, root, q, visit)
 	})
 }
 
-func lookGopsutil(ctx context.Context, root string, q Query, begin func() Visit) error {
-	if err := gopsutilRight(); err != nil {
+func lookGopsutil(ctx context.Context, root string, q tcp.Query, visit tcp.Visit) error {
+	if err := gopsutilReady(); err != nil {
 		return err
 	}
 	// On Linux it reads /proc/net/tcp and leaves out the rows that it cannot read.
-	everything := Query{Ports: tcp.Ports{{Lo: 1, Hi: math.MaxUint16}}}
-	_, err := procNet(root).Look(ctx, everything, func() Visit { return func(*tcp.Socket) {} })
+	everything := tcp.Query{Ports: tcp.Ports{{Lo: 1, Hi: math.MaxUint16}}}
+	_, err := procNet(root).Look(ctx, everything, func(*tcp.Socket) {})
 	if err != nil && !errors.Is(err, errors.ErrUnsupported) {
 		return err
 	}
@@ -45,13 +45,12 @@ func lookGopsutil(ctx context.Context, root string, q Query, begin func() Visit)
 	if err != nil {
 		return err
 	}
-	visit := begin()
 	for _, row := range rows {
 		s, err := gopsutilSocket(row)
 		if err != nil {
 			return fmt.Errorf("row %v: %w", row, err)
 		}
-		if q.wants(&s) {
+		if q.Wants(&s) {
 			visit(&s)
 		}
 	}
@@ -68,7 +67,7 @@ func gopsutilSocket(row net.ConnectionStat) (tcp.Socket, error) {
 		return tcp.Socket{}, err
 	}
 	state, err := tcp.ParseState(row.Status)
-	return tcp.Socket{State: state, Known: tcp.KnowsClient, Local: local, Remote: remote}, err
+	return tcp.Socket{State: state, Facts: tcp.FactClient, Local: local, Remote: remote}, err
 }
 
 // gopsutilEndpoint reads an address; lsof's "*" and nothing at all are the wildcard.

@@ -4,7 +4,7 @@ package source
 
 import "frontsockets/internal/tcp"
 
-// gopsutilBlind: the whole socket table is seen here, without any right.
-const gopsutilBlind tcp.StateSet = 0
+// gopsutilHidden: the whole socket table is seen here, without any right.
+const gopsutilHidden tcp.StateSet = 0
 
-func gopsutilRight() error { return nil }
+func gopsutilReady() error { return nil }

@@ -9,12 +9,12 @@ import (
 	"frontsockets/internal/tcp"
 )
 
-// gopsutilBlind is the states in which no process owns a socket any more, or not
+// gopsutilHidden is the states in which no process owns a socket any more, or not
 // yet: lsof lists sockets by process, so it cannot count them.
-var gopsutilBlind = tcp.Set(tcp.SynRecv, tcp.FinWait1, tcp.FinWait2, tcp.TimeWait, tcp.LastAck, tcp.Closing)
+var gopsutilHidden = tcp.Set(tcp.SynRecv, tcp.FinWait1, tcp.FinWait2, tcp.TimeWait, tcp.LastAck, tcp.Closing)
 
-// gopsutilRight: without root, lsof leaves out other users' sockets in silence.
-func gopsutilRight() error {
+// gopsutilReady: without root, lsof leaves out other users' sockets in silence.
+func gopsutilReady() error {
 	if os.Geteuid() != 0 {
 		return errors.New("lsof shows the sockets of other users to root only")
 	}

@@ -10,12 +10,12 @@ import (
 	"frontsockets/internal/tcp"
 )
 
-// gopsutilBlind: the whole socket table is seen here, without any right.
-const gopsutilBlind tcp.StateSet = 0
+// gopsutilHidden: the whole socket table is seen here, without any right.
+const gopsutilHidden tcp.StateSet = 0
 
-// gopsutilRight asks for the size of both tables: gopsutil leaves out the sockets of
+// gopsutilReady asks for the size of both tables: gopsutil leaves out the sockets of
 // an address family whose table it cannot get, and says nothing.
-func gopsutilRight() error {
+func gopsutilReady() error {
 	const ownerPIDAll = 5 // TCP_TABLE_OWNER_PID_ALL, the class that gopsutil asks for
 	table := windows.NewLazySystemDLL("iphlpapi.dll").NewProc("GetExtendedTcpTable")
 	for name, family := range map[string]uintptr{"IPv4": windows.AF_INET, "IPv6": windows.AF_INET6} {

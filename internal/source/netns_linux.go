@@ -8,27 +8,28 @@ import (
 	"strings"
 
 	"golang.org/x/sys/unix"
+
+	"frontsockets/internal/tcp"
 )
 
-// within looks by the sources, from inside another network namespace. Only its own
-// thread is there, and only for the look.
-func within(netns string, sources []Source) Source {
-	name := "netns " + netns
-	return Source{name, func(ctx context.Context, q Query, begin func() Visit) (Seen, error) {
+// within looks with s from inside another network namespace. Only the looking thread
+// enters it, and only for the look.
+func within(netns string, s tcp.Source) tcp.Source {
+	return tcp.Source{Name: s.Name, Look: func(ctx context.Context, q tcp.Query, visit tcp.Visit) (tcp.Look, error) {
 		runtime.LockOSThread()
 		leave, err := enter(netns)
 		if err != nil {
 			runtime.UnlockOSThread()
-			return Seen{}, err
+			return tcp.Look{}, enterError{fmt.Errorf("netns %s: %w", netns, err)}
 		}
 		defer func() {
 			if leave() == nil {
 				runtime.UnlockOSThread()
 			} // else the thread ends with the goroutine
 		}()
-		seen, err := Look(ctx, sources, q, begin)
-		seen.Source += " in " + name
-		return seen, err
+		look, err := s.Look(ctx, q, visit)
+		look.Source += " in netns " + netns
+		return look, err
 	}}
 }
 
@@ -50,7 +51,7 @@ func enter(netns string) (leave func() error, err error) {
 	other, err := unix.Open(path, unix.O_RDONLY|unix.O_CLOEXEC|unix.O_NONBLOCK, 0)
 	if err != nil {
 		unix.Close(own)
-		return nil, right(fmt.Errorf("open %s: %w", path, err), "CAP_SYS_PTRACE, to open that of another user's process")
+		return nil, needs(fmt.Errorf("open %s: %w", path, err), "CAP_SYS_PTRACE, to open that of another user's process")
 	}
 	defer unix.Close(other)
 	if err := unix.Setns(other, unix.CLONE_NEWNET); err != nil {
@@ -58,7 +59,7 @@ func enter(netns string) (leave func() error, err error) {
 		if errors.Is(err, unix.EINVAL) {
 			return nil, fmt.Errorf("%s is not a network namespace", path)
 		}
-		return nil, right(fmt.Errorf("enter %s: %w", path, err), "CAP_SYS_ADMIN, which root has")
+		return nil, needs(fmt.Errorf("enter %s: %w", path, err), "CAP_SYS_ADMIN, which root has")
 	}
 	return func() error {
 		defer unix.Close(own)
@@ -66,10 +67,10 @@ func enter(netns string) (leave func() error, err error) {
 	}, nil
 }
 
-// right names the right that a refusal is about.
-func right(err error, needed string) error {
+// needs adds the capability that is missing to a refusal.
+func needs(err error, capability string) error {
 	if errors.Is(err, unix.EPERM) || errors.Is(err, unix.EACCES) {
-		return fmt.Errorf("%w: this needs %s", err, needed)
+		return fmt.Errorf("%w: this needs %s", err, capability)
 	}
 	return err
 }

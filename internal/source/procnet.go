@@ -10,9 +10,10 @@ import (
 	"net/netip"
 
 	"frontsockets/internal/tcp"
+	"frontsockets/internal/textfile"
 )
 
-const procTells = tcp.KnowsClient | tcp.KnowsRecvQ | tcp.KnowsSendQ | tcp.KnowsInode | tcp.KnowsRetransmits
+const procFacts = tcp.FactClient | tcp.FactRecvQ | tcp.FactSendQ | tcp.FactInode | tcp.FactRetransmits
 
 // proc reads /proc/net/tcp and /proc/net/tcp6, whose addresses are hex words in
 // the kernel's own byte order. It knows neither the backlog of a listener nor
@@ -22,8 +23,8 @@ type proc struct {
 	order byteOrder
 }
 
-func (p proc) look(ctx context.Context, q Query, begin func() Visit) error {
-	rows := procRows{order: p.order, query: q, visit: begin(), seen: map[procID]struct{}{}}
+func (p proc) look(ctx context.Context, q tcp.Query, visit tcp.Visit) error {
+	rows := procRows{order: p.order, query: q, visit: visit, visited: map[procID]struct{}{}}
 	for _, table := range []struct {
 		name   string
 		hexLen int // of an address
@@ -49,13 +50,13 @@ func (p proc) look(ctx context.Context, q Query, begin func() Visit) error {
 type procRows struct {
 	order  byteOrder
 	hexLen int
-	query  Query
-	visit  Visit
+	query  tcp.Query
+	visit  tcp.Visit
 	row    tcp.Socket
 
-	// seen: a table that changes while it is read can show a session twice, and in
+	// visited: a table that changes while it is read can show a session twice, and in
 	// two states.
-	seen map[procID]struct{}
+	visited map[procID]struct{}
 }
 
 type procID struct {
@@ -65,18 +66,18 @@ type procID struct {
 
 // read streams one table: the header, then row by row. There is no limit on rows.
 func (p *procRows) read(ctx context.Context, r io.Reader) error {
-	table := newLines(ctx, r)
-	header, err := table.next()
+	table := textfile.NewLines(ctx, r)
+	header, err := table.Next()
 	switch {
 	case err == io.EOF:
 		return errors.New("empty, without even a header")
 	case err != nil:
 		return err
 	case !bytes.HasPrefix(bytes.TrimLeft(header, " "), []byte("sl ")):
-		return table.wrong(errors.New("not the header of a socket table"), header)
+		return table.Wrong(errors.New("not the header of a socket table"), header)
 	}
 	for {
-		line, err := table.next()
+		line, err := table.Next()
 		if err == io.EOF {
 			return nil
 		}
@@ -84,7 +85,7 @@ func (p *procRows) read(ctx context.Context, r io.Reader) error {
 			return err
 		}
 		if err := p.line(line); err != nil {
-			return table.wrong(err, line)
+			return table.Wrong(err, line)
 		}
 	}
 }
@@ -104,7 +105,7 @@ func (p *procRows) line(line []byte) error {
 	if colon < 0 || len(line) < portAt+5 || line[colon+1] != ' ' || line[portAt-1] != ':' || line[portAt+4] != ' ' {
 		return errGarbled
 	}
-	port, ok := hex(line[portAt : portAt+4])
+	port, ok := textfile.Hex(line[portAt : portAt+4])
 	if !ok {
 		return errGarbled
 	}
@@ -112,16 +113,16 @@ func (p *procRows) line(line []byte) error {
 		return nil
 	}
 
-	w := words{line: line[colon+1:]}
-	local, okLocal := p.endpoint(w.next())
-	remote, okRemote := p.endpoint(w.next())
-	st, okState := hex(w.next())
-	tx, rx, okQueues := hexPair(w.next())
-	timer, _, okTimer := hexPair(w.next())
-	retransmits, okRetransmits := hex(w.next())
-	w.next() // uid
-	w.next() // timeout
-	inode, okInode := number(w.next())
+	w := textfile.Words{Line: line[colon+1:]}
+	local, okLocal := p.endpoint(w.Next())
+	remote, okRemote := p.endpoint(w.Next())
+	st, okState := textfile.Hex(w.Next())
+	tx, rx, okQueues := hexPair(w.Next())
+	timer, _, okTimer := hexPair(w.Next())
+	retransmits, okRetransmits := textfile.Hex(w.Next())
+	w.Next() // uid
+	w.Next() // timeout
+	inode, okInode := textfile.Number(w.Next())
 	if !okLocal || !okRemote || !okState || st > 0xff || !okQueues || !okTimer || !okRetransmits || !okInode {
 		return errGarbled
 	}
@@ -132,7 +133,7 @@ func (p *procRows) line(line []byte) error {
 	s := &p.row
 	*s = tcp.Socket{
 		State:  state,
-		Known:  procTells,
+		Facts:  procFacts,
 		Local:  local,
 		Remote: remote,
 		RecvQ:  rx,
@@ -141,21 +142,21 @@ func (p *procRows) line(line []byte) error {
 	}
 	switch {
 	case state == tcp.SynRecv: // time-outs are counted here, also those that sent nothing
-		s.Known &^= tcp.KnowsRetransmits
+		s.Facts &^= tcp.FactRetransmits
 	case timer == timerRetrans:
 		s.Retransmits = uint8(min(retransmits, 0xff))
 	case timer == timerProbe:
-		s.Probing = true
+		s.ZeroWindow = true
 	}
-	if !p.query.wants(s) {
+	if !p.query.Wants(s) {
 		return nil
 	}
 	id := procID{local: local, remote: remote}
 	if state == tcp.Listen { // several may share an address
 		id.inode = inode
 	}
-	if _, twice := p.seen[id]; !twice {
-		p.seen[id] = struct{}{}
+	if _, twice := p.visited[id]; !twice {
+		p.visited[id] = struct{}{}
 		p.visit(s)
 	}
 	return nil
@@ -168,13 +169,13 @@ func (p *procRows) endpoint(b []byte) (netip.AddrPort, bool) {
 	}
 	var raw [16]byte
 	for i := 0; i < p.hexLen; i += 8 {
-		word, ok := hex(b[i : i+8])
+		word, ok := textfile.Hex(b[i : i+8])
 		if !ok {
 			return netip.AddrPort{}, false
 		}
 		p.order.PutUint32(raw[i/2:], word)
 	}
-	port, ok := hex(b[p.hexLen+1:])
+	port, ok := textfile.Hex(b[p.hexLen+1:])
 	family := uint8(afInet)
 	if p.hexLen == 32 {
 		family = afInet6
@@ -185,28 +186,7 @@ func (p *procRows) endpoint(b []byte) (netip.AddrPort, bool) {
 
 func hexPair(b []byte) (x, y uint32, ok bool) {
 	left, right, found := bytes.Cut(b, []byte(":"))
-	x, okX := hex(left)
-	y, okY := hex(right)
+	x, okX := textfile.Hex(left)
+	y, okY := textfile.Hex(right)
 	return x, y, found && okX && okY
-}
-
-// hex reads 1 to 8 hex digits.
-func hex(b []byte) (n uint32, ok bool) {
-	if len(b) == 0 || len(b) > 8 {
-		return 0, false
-	}
-	for _, c := range b {
-		switch {
-		case c >= '0' && c <= '9':
-			c -= '0'
-		case c >= 'A' && c <= 'F':
-			c -= 'A' - 10
-		case c >= 'a' && c <= 'f':
-			c -= 'a' - 10
-		default:
-			return 0, false
-		}
-		n = n<<4 | uint32(c)
-	}
-	return n, true
 }

@@ -29,9 +29,9 @@ func procFiles(files map[string]string) func(string) (io.ReadCloser, error) {
 	}
 }
 
-func procLook(order byteOrder, files map[string]string, q Query) (string, error) {
+func procLook(order byteOrder, files map[string]string, q tcp.Query) (string, error) {
 	var b strings.Builder
-	err := proc{procFiles(files), order}.look(context.Background(), q, func() Visit {
+	err := proc{procFiles(files), order}.look(context.Background(), q, func() tcp.Visit {
 		return func(s *tcp.Socket) {
 			fmt.Fprintf(&b, "%s %s %s recvq=%d sendq=%d inode=%d retransmits=%d\n",
 				s.State, s.Local, s.Remote, s.RecvQ, s.SendQ, s.Inode, s.Retransmits)
@@ -50,7 +50,7 @@ func TestProcFixtures(t *testing.T) {
 	for name, order := range map[string]byteOrder{"le": binary.LittleEndian, "be": binary.BigEndian} {
 		open := func(table string) (io.ReadCloser, error) { return os.Open(dir + name + "/" + table) }
 		var b strings.Builder
-		err := proc{open, order}.look(context.Background(), Query{Ports: tcp.Ports{{Lo: 41213, Hi: 41213}}}, func() Visit {
+		err := proc{open, order}.look(context.Background(), tcp.Query{Ports: tcp.Ports{{Lo: 41213, Hi: 41213}}}, func() tcp.Visit {
 			return func(s *tcp.Socket) {
 				fmt.Fprintf(&b, "%s %s %s recvq=%d sendq=%d inode=%d retransmits=%d\n",
 					s.State, s.Local, s.Remote, s.RecvQ, s.SendQ, s.Inode, s.Retransmits)
@@ -93,7 +93,7 @@ func TestProcRowTwiceCountsOnce(t *testing.T) {
 
 // TestGarbledRowsOfOthers: what cannot be read may have been ours.
 func TestGarbledRowsOfOthers(t *testing.T) {
-	q := Query{Ports: tcp.Ports{{Lo: 1, Hi: 1}}}
+	q := tcp.Query{Ports: tcp.Ports{{Lo: 1, Hi: 1}}}
 	for _, row := range []string{
 		"   0: 0100007F:A0FDE 0900007F:C350 01 00000000:00000000 00:00000000 00000000     0        0 12345 1\n",
 		"   0:x0100007F:A0FD 0900007F:C350 01 00000000:00000000 00:00000000 00000000     0        0 12345 1\n",
@@ -135,7 +135,7 @@ func TestProcClosesItsTables(t *testing.T) {
 		opened++
 		return closing{strings.NewReader(procHeader), &closed}, nil
 	}
-	err := proc{open, binary.LittleEndian}.look(context.Background(), anyPort, func() Visit { return func(*tcp.Socket) {} })
+	err := proc{open, binary.LittleEndian}.look(context.Background(), anyPort, func() tcp.Visit { return func(*tcp.Socket) {} })
 	if err != nil || opened != 2 || closed != 2 {
 		t.Errorf("%d tables opened, %d closed, %v", opened, closed, err)
 	}
@@ -199,7 +199,7 @@ func FuzzProc(f *testing.F) {
 			files["tcp"] = table
 		}
 		n := 0
-		err := proc{procFiles(files), binary.LittleEndian}.look(context.Background(), anyPort, func() Visit {
+		err := proc{procFiles(files), binary.LittleEndian}.look(context.Background(), anyPort, func() tcp.Visit {
 			return func(s *tcp.Socket) {
 				n++
 				if !s.Local.Addr().IsValid() || s.Local.Port() == 0 || s.State >= tcp.NumStates || s.State == 0 {

@@ -7,8 +7,8 @@ import (
 	"os"
 	"testing"
 
-	"frontsockets/internal/population"
 	"frontsockets/internal/tcp"
+	"frontsockets/internal/testkit/population"
 )
 
 var update = flag.Bool("update", false, "record the dumps and their golden anew")

@@ -56,8 +56,8 @@ const (
 // to receive, until that says done. The datagram is only valid during the call.
 type exchange func(ctx context.Context, request []byte, receive func(datagram []byte) (done bool, err error)) error
 
-const diagTells = tcp.KnowsClient | tcp.KnowsRecvQ | tcp.KnowsSendQ | tcp.KnowsBacklog | tcp.KnowsInode |
-	tcp.KnowsRetransmits | tcp.KnowsLastDataSent | tcp.KnowsDrops
+const diagFacts = tcp.FactClient | tcp.FactRecvQ | tcp.FactSendQ | tcp.FactBacklog | tcp.FactInode |
+	tcp.FactRetransmits | tcp.FactLastDataSent | tcp.FactDrops
 
 var errInterrupted = errors.New("the socket table changed during the dump (NLM_F_DUMP_INTR)")
 
@@ -73,28 +73,23 @@ type diag struct {
 	order    byteOrder
 }
 
-// look asks for both families in one dump, or in one dump each where the kernel
-// refuses the old request.
-func (d diag) look(ctx context.Context, q Query, begin func() Visit) error {
-	err := d.retry(ctx, q, begin, tcpDiagGetSock, 0)
-	if errors.Is(err, syscall.ENOENT) || errors.Is(err, syscall.EINVAL) || errors.Is(err, syscall.EOPNOTSUPP) {
-		return d.retry(ctx, q, begin, sockDiagByFamily, afInet, afInet6)
-	}
-	return err
+// both is the source that asks for both families in one dump, with the old request.
+func (d diag) both() tcp.Source {
+	return fixed("sockdiag", diagFacts, 0, func(ctx context.Context, q tcp.Query, visit tcp.Visit) error {
+		return d.dump(ctx, q, visit, tcpDiagGetSock, 0)
+	})
 }
 
-// retry makes a dump that failed once more, whatever the reason: a table that changes
-// under the dump is the usual one, and a refusal is cheap to hear twice.
-func (d diag) retry(ctx context.Context, q Query, begin func() Visit, kind uint16, families ...uint8) error {
-	err := d.dump(ctx, q, begin(), kind, families)
-	if err == nil || ctx.Err() != nil {
-		return err
-	}
-	return d.dump(ctx, q, begin(), kind, families)
+// each is the source that asks for each family in a dump of its own.
+func (d diag) each() tcp.Source {
+	return fixed("sockdiag", diagFacts, 0, func(ctx context.Context, q tcp.Query, visit tcp.Visit) error {
+		return d.dump(ctx, q, visit, sockDiagByFamily, afInet, afInet6)
+	})
 }
 
-func (d diag) dump(ctx context.Context, q Query, visit Visit, kind uint16, families []uint8) error {
-	rows := diagRows{order: d.order, kind: kind, query: q, visit: visit, seen: map[[sockIDLen]byte]struct{}{}}
+// dump asks for the families in turn, with requests of one kind, and visits each socket once.
+func (d diag) dump(ctx context.Context, q tcp.Query, visit tcp.Visit, kind uint16, families ...uint8) error {
+	rows := diagRows{order: d.order, kind: kind, query: q, visit: visit, visited: map[[sockIDLen]byte]struct{}{}}
 	for i, family := range families {
 		rows.seq = uint32(i + 1)
 		if err := d.exchange(ctx, request(d.order, kind, family, rows.seq, q.Ports), rows.datagram); err != nil {
@@ -184,14 +179,14 @@ type diagRows struct {
 	order byteOrder
 	kind  uint16
 	seq   uint32
-	query Query
-	visit Visit
+	query tcp.Query
+	visit tcp.Visit
 	row   tcp.Socket
 
-	// seen holds the identity of each wanted row: ports, addresses, interface and
+	// visited holds the identity of each wanted row: ports, addresses, interface and
 	// cookie, as the kernel wrote them. The kernel unlocks its table between
 	// datagrams, so a row can come twice.
-	seen map[[sockIDLen]byte]struct{}
+	visited map[[sockIDLen]byte]struct{}
 }
 
 func (d *diagRows) datagram(b []byte) (done bool, err error) {
@@ -270,7 +265,7 @@ func (d *diagRows) socket(b []byte) error {
 	s := &d.row
 	*s = tcp.Socket{
 		State:  state,
-		Known:  diagTells &^ (tcp.KnowsLastDataSent | tcp.KnowsDrops), // these are in attributes
+		Facts:  diagFacts &^ (tcp.FactLastDataSent | tcp.FactDrops), // these are in attributes
 		Local:  netip.AddrPortFrom(local, binary.BigEndian.Uint16(id[0:])),
 		Remote: netip.AddrPortFrom(remote, binary.BigEndian.Uint16(id[2:])),
 		RecvQ:  d.order.Uint32(b[56:]),
@@ -281,16 +276,16 @@ func (d *diagRows) socket(b []byte) error {
 	case timerRetrans: // of other timers this field counts probes
 		s.Retransmits = b[3]
 	case timerProbe:
-		s.Probing = true
+		s.ZeroWindow = true
 	}
 	if err := d.attributes(b[rowLen:]); err != nil {
 		return err
 	}
-	if !d.query.wants(s) {
+	if !d.query.Wants(s) {
 		return nil
 	}
-	if _, twice := d.seen[[sockIDLen]byte(id)]; !twice {
-		d.seen[[sockIDLen]byte(id)] = struct{}{}
+	if _, twice := d.visited[[sockIDLen]byte(id)]; !twice {
+		d.visited[[sockIDLen]byte(id)] = struct{}{}
 		d.visit(s)
 	}
 	return nil
@@ -315,10 +310,10 @@ func (d *diagRows) attributes(b []byte) error {
 			if len(value) >= lastDataRecvAt+4 { // no kernel has the one without the other
 				d.row.LastDataReceived = time.Duration(d.order.Uint32(value[lastDataRecvAt:])) * time.Millisecond
 			}
-			d.row.Known |= tcp.KnowsLastDataSent
+			d.row.Facts |= tcp.FactLastDataSent
 		case kind == attrSKMemInfo && len(value) >= dropsAt+4:
 			d.row.Drops = d.order.Uint32(value[dropsAt:])
-			d.row.Known |= tcp.KnowsDrops
+			d.row.Facts |= tcp.FactDrops
 		case kind&^nestedFlag == attrULPInfo && len(value) > attrHeaderLen:
 			d.row.MPTCP = bytes.HasPrefix(value[attrHeaderLen:], []byte("mptcp\x00"))
 		}

@@ -8,12 +8,15 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"frontsockets/internal/tcp"
 )
 
-// sockDiag asks the kernel itself, and any user may ask.
-func sockDiag() Source {
-	return live("sockdiag", diagTells, 0, diag{askKernel, binary.NativeEndian}.look)
-}
+// sockDiagBoth asks the kernel for IPv4 and IPv6 in one dump. Any user may ask.
+func sockDiagBoth() tcp.Source { return diag{askKernel, binary.NativeEndian}.both() }
+
+// sockDiagEach asks the kernel for IPv4 and IPv6 in a dump each.
+func sockDiagEach() tcp.Source { return diag{askKernel, binary.NativeEndian}.each() }
 
 // askKernel is an exchange over a netlink socket of its own.
 func askKernel(ctx context.Context, request []byte, receive func([]byte) (bool, error)) error {

@@ -17,7 +17,7 @@ import (
 
 const recorded = "../../testdata/sockdiag/"
 
-var anyPort = Query{Ports: tcp.Ports{{Lo: 1, Hi: 65535}}}
+var anyPort = tcp.Query{Ports: tcp.Ports{{Lo: 1, Hi: 65535}}}
 
 // replay is an exchange with a kernel that always sends the same datagrams.
 func replay(datagrams ...[]byte) exchange {
@@ -32,13 +32,13 @@ func replay(datagrams ...[]byte) exchange {
 }
 
 // rows gives what a diag source sees as text, a row a line.
-func rows(d diag, q Query) (string, error) {
+func rows(d diag, q tcp.Query) (string, error) {
 	var b strings.Builder
-	err := d.look(context.Background(), q, func() Visit {
+	err := d.look(context.Background(), q, func() tcp.Visit {
 		b.Reset()
 		return func(s *tcp.Socket) {
 			fmt.Fprintf(&b, "%s %s %s recvq=%d sendq=%d inode=%d retransmits=%d sent=%s drops=%d known=%07b\n",
-				s.State, s.Local, s.Remote, s.RecvQ, s.SendQ, s.Inode, s.Retransmits, s.LastDataSent, s.Drops, s.Known)
+				s.State, s.Local, s.Remote, s.RecvQ, s.SendQ, s.Inode, s.Retransmits, s.LastDataSent, s.Drops, s.Facts)
 		}
 	})
 	return b.String(), err
@@ -183,16 +183,16 @@ func TestShortAttributes(t *testing.T) {
 		dump := append(message(tcpDiagGetSock, 0, 1, body), make([]byte, align4(len(body))-len(body))...)
 		dump = append(dump, message(nlmsgDone, 0, 1, nil)...)
 		var got tcp.Socket
-		err := diag{replay(dump), binary.LittleEndian}.look(context.Background(), anyPort, func() Visit {
+		err := diag{replay(dump), binary.LittleEndian}.look(context.Background(), anyPort, func() tcp.Visit {
 			return func(s *tcp.Socket) { got = *s }
 		})
 		if err != nil {
 			t.Fatal(err)
 		}
-		if has, want := got.Known.Has(tcp.KnowsLastDataSent), test.info == 48; has != want || want && got.LastDataSent.Milliseconds() != 1500 {
+		if has, want := got.Facts.Has(tcp.FactLastDataSent), test.info == 48; has != want || want && got.LastDataSent.Milliseconds() != 1500 {
 			t.Errorf("tcp_info of %d bytes: known %v, %s", test.info, has, got.LastDataSent)
 		}
-		if has, want := got.Known.Has(tcp.KnowsDrops), test.memory == 36; has != want || want && got.Drops != 7 {
+		if has, want := got.Facts.Has(tcp.FactDrops), test.memory == 36; has != want || want && got.Drops != 7 {
 			t.Errorf("skmeminfo of %d bytes: known %v, %d", test.memory, has, got.Drops)
 		}
 	}
@@ -210,7 +210,7 @@ func TestMPTCPAttribute(t *testing.T) {
 		dump := append(message(tcpDiagGetSock, 0, 1, body), make([]byte, align4(len(body))-len(body))...)
 		dump = append(dump, message(nlmsgDone, 0, 1, nil)...)
 		var got tcp.Socket
-		err := diag{replay(dump), binary.LittleEndian}.look(context.Background(), anyPort, func() Visit {
+		err := diag{replay(dump), binary.LittleEndian}.look(context.Background(), anyPort, func() tcp.Visit {
 			return func(s *tcp.Socket) { got = *s }
 		})
 		if err != nil || got.MPTCP != test.want {
@@ -264,7 +264,7 @@ func TestNoTimeToRetry(t *testing.T) {
 		cancel()
 		return errInterrupted
 	}
-	err := diag{kernel, binary.LittleEndian}.look(ctx, anyPort, func() Visit { return nil })
+	err := diag{kernel, binary.LittleEndian}.look(ctx, anyPort, func() tcp.Visit { return nil })
 	if !errors.Is(err, errInterrupted) || asked != 1 {
 		t.Errorf("%v after %d dumps", err, asked)
 	}
@@ -383,7 +383,7 @@ func FuzzDiag(f *testing.F) {
 			order = binary.BigEndian
 		}
 		n := 0
-		err := diag{replay(dump), order}.look(context.Background(), anyPort, func() Visit {
+		err := diag{replay(dump), order}.look(context.Background(), anyPort, func() tcp.Visit {
 			n = 0
 			return func(s *tcp.Socket) {
 				n++

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"net/netip"
 	"strings"
 	"testing"
 
@@ -14,44 +13,11 @@ import (
 	"frontsockets/internal/tcp"
 )
 
-func TestQueryWants(t *testing.T) {
-	for _, test := range []struct {
-		local, addresses string
-		state            tcp.State
-		want             bool
-	}{
-		{"10.1.0.7:41213", "", tcp.Established, true},
-		{"10.1.0.7:4121", "", tcp.Established, false},
-		{"10.1.0.7:41213", "10.1.0.7/32", tcp.TimeWait, true},
-		{"10.1.0.7:41213", "10.1.0.8/32", tcp.TimeWait, false},
-		{"10.1.0.7:41213", "192.168.0.0/16 10.1.0.0/16", tcp.TimeWait, true},
-		{"[2001:db8::7]:41213", "2001:db8::/32", tcp.TimeWait, true},
-		{"[2001:db8::7]:41213", "0.0.0.0/0", tcp.TimeWait, false},
-		{"10.1.0.7:41213", "::/0", tcp.TimeWait, true}, // may be IPv4-mapped on the wire
-		{"10.1.0.7:41213", "::ffff:0:0/95", tcp.TimeWait, true},
-		{"10.1.0.7:41213", "2001:db8::/32", tcp.TimeWait, false},
-		{"[2001:db8::7]:41213", "::/0", tcp.TimeWait, true},
-		{"0.0.0.0:41213", "10.1.0.7/32", tcp.Listen, true},
-		{"[::]:41213", "10.1.0.7/32", tcp.Listen, true},
-		{"127.0.0.1:41213", "10.1.0.7/32", tcp.Listen, false},
-		{"0.0.0.0:41213", "10.1.0.7/32", tcp.Close, false},
-	} {
-		q := Query{Ports: tcp.Ports{{Lo: 41213, Hi: 41213}}}
-		for _, a := range strings.Fields(test.addresses) {
-			q.Addresses = append(q.Addresses, netip.MustParsePrefix(a))
-		}
-		s := tcp.Socket{State: test.state, Local: netip.MustParseAddrPort(test.local)}
-		if got := q.wants(&s); got != test.want {
-			t.Errorf("%s %s at addresses %q: %v", test.state, test.local, test.addresses, got)
-		}
-	}
-}
-
 // TestOrder: a better source that fails is passed over, but not in silence, and a
 // table that is there and garbled is never read again by somebody less strict.
 func TestOrder(t *testing.T) {
-	speaks := func(name string, n int) Source {
-		return live(name, 0, 0, func(_ context.Context, _ Query, begin func() Visit) error {
+	speaks := func(name string, n int) tcp.Source {
+		return live(name, 0, 0, func(_ context.Context, _ tcp.Query, begin func() tcp.Visit) error {
 			visit := begin()
 			for range n {
 				visit(&tcp.Socket{})
@@ -59,8 +25,8 @@ func TestOrder(t *testing.T) {
 			return nil
 		})
 	}
-	fails := func(name string, err error) Source {
-		return live(name, 0, 0, func(_ context.Context, _ Query, begin func() Visit) error {
+	fails := func(name string, err error) tcp.Source {
+		return live(name, 0, 0, func(_ context.Context, _ tcp.Query, begin func() tcp.Visit) error {
 			begin()(&tcp.Socket{}) // rows before the failure do not count
 			return err
 		})
@@ -72,17 +38,17 @@ func TestOrder(t *testing.T) {
 		want    string // how the source is named, or the error
 		n       int
 	}{
-		{"the first", []Source{speaks("sockdiag", 5), speaks("procnet", 9)}, "sockdiag", 5},
-		{"the second", []Source{fails("sockdiag", errors.New("refused")), speaks("procnet", 9)}, "procnet (sockdiag: refused)", 9},
-		{"the third", []Source{fails("sockdiag", errors.ErrUnsupported), fails("procnet", errors.ErrUnsupported), speaks("gopsutil", 2)},
+		{"the first", []tcp.Source{speaks("sockdiag", 5), speaks("procnet", 9)}, "sockdiag", 5},
+		{"the second", []tcp.Source{fails("sockdiag", errors.New("refused")), speaks("procnet", 9)}, "procnet (sockdiag: refused)", 9},
+		{"the third", []tcp.Source{fails("sockdiag", errors.ErrUnsupported), fails("procnet", errors.ErrUnsupported), speaks("gopsutil", 2)},
 			"gopsutil (sockdiag: unsupported operation; procnet: unsupported operation)", 2},
-		{"no table", []Source{fails("procnet", gone), speaks("gopsutil", 2)}, "gopsutil (procnet: open /proc/net/tcp: file does not exist)", 2},
-		{"a garbled table", []Source{fails("procnet", errGarbled), speaks("gopsutil", 2)}, "error: procnet: not a row of a socket table", 0},
-		{"none", []Source{fails("sockdiag", errors.New("refused"))}, "error: sockdiag: refused", 0},
+		{"no table", []tcp.Source{fails("procnet", gone), speaks("gopsutil", 2)}, "gopsutil (procnet: open /proc/net/tcp: file does not exist)", 2},
+		{"a garbled table", []tcp.Source{fails("procnet", errGarbled), speaks("gopsutil", 2)}, "error: procnet: not a row of a socket table", 0},
+		{"none", []tcp.Source{fails("sockdiag", errors.New("refused"))}, "error: sockdiag: refused", 0},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			n := 0
-			seen, err := Look(context.Background(), test.sources, Query{}, func() Visit {
+			seen, err := Look(context.Background(), test.sources, tcp.Query{}, func() tcp.Visit {
 				n = 0
 				return func(*tcp.Socket) { n++ }
 			})
@@ -103,12 +69,12 @@ func TestOrder(t *testing.T) {
 // TestNoTimeForTheNext: when the time is over no other source is asked.
 func TestNoTimeForTheNext(t *testing.T) {
 	ctx, cancel := context.WithCancel(context.Background())
-	late := live("late", 0, 0, func(context.Context, Query, func() Visit) error {
+	late := live("late", 0, 0, func(context.Context, tcp.Query, func() tcp.Visit) error {
 		cancel()
 		return errors.New("torn")
 	})
-	next := live("next", 0, 0, func(context.Context, Query, func() Visit) error { return nil })
-	seen, err := Look(ctx, []Source{late, next}, Query{}, func() Visit { return nil })
+	next := live("next", 0, 0, func(context.Context, tcp.Query, func() tcp.Visit) error { return nil })
+	seen, err := Look(ctx, []tcp.Source{late, next}, tcp.Query{}, func() tcp.Visit { return nil })
 	if !errors.Is(err, context.Canceled) {
 		t.Errorf("%q answers, %v", seen.Source, err)
 	}

@@ -1,64 +1,58 @@
 package tally
 
 import (
-	"math"
 	"net/netip"
-	"time"
 
 	"frontsockets/internal/tcp"
 )
 
-// Earlier is the first of two looks: what the second is compared with.
-type Earlier struct {
-	unread map[[2]netip.AddrPort]uint32 // of every session; 0 if it is not ESTABLISHED
-	drops  map[listenerID]uint32
-	knows  tcp.Facts // of every listener
+// Baseline is the first of two looks, which the second is compared with.
+type Baseline struct {
+	unread    map[session]uint32 // bytes of every session; 0 if it is not ESTABLISHED
+	drops     map[listenerID]uint32
+	listeners tcp.Facts // provided by every listener
 }
+
+// session identifies a session by its two ends.
+type session struct{ local, remote netip.AddrPort }
 
 type listenerID struct {
 	local netip.AddrPort
 	inode uint64
 }
 
-// NewEarlier is a first look in which nothing was seen yet.
-func NewEarlier() *Earlier {
-	return &Earlier{map[[2]netip.AddrPort]uint32{}, map[listenerID]uint32{}, ^tcp.Facts(0)}
+// NewBaseline returns a first look that has seen nothing yet.
+func NewBaseline() *Baseline {
+	return &Baseline{map[session]uint32{}, map[listenerID]uint32{}, ^tcp.Facts(0)}
 }
 
 // Add notes one socket of the front. It keeps nothing of s.
-func (e *Earlier) Add(s *tcp.Socket) {
+func (b *Baseline) Add(s *tcp.Socket) {
 	switch s.State {
 	case tcp.Listen:
-		e.drops[listenerID{s.Local, s.Inode}] = s.Drops
-		e.knows &= s.Known
+		b.drops[listenerID{s.Local, s.Inode}] = s.Drops
+		b.listeners &= s.Facts
 	case tcp.Established:
-		e.unread[[2]netip.AddrPort{s.Local, s.Remote}] = s.RecvQ
+		b.unread[session{s.Local, s.Remote}] = s.RecvQ
 	default:
-		e.unread[[2]netip.AddrPort{s.Local, s.Remote}] = 0
+		b.unread[session{s.Local, s.Remote}] = 0
 	}
 }
 
-// Inodes are those of the listeners.
-func (e *Earlier) Inodes() []uint64 {
+// Inodes returns those of the listeners.
+func (b *Baseline) Inodes() []uint64 {
 	var inodes []uint64
-	for id := range e.drops {
+	for id := range b.drops {
 		inodes = append(inodes, id.inode)
 	}
 	return inodes
 }
 
-// Since makes t the second look, an interval after the first, and gives it back. It has
-// to come before the first Add.
-func (t *Tally) Since(e *Earlier, interval time.Duration) *Tally {
-	t.earlier, t.interval = e, interval
-	return t
-}
-
-// compare counts what a session of the second look was in the first.
-func (t *Tally) compare(s *tcp.Socket) {
-	unread, there := t.earlier.unread[[2]netip.AddrPort{s.Local, s.Remote}]
-	// As many bytes as before may be others, if some came since.
-	same := s.RecvQ == unread && s.Known.Has(tcp.KnowsLastDataSent) && s.LastDataReceived >= t.interval
+// compareSession counts what a session of the second look was in the first.
+func (t *Tally) compareSession(s *tcp.Socket) {
+	unread, there := t.baseline.unread[session{s.Local, s.Remote}]
+	// As many bytes as before may be other bytes, if some came since.
+	same := s.RecvQ == unread && s.Facts.Has(tcp.FactLastDataSent) && s.LastDataReceived >= t.interval
 	switch {
 	case !there:
 		t.reconnects++
@@ -67,18 +61,9 @@ func (t *Tally) compare(s *tcp.Socket) {
 	}
 }
 
-// sampled works out the metrics of two looks.
-func (t *Tally) sampled(r *Result, listeners, established tcp.Facts) {
-	r.Sampled = t.earlier != nil
-	v := &r.Values
-	if !r.Sampled {
-		for m := ListenDrops; m < NumMetrics; m++ {
-			v[m].Unknown = "it takes two looks (--sample)"
-		}
-		return
+// compareListener notes what a listener dropped since the first look.
+func (t *Tally) compareListener(s *tcp.Socket) {
+	if before, there := t.baseline.drops[listenerID{s.Local, s.Inode}]; there {
+		t.dropped = max(t.dropped, s.Drops-before)
 	}
-	perSecond := float64(t.dropped) / t.interval.Seconds()
-	v[ListenDrops] = known(Value{N: math.Round(perSecond*1e3) / 1e3}, listeners&t.earlier.knows, tcp.KnowsDrops, "drops")
-	v[Reconnects] = count(t.reconnects)
-	v[UnreadStuck] = known(count(t.stuckUnread), established, tcp.KnowsRecvQ, "Recv-Q")
 }

@@ -40,19 +40,19 @@ func TestSample(t *testing.T) {
 		second.Add(&after[i])
 	}
 	check(t, second.Result(everything, 0), "listen_drops=75 reconnects=2 unread_stuck=2 established=6 unread=6")
-	check(t, second.Result(everything&^tcp.KnowsDrops, 0), "listen_drops=U reconnects=2 unread_stuck=2")
+	check(t, second.Result(everything&^tcp.FactDrops, 0), "listen_drops=U reconnects=2 unread_stuck=2")
 	// A listener that the first look missed has dropped nothing since, and one of which it
 	// did not know drops nobody knows what.
 	late := New(rules).Since(NewEarlier(), time.Second)
 	late.Add(&two)
 	check(t, late.Result(everything, 0), "listen_drops=0")
 	dumb, mute := NewEarlier(), two
-	mute.Known &^= tcp.KnowsDrops
+	mute.Facts &^= tcp.FactDrops
 	dumb.Add(&mute)
 	late = New(rules).Since(dumb, time.Second)
 	late.Add(&two)
 	check(t, late.Result(everything, 0), "listen_drops=U")
-	check(t, second.Result(tcp.KnowsClient, 0), "listen_drops=U reconnects=2 unread_stuck=U")
+	check(t, second.Result(tcp.FactClient, 0), "listen_drops=U reconnects=2 unread_stuck=U")
 	check(t, tallied(rules, after...), "listen_drops=U reconnects=U unread_stuck=U")
 	if r := second.Result(everything, 0); !r.Sampled || tallied(rules).Sampled {
 		t.Error("two looks are not told from one")
@@ -80,7 +80,7 @@ func TestWaiting(t *testing.T) {
 		t.Errorf("%v unread ends", r.UnreadEnds)
 	}
 	unknown := waits(tcp.Established, 0, time.Hour)
-	unknown.Known &^= tcp.KnowsInode
+	unknown.Facts &^= tcp.FactInode
 	if r := tallied(rules, unknown); r.Waiting.N != 0 {
 		t.Errorf("without inodes: %+v", r.Waiting)
 	}
@@ -89,14 +89,14 @@ func TestWaiting(t *testing.T) {
 // TestClientDetails: what each client's sockets wait for.
 func TestClientDetails(t *testing.T) {
 	slow := session(tcp.Established, "10.1.2.3")
-	slow.SendQ, slow.Probing, slow.LastDataSent = 300, true, 12*time.Second
+	slow.SendQ, slow.ZeroWindow, slow.LastDataSent = 300, true, 12*time.Second
 	lost := session(tcp.Established, "10.1.2.3")
 	lost.SendQ, lost.Retransmits, lost.LastDataSent, lost.RecvQ = 40, 3, 4*time.Second, 17
 	closing := session(tcp.FinWait1, "10.1.2.3")
 	closing.SendQ, closing.Retransmits = 9, 2 // its queue is not counted with those of the ESTABLISHED
 	r := tallied(rules, slow, lost, closing)
 	c := r.Clients[0]
-	if len(r.Clients) != 1 || c.Unsent != 340 || c.Unread != 17 || c.Probing != 1 || c.Retransmitting != 2 || c.Stalled != 1 || c.SentAgo != 4*time.Second {
+	if len(r.Clients) != 1 || c.Unsent != 340 || c.Unread != 17 || c.ZeroWindow != 1 || c.Retransmitting != 2 || c.Stalled != 1 || c.SentAgo != 4*time.Second {
 		t.Errorf("%+v", r.Clients)
 	}
 }

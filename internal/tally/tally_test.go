@@ -19,14 +19,14 @@ var rules = Rules{
 
 func session(state tcp.State, client string) tcp.Socket {
 	return tcp.Socket{
-		State: state, Known: everything, Inode: 1,
+		State: state, Facts: everything, Inode: 1,
 		Local:  netip.MustParseAddrPort("10.1.0.7:41213"),
 		Remote: netip.AddrPortFrom(netip.MustParseAddr(client), 50000),
 	}
 }
 
 func listener(local string, queue, backlog uint32) tcp.Socket {
-	return tcp.Socket{State: tcp.Listen, Known: everything, Local: netip.MustParseAddrPort(local), RecvQ: queue, SendQ: backlog, Drops: 4}
+	return tcp.Socket{State: tcp.Listen, Facts: everything, Local: netip.MustParseAddrPort(local), RecvQ: queue, SendQ: backlog, Drops: 4}
 }
 
 func tallied(rules Rules, sockets ...tcp.Socket) Result {
@@ -119,14 +119,14 @@ func TestUnknown(t *testing.T) {
 		lacks   tcp.Facts
 		metrics string
 	}{
-		{tcp.KnowsRecvQ, "unread unread_bytes"},
-		{tcp.KnowsSendQ, "unsent unsent_bytes"},
-		{tcp.KnowsInode, "unaccepted"},
-		{tcp.KnowsRetransmits, "retransmitting"},
-		{tcp.KnowsLastDataSent, "stalled stalled_pct feed_age"},
-		{tcp.KnowsDrops | tcp.KnowsBacklog, ""},
+		{tcp.FactRecvQ, "unread unread_bytes"},
+		{tcp.FactSendQ, "unsent unsent_bytes"},
+		{tcp.FactInode, "unaccepted"},
+		{tcp.FactRetransmits, "retransmitting"},
+		{tcp.FactLastDataSent, "stalled stalled_pct feed_age"},
+		{tcp.FactDrops | tcp.FactBacklog, ""},
 	} {
-		partial.Known = everything &^ test.lacks
+		partial.Facts = everything &^ test.lacks
 		r := tallied(rules, listener("0.0.0.0:41213", 0, 128), full, partial)
 		for m := range OneLook {
 			if want := !slices.Contains(strings.Fields(test.metrics), m.String()); r.Values[m].Known() != want {
@@ -137,21 +137,21 @@ func TestUnknown(t *testing.T) {
 
 	// A listener of /proc/net/tcp has an accept queue, but no backlog.
 	l := listener("0.0.0.0:41213", 7, 0)
-	l.Known &^= tcp.KnowsBacklog
+	l.Facts &^= tcp.FactBacklog
 	r := tallied(rules, l)
 	check(t, r, "accept_queue=7 accept_queue_pct=U")
-	if r.Listeners[0].Overflows() {
+	if r.Listeners[0].Overflowing() {
 		t.Error("an accept queue overflows a backlog that nobody knows")
 	}
 
 	// What a source never tells is unknown even of no socket.
-	check(t, New(rules).Result(tcp.KnowsClient, 0), "unread=U unsent_bytes=U unaccepted=U retransmitting=U stalled=U accept_queue=U accept_queue_pct=U abnormal=0 clients=0 listeners=0")
+	check(t, New(rules).Result(tcp.FactClient, 0), "unread=U unsent_bytes=U unaccepted=U retransmitting=U stalled=U accept_queue=U accept_queue_pct=U abnormal=0 clients=0 listeners=0")
 }
 
 // TestUnknownClients: if one client is not known none is named, but all are counted.
 func TestUnknownClients(t *testing.T) {
 	cut := session(tcp.TimeWait, "10.1.2.3")
-	cut.Known &^= tcp.KnowsClient
+	cut.Facts &^= tcp.FactClient
 	r := tallied(rules, listener("0.0.0.0:41213", 0, 128), session(tcp.TimeWait, "10.1.2.4"), cut)
 	check(t, r, "abnormal=2 time_wait=2 clients=U abnormal_clients=U top_client=U top_client_pct=U listeners=1")
 	if len(r.Clients) != 0 {
@@ -197,7 +197,7 @@ func TestOverflows(t *testing.T) {
 		pct            string
 	}{{0, 0, false, "0"}, {1, 0, true, "100"}, {128, 128, false, "100"}, {129, 128, true, "100.78"}, {2, 3, false, "66.67"}} {
 		r := tallied(rules, listener("0.0.0.0:41213", test.queue, test.backlog))
-		if got := r.Listeners[0].Overflows(); got != test.overflows {
+		if got := r.Listeners[0].Overflowing(); got != test.overflows {
 			t.Errorf("%d of %d overflows: %v", test.queue, test.backlog, got)
 		}
 		check(t, r, "accept_queue_pct="+test.pct)
@@ -206,7 +206,7 @@ func TestOverflows(t *testing.T) {
 
 func TestOrder(t *testing.T) {
 	shut, lost := session(tcp.Established, "10.0.0.9"), session(tcp.Established, "10.0.0.8")
-	shut.Probing, lost.Retransmits = true, 2
+	shut.ZeroWindow, lost.Retransmits = true, 2
 	r := tallied(rules, lost, shut,
 		session(tcp.TimeWait, "10.1.2.10"), session(tcp.TimeWait, "10.1.2.9"), session(tcp.Established, "10.0.0.1"),
 		session(tcp.TimeWait, "2001:db8::1"), session(tcp.CloseWait, "10.1.2.11"), session(tcp.TimeWait, "10.1.2.11"),

@@ -2,18 +2,19 @@ package tcp
 
 import "time"
 
-// Process is the owner of a listener.
+// Process is the process that owns a listener. A field that could not be read is zero.
 type Process struct {
 	PID  int32
 	Name string
-	// State is the first word of the kernel's: "running", "sleep", "blocked" (that is
-	// uninterruptible), "stop", "zombie", "idle" and so on, or "" if unknown.
+	// State is the first word of the kernel's state: "running", "sleep", "blocked"
+	// (uninterruptible), "stop", "zombie", "idle" and so on.
 	State string
-	// CPU is the share of one processor that it used, in percent: between two looks,
-	// or since its start.
+	// CPU is the share of one processor that the process used, in percent: between two
+	// looks, or since it started.
 	CPU     float64
 	Threads int32
-	// Descriptors is how many are open, DescriptorLimit how many may be (RLIMIT_NOFILE).
+	// Descriptors is the number of open descriptors, DescriptorLimit the number that
+	// may be open (RLIMIT_NOFILE).
 	Descriptors, DescriptorLimit uint64
 	Started                      time.Time
 }

@@ -6,59 +6,53 @@ import (
 )
 
 // Socket is one row of a socket table. Its addresses are unmapped: an IPv4
-// client of a dual-stack listener has an IPv4 address here. A field is only
-// meaningful if Known says so; a zero that nobody measured is not a zero.
+// client of a dual-stack listener has an IPv4 address here. A field has a meaning
+// only if Facts says so: a zero that nobody measured is not a zero.
 type Socket struct {
 	State  State
-	Known  Facts
+	Facts  Facts
 	Local  netip.AddrPort
 	Remote netip.AddrPort
 
-	// RecvQ is the bytes the owner has not read; of a listener, the accept
-	// queue in connections. SendQ is the bytes the peer has not acknowledged;
-	// of a listener, the backlog in connections (inet_diag.c, tcp_diag_get_info).
+	// RecvQ is the number of bytes that the owner has not read. Of a listener it is
+	// the accept queue, in connections. SendQ is the number of bytes that the peer has
+	// not acknowledged. Of a listener it is the backlog, in connections
+	// (inet_diag.c, tcp_diag_get_info).
 	RecvQ, SendQ uint32
-
 	// Inode is the socket's inode, 0 while no process owns it.
 	Inode uint64
-
-	// Retransmits counts the time-outs of the segment now being retransmitted.
+	// Retransmits counts the time-outs of the segment that is being retransmitted now.
 	Retransmits uint8
-
-	// Probing says that the peer's window is zero and the kernel asks now and then
-	// whether it opened. It is known with Retransmits: both are the running timer.
-	Probing bool
-
-	// LastDataSent is how long ago data was last sent, or, if none was yet,
-	// how long ago the connection was made. Unit of the source: 1 ms.
+	// ZeroWindow says that the peer's window is closed and the kernel probes it. It is
+	// known with Retransmits: both come from the timer that runs.
+	ZeroWindow bool
+	// LastDataSent is the time since data was last sent or, if none was sent yet,
+	// since the connection was made. The source's unit is 1 ms.
 	LastDataSent time.Duration
-
-	// LastDataReceived is how long ago data last came. It is known with LastDataSent.
+	// LastDataReceived is the time since data last came. It is known with LastDataSent.
 	LastDataReceived time.Duration
-
-	// Drops counts what a listener had to drop since it was made: connections, and
-	// ACKs for which it was too early under TCP_DEFER_ACCEPT.
+	// Drops counts what a listener has dropped since it was made: connections, and
+	// ACKs that came too early under TCP_DEFER_ACCEPT.
 	Drops uint32
-
-	// MPTCP says that this is a subflow of an MPTCP connection. Its state is not the
-	// connection's, and neither is its RecvQ.
+	// MPTCP says that this is a subflow of an MPTCP connection. Its state and its RecvQ
+	// are not the connection's.
 	MPTCP bool
 }
 
-// Facts says which fields of a Socket its source could tell.
+// Facts is the set of a Socket's fields that are known.
 type Facts uint8
 
-// One bit for each fact that some source cannot tell.
+// One bit for each fact that some source does not provide.
 const (
-	KnowsClient Facts = 1 << iota // the address of Remote
-	KnowsRecvQ
-	KnowsSendQ   // of a session
-	KnowsBacklog // SendQ of a listener
-	KnowsInode
-	KnowsRetransmits
-	KnowsLastDataSent
-	KnowsDrops
+	FactClient Facts = 1 << iota // the address of Remote
+	FactRecvQ
+	FactSendQ   // of a session
+	FactBacklog // SendQ of a listener
+	FactInode
+	FactRetransmits
+	FactLastDataSent
+	FactDrops
 )
 
-// Has tells whether all of the wanted facts are known.
+// Has reports whether all wanted facts are known.
 func (f Facts) Has(want Facts) bool { return f&want == want }

@@ -1,4 +1,6 @@
-package source
+// Package textfile reads text line by line in bounded memory, and names the line in
+// every error.
+package textfile
 
 import (
 	"bytes"
@@ -8,64 +10,51 @@ import (
 	"io"
 )
 
-// lines reads a table line by line in fixed memory.
-type lines struct {
-	ctx context.Context
-	r   io.Reader
-	n   int // number of the line that next gave, from 1
+// Lines reads a text line by line in fixed memory.
+type Lines struct {
+	// N is the number of the line that Next returned last, from 1.
+	N int
 
+	ctx   context.Context
+	r     io.Reader
 	buf   []byte
-	rest  []byte // what is read and not given, at the end of it no whole line
+	rest  []byte // what was read and not returned yet
 	ended bool
-	odd   bool // there is a NUL or a carriage return somewhere in buf
-	again bool // the line that next gave goes on behind a carriage return
+	// hasControl says that buf holds a NUL or a carriage return.
+	hasControl bool
+	// continued says that the line which Next returned last goes on after a carriage return.
+	continued bool
 }
 
-// maxLine is far over the longest line of any table.
-const maxLine = 64 << 10
+// MaxLine is the length in bytes that a line may have: far over the longest of any table.
+const MaxLine = 64 << 10
 
-func newLines(ctx context.Context, r io.Reader) *lines {
-	return &lines{ctx: ctx, r: r, buf: make([]byte, 2*maxLine)}
+// NewLines returns the lines of r. Next fails when ctx ends.
+func NewLines(ctx context.Context, r io.Reader) *Lines {
+	return &Lines{ctx: ctx, r: r, buf: make([]byte, 2*MaxLine)}
 }
 
-// next gives a line without its end, valid until the next call, and io.EOF behind
-// the last. A last line without an end comes with an errCutShort: more may have been
-// meant to come.
-func (l *lines) next() ([]byte, error) {
+// ErrNoNewline says that the last line has no end: more of it may have been meant to come.
+var ErrNoNewline = errors.New("cut short, it has no end of line")
+
+// Next returns the next line without its end, and io.EOF after the last. The line is valid
+// until the next call. A last line without an end comes with ErrNoNewline.
+func (l *Lines) Next() ([]byte, error) {
 	for {
 		if i := bytes.IndexByte(l.rest, '\n'); i >= 0 {
-			line := l.rest[:i]
-			if !l.again {
-				l.n++
-			}
-			l.again = false
-			if l.odd {
-				if bytes.IndexByte(line, 0) >= 0 {
-					return nil, l.wrong(errors.New("not text"), line)
-				}
-				// Pagers and old systems end a line with no more than this.
-				if cr := bytes.IndexByte(line, '\r'); cr >= 0 {
-					l.again = cr+1 < i
-					if l.again {
-						i = cr
-					}
-					line = line[:cr]
-				}
-			}
-			l.rest = l.rest[i+1:]
-			return line, nil
+			return l.take(i)
 		}
 		switch {
 		case l.ended && len(l.rest) == 0:
 			return nil, io.EOF
 		case l.ended:
-			l.n++
+			l.N++
 			line := l.rest
 			l.rest = nil
-			return line, l.wrong(errCutShort, line)
-		case len(l.rest) > maxLine:
-			l.n++
-			return nil, l.wrong(fmt.Errorf("over %d bytes long", maxLine), l.rest)
+			return line, l.Wrong(ErrNoNewline, line)
+		case len(l.rest) > MaxLine:
+			l.N++
+			return nil, l.Wrong(fmt.Errorf("over %d bytes long", MaxLine), l.rest)
 		}
 		if err := l.fill(); err != nil {
 			return nil, err
@@ -73,17 +62,39 @@ func (l *lines) next() ([]byte, error) {
 	}
 }
 
-var errCutShort = errors.New("cut short, it has no end of line")
+// take returns the line that ends before rest[i].
+func (l *Lines) take(i int) ([]byte, error) {
+	line := l.rest[:i]
+	if !l.continued {
+		l.N++
+	}
+	l.continued = false
+	if l.hasControl {
+		if bytes.IndexByte(line, 0) >= 0 {
+			return nil, l.Wrong(errors.New("not text"), line)
+		}
+		// Pagers and old systems end a line with no more than a carriage return.
+		if cr := bytes.IndexByte(line, '\r'); cr >= 0 {
+			l.continued = cr+1 < i
+			if l.continued {
+				i = cr
+			}
+			line = line[:cr]
+		}
+	}
+	l.rest = l.rest[i+1:]
+	return line, nil
+}
 
-// fill reads more behind the rest.
-func (l *lines) fill() error {
+// fill reads more after the rest.
+func (l *Lines) fill() error {
 	if err := l.ctx.Err(); err != nil {
 		return err
 	}
 	kept := copy(l.buf, l.rest)
 	n, err := l.r.Read(l.buf[kept:])
 	l.rest = l.buf[:kept+n]
-	l.odd = bytes.IndexByte(l.rest, 0) >= 0 || bytes.IndexByte(l.rest, '\r') >= 0
+	l.hasControl = bytes.IndexByte(l.rest, 0) >= 0 || bytes.IndexByte(l.rest, '\r') >= 0
 	l.ended = err == io.EOF
 	if l.ended {
 		return nil
@@ -91,25 +102,26 @@ func (l *lines) fill() error {
 	return err
 }
 
-// wrong is an error that names the line and quotes it.
-func (l *lines) wrong(cause error, line []byte) error {
-	const most = 120
+// Wrong returns an error that names the line and quotes it.
+func (l *Lines) Wrong(cause error, line []byte) error {
+	const maxQuote = 120 // bytes
 	more := ""
-	if len(line) > most {
-		line, more = line[:most], "…"
+	if len(line) > maxQuote {
+		line, more = line[:maxQuote], "…"
 	}
-	return fmt.Errorf("line %d: %w: %q%s", l.n, cause, line, more)
+	return fmt.Errorf("line %d: %w: %q%s", l.N, cause, line, more)
 }
 
-// words splits a line at blanks and control characters.
-type words struct {
-	line []byte
-	at   int
+// Words splits a line at blanks and control characters.
+type Words struct {
+	Line []byte
+	// At is where the next word is looked for.
+	At int
 }
 
-// next gives the next word, and nil behind the last.
-func (w *words) next() []byte {
-	line, i := w.line, w.at
+// Next returns the next word, and nil after the last.
+func (w *Words) Next() []byte {
+	line, i := w.Line, w.At
 	for i < len(line) && line[i] <= ' ' {
 		i++
 	}
@@ -117,15 +129,15 @@ func (w *words) next() []byte {
 	for i < len(line) && line[i] > ' ' {
 		i++
 	}
-	w.at = i
+	w.At = i
 	if start == i {
 		return nil
 	}
 	return line[start:i]
 }
 
-// number reads 1 to 19 decimal digits.
-func number(b []byte) (n uint64, ok bool) {
+// Number reads 1 to 19 decimal digits.
+func Number(b []byte) (n uint64, ok bool) {
 	if len(b) == 0 || len(b) > 19 {
 		return 0, false
 	}
@@ -134,6 +146,27 @@ func number(b []byte) (n uint64, ok bool) {
 			return 0, false
 		}
 		n = n*10 + uint64(c-'0')
+	}
+	return n, true
+}
+
+// Hex reads 1 to 8 hexadecimal digits.
+func Hex(b []byte) (n uint32, ok bool) {
+	if len(b) == 0 || len(b) > 8 {
+		return 0, false
+	}
+	for _, c := range b {
+		switch {
+		case c >= '0' && c <= '9':
+			c -= '0'
+		case c >= 'A' && c <= 'F':
+			c -= 'A' - 10
+		case c >= 'a' && c <= 'f':
+			c -= 'a' - 10
+		default:
+			return 0, false
+		}
+		n = n<<4 | uint32(c)
 	}
 	return n, true
 }

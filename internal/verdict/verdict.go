@@ -1,4 +1,4 @@
-// Package verdict judges the metrics of a front by a policy. It is pure.
+// Package verdict judges the metrics of a front by thresholds, and returns the status.
 package verdict
 
 import (
@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 
+	"frontsockets/internal/diagnosis"
 	"frontsockets/internal/tally"
 	"frontsockets/internal/tcp"
 	"frontsockets/internal/threshold"
@@ -35,19 +36,25 @@ func (s Status) Or(other Status) Status {
 	return s
 }
 
-// ParseStatus reads ok, warning, critical or unknown, in either case.
+// StatusNames are the words that ParseStatus reads, by status.
+var StatusNames = []string{"ok", "warning", "critical", "unknown"}
+
+// ParseStatus reads one of StatusNames, in either case.
 func ParseStatus(s string) (Status, error) {
-	switch strings.ToLower(s) {
-	case "ok":
-		return OK, nil
-	case "warning":
-		return Warning, nil
-	case "critical":
-		return Critical, nil
-	case "unknown":
-		return Unknown, nil
+	if i := slices.Index(StatusNames, strings.ToLower(s)); i >= 0 {
+		return Status(i), nil
 	}
 	return Unknown, fmt.Errorf("'%s' is not a status", s)
+}
+
+// Explain returns the diagnosis beside the verdict: where there is a problem, a front is not
+// called healthy.
+func (v Verdict) Explain(d diagnosis.Diagnosis) diagnosis.Diagnosis {
+	if d.Code == diagnosis.Healthy && v.Status != OK {
+		p := v.Problems[0]
+		return diagnosis.Diagnosis{Code: diagnosis.Unclear, Evidence: []diagnosis.Evidence{{Metric: "problem", Value: p.Short, Why: p.Text}}}
+	}
+	return d
 }
 
 // OutOfSession is the verdict at a time when nobody trades: nothing is a problem then.
@@ -56,14 +63,14 @@ func (v Verdict) OutOfSession() Verdict { return Verdict{Status: OK} }
 // Thresholds has at most one range for each metric.
 type Thresholds map[tally.Metric]threshold.Range
 
-// Policy is what to hold against a front.
+// Policy is what a front is judged by.
 type Policy struct {
 	Warning, Critical Thresholds
-	// Lenient has the metrics whose ranges of this level are not the operator's own. That no client is
-	// connected, so that there is no feed to be late, is no problem for these.
-	Lenient map[Status]map[tally.Metric]bool
-	// NoListener is what it means that nothing listens on one of the ports. Even if
-	// it is OK it is told.
+	// MayBeEmpty has the ranges, by status, for which a metric that has nothing to measure
+	// (tally.Value.Empty) is no problem.
+	MayBeEmpty map[Status]map[tally.Metric]bool
+	// NoListener is the status when nothing listens on one of the ports. Even if it is OK
+	// the answer says so.
 	NoListener Status
 }
 
@@ -85,7 +92,7 @@ type Verdict struct {
 // Judge looks at every port, listener and threshold, and none hides another:
 // the worst wins. OK comes from here and from nowhere else.
 func Judge(p Policy, ports tcp.Ports, r tally.Result) Verdict {
-	problems := slices.Concat(silent(p, ports, r), overflowing(r))
+	problems := slices.Concat(missingListeners(p, ports, r), fullQueue(r))
 	for m := range tally.NumMetrics {
 		problems = append(problems, judge(p, m, r.Values[m])...)
 	}
@@ -97,24 +104,21 @@ func Judge(p Policy, ports tcp.Ports, r tally.Result) Verdict {
 	return v
 }
 
-// silent finds the ports without a listener.
-func silent(p Policy, ports tcp.Ports, r tally.Result) []Problem {
-	missing := r.Silent(ports)
+// missingListeners returns a problem if a port has no listener.
+func missingListeners(p Policy, ports tcp.Ports, r tally.Result) []Problem {
+	missing := r.PortsWithoutListener(ports)
 	if len(missing) == 0 {
 		return nil
 	}
-	text := fmt.Sprintf("nothing listens on port %d", missing[0])
-	if n := len(missing); n > 1 {
-		text += fmt.Sprintf(" and %d more", n-1)
-	}
+	text := diagnosis.NoListener(missing)
 	return []Problem{{p.NoListener, tally.NumMetrics, text, text}}
 }
 
-// overflowing finds the listener that has its accept queue over its backlog, and
-// of several the first: the kernel is dropping its connections now.
-func overflowing(r tally.Result) []Problem {
+// fullQueue returns a problem for the first listener whose accept queue is over its
+// backlog: the kernel drops its connections now.
+func fullQueue(r tally.Result) []Problem {
 	for _, l := range r.Listeners {
-		if l.Overflows() {
+		if l.Overflowing() {
 			text := fmt.Sprintf("accept queue of port %d is full, %d of %d", l.Local.Port(), l.Queue, l.Backlog)
 			return []Problem{{Critical, tally.AcceptQueue, text, text}}
 		}
@@ -132,7 +136,7 @@ func judge(p Policy, m tally.Metric, v tally.Value) []Problem {
 	}{{Critical, "critical", p.Critical}, {Warning, "warning", p.Warning}} {
 		limit, set := level.ranges[m]
 		switch {
-		case !set, v.Empty && p.Lenient[level.status][m]:
+		case !set, v.Empty && p.MayBeEmpty[level.status][m]:
 		case !v.Known():
 			text := fmt.Sprintf("%s is not known: %s", m, v.Unknown)
 			return []Problem{{Unknown, m, text, text}}

@@ -30,7 +30,7 @@ func ranges(t *testing.T, words string) Thresholds {
 
 func listener(port uint16, queue, backlog uint32) tally.Listener {
 	return tally.Listener{
-		Local: netip.AddrPortFrom(netip.IPv4Unspecified(), port), Known: ^tcp.Facts(0), Queue: queue, Backlog: backlog,
+		Local: netip.AddrPortFrom(netip.IPv4Unspecified(), port), Facts: ^tcp.Facts(0), Queue: queue, Backlog: backlog,
 	}
 }
 

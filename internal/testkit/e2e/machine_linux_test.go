@@ -57,7 +57,7 @@ func begin(m *testing.M) (code int, err error) {
 	if err != nil {
 		return 0, err
 	}
-	repo = filepath.Join(wd, "../..")
+	repo = filepath.Join(wd, "../../..")
 	base, dir := os.Getenv(baseVar), os.Getenv(dirVar)
 	switch {
 	case base == "":
@@ -200,7 +200,7 @@ func enter(base, dir string) error {
 	mount(repo, root+repo, "", unix.MS_BIND, "") // after /tmp, where it may be
 	steps = append(steps,
 		func() error { return unix.Chroot(root) },
-		func() error { return os.Chdir(filepath.Join(repo, "internal/e2e")) },
+		func() error { return os.Chdir(filepath.Join(repo, "internal/testkit/e2e")) },
 		func() error { return unix.Sethostname([]byte("fronts")) })
 	for _, step := range steps {
 		if err := step(); err != nil {

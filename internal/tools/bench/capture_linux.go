@@ -12,7 +12,7 @@ import (
 	"strings"
 	"time"
 
-	"frontsockets/internal/population"
+	"frontsockets/internal/testkit/population"
 )
 
 // captureRows is the length of the capture, a line in a hundred of it the front's.

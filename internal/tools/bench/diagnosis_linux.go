@@ -13,7 +13,7 @@ import (
 	"syscall"
 	"time"
 
-	"frontsockets/internal/population"
+	"frontsockets/internal/testkit/population"
 )
 
 // diagnosisClients are on each of two listeners: so many one drill can have.

@@ -19,7 +19,7 @@ import (
 	"github.com/shirou/gopsutil/v3/net"
 	"golang.org/x/sys/unix"
 
-	"frontsockets/internal/population"
+	"frontsockets/internal/testkit/population"
 )
 
 // The front that is asked about, and the sockets of everybody else.

@@ -12,7 +12,7 @@ import (
 	"testing"
 	"time"
 
-	"frontsockets/internal/population"
+	"frontsockets/internal/testkit/population"
 	"frontsockets/internal/tcp"
 	"frontsockets/plugins"
 )
@@ -20,7 +20,7 @@ import (
 // drillHelp is what front_drill says of itself.
 func drillHelp(t *testing.T) string {
 	t.Helper()
-	out, err := exec.Command("go", "run", "-tags", "forceposix", "../../cmd/front_drill", "--help").Output()
+	out, err := exec.Command("go", "run", "-tags", "forceposix", "../../../cmd/front_drill", "--help").Output()
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -56,7 +56,7 @@ func TestPages(t *testing.T) {
 	for s := tcp.Established; s < tcp.NumStates; s++ {
 		sections = append(sections, " "+strings.ToUpper(s.String())+" ")
 	}
-	codes, err := os.ReadFile("../verdict/diagnosis.go")
+	codes, err := os.ReadFile("../../diagnosis/diagnosis.go")
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -1,4 +1,4 @@
-package source
+package process
 
 import (
 	"context"
@@ -19,13 +19,12 @@ import (
 // Owner is the process that owns a listener.
 type Owner struct {
 	p        *process.Process
-	measured bool // Facts has something to compare with
+	measured bool // StartCPU was called, so Describe has something to compare with
 }
 
-// FindOwner finds the first process that has one of the sockets open, by their inodes.
-// Whose descriptors it may not read it cannot find: of other users' processes only
-// CAP_SYS_PTRACE can.
-func FindOwner(ctx context.Context, inodes []uint64) (*Owner, error) {
+// Find finds the first process that has one of the sockets open, by their inodes. It
+// cannot read the descriptors of other users' processes without CAP_SYS_PTRACE.
+func Find(ctx context.Context, inodes []uint64) (*Owner, error) {
 	var links []string
 	for _, inode := range inodes {
 		if inode > 0 {
@@ -33,7 +32,7 @@ func FindOwner(ctx context.Context, inodes []uint64) (*Owner, error) {
 		}
 	}
 	if len(links) == 0 {
-		return nil, errors.New("this source does not tell inodes")
+		return nil, errors.New("this source does not provide inodes")
 	}
 	all, err := os.ReadDir("/proc")
 	if err != nil {
@@ -58,10 +57,10 @@ func FindOwner(ctx context.Context, inodes []uint64) (*Owner, error) {
 	if refused {
 		return nil, errors.New("its process is another user's, and this needs CAP_SYS_PTRACE")
 	}
-	return nil, errors.New("no process here has it open")
+	return nil, errors.New("the process is not visible from here (hidepid, or another PID namespace); run as root on the host")
 }
 
-// hasOpen tells whether one of the links is in a folder of descriptors. It reads the
+// hasOpen reports whether one of the links is in a folder of descriptors. It reads the
 // folder bit by bit: a listener is usually among the first.
 func hasOpen(dir string, links []string) (bool, error) {
 	f, err := os.Open(dir)
@@ -79,49 +78,49 @@ func hasOpen(dir string, links []string) (bool, error) {
 			}
 		}
 		if err != nil {
-			return false, nil // the end, or of the process
+			return false, nil // the end of the folder, or of the process
 		}
 	}
 }
 
-// fixedProc keeps a variable HOST_PROC in the environment from naming other tables.
+// fixedProc keeps a variable HOST_PROC in the environment from naming another folder.
 func fixedProc(ctx context.Context) context.Context {
 	return context.WithValue(ctx, common.EnvKey, common.EnvMap{common.HostProcEnvKey: "/proc"})
 }
 
-// Measure notes the processor time used so far, so that Facts can tell how much was
-// used since. Else they tell the average since the start of the process.
-func (o *Owner) Measure(ctx context.Context) {
+// StartCPU notes the processor time used so far. Describe then returns the share used
+// since; without it, the average since the process started.
+func (o *Owner) StartCPU(ctx context.Context) {
 	_, err := o.p.PercentWithContext(fixedProc(ctx), 0)
 	o.measured = err == nil
 }
 
-// Facts is what there is to know of the process; what it could not read is zero.
-func (o *Owner) Facts(ctx context.Context) tcp.Process {
+// Describe returns what can be read of the process.
+func (o *Owner) Describe(ctx context.Context) tcp.Process {
 	ctx = fixedProc(ctx)
-	facts := tcp.Process{PID: o.p.Pid}
-	facts.Name, _ = o.p.NameWithContext(ctx)
+	d := tcp.Process{PID: o.p.Pid}
+	d.Name, _ = o.p.NameWithContext(ctx)
 	if words, err := o.p.StatusWithContext(ctx); err == nil && len(words) > 0 {
-		facts.State = words[0]
+		d.State = words[0]
 	}
 	if o.measured {
-		facts.CPU, _ = o.p.PercentWithContext(ctx, 0)
+		d.CPU, _ = o.p.PercentWithContext(ctx, 0)
 	} else {
-		facts.CPU, _ = o.p.CPUPercentWithContext(ctx)
+		d.CPU, _ = o.p.CPUPercentWithContext(ctx)
 	}
-	facts.Threads, _ = o.p.NumThreadsWithContext(ctx)
+	d.Threads, _ = o.p.NumThreadsWithContext(ctx)
 	if n, err := o.p.NumFDsWithContext(ctx); err == nil {
-		facts.Descriptors = uint64(n)
+		d.Descriptors = uint64(n)
 	}
 	if limits, err := o.p.RlimitWithContext(ctx); err == nil {
 		for _, l := range limits {
 			if l.Resource == process.RLIMIT_NOFILE {
-				facts.DescriptorLimit = l.Soft
+				d.DescriptorLimit = l.Soft
 			}
 		}
 	}
 	if ms, err := o.p.CreateTimeWithContext(ctx); err == nil {
-		facts.Started = time.UnixMilli(ms)
+		d.Started = time.UnixMilli(ms)
 	}
-	return facts
+	return d
 }

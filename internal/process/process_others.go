@@ -1,0 +1,26 @@
+//go:build !linux
+
+package process
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"runtime"
+
+	"frontsockets/internal/tcp"
+)
+
+// Owner is the process that owns a listener.
+type Owner struct{}
+
+// Find finds nothing: only Linux names a process's sockets.
+func Find(context.Context, []uint64) (*Owner, error) {
+	return nil, fmt.Errorf("%s has none: %w", runtime.GOOS, errors.ErrUnsupported)
+}
+
+// StartCPU does nothing.
+func (*Owner) StartCPU(context.Context) {}
+
+// Describe returns nothing.
+func (*Owner) Describe(context.Context) tcp.Process { return tcp.Process{} }

@@ -1,0 +1,63 @@
+package tcp
+
+import (
+	"context"
+	"net/netip"
+	"time"
+)
+
+// Query says which sockets are wanted.
+type Query struct {
+	// Ports are the local ports of the front.
+	Ports Ports
+	// Addresses are the local addresses of the front; none means any.
+	Addresses []netip.Prefix
+}
+
+// Wants reports whether the query asks for the socket. A listener on a wildcard
+// address serves every address.
+func (q Query) Wants(s *Socket) bool {
+	if !q.Ports.Has(s.Local.Port()) {
+		return false
+	}
+	local := s.Local.Addr()
+	if len(q.Addresses) == 0 || s.State == Listen && local.IsUnspecified() {
+		return true
+	}
+	// An IPv6 prefix such as ::/0 covers IPv4-mapped addresses, which are unmapped here.
+	mapped := netip.AddrFrom16(local.As16())
+	for _, prefix := range q.Addresses {
+		if prefix.Contains(local) || prefix.Contains(mapped) {
+			return true
+		}
+	}
+	return false
+}
+
+// Visit takes one socket. The source overwrites it with the next.
+type Visit func(*Socket)
+
+// Source is one way to see sockets.
+type Source struct {
+	Name string
+	// Look hands every socket that the query wants to visit, once. After an error the
+	// sockets visited so far mean nothing.
+	Look func(ctx context.Context, q Query, visit Visit) (Look, error)
+}
+
+// Look describes one reading of a socket table, besides its sockets.
+type Look struct {
+	// Source is the name of the source that was read.
+	Source string
+	// Provides is the facts that the source can know of a socket.
+	Provides Facts
+	// HiddenStates is the states that the source cannot see: their count is unknown, not 0.
+	HiddenStates StateSet
+	// Recorded says that the sockets come from a recording, which was made at Time on
+	// Host, if that is known. A live look leaves Host and Time empty.
+	Recorded bool
+	Host     string
+	Time     time.Time
+	// Skipped says why each better source was not used.
+	Skipped []string
+}

@@ -1,0 +1,40 @@
+package tcp
+
+import (
+	"net/netip"
+	"strings"
+	"testing"
+)
+
+func TestQueryWants(t *testing.T) {
+	for _, test := range []struct {
+		local, addresses string
+		state            State
+		want             bool
+	}{
+		{"10.1.0.7:41213", "", Established, true},
+		{"10.1.0.7:4121", "", Established, false},
+		{"10.1.0.7:41213", "10.1.0.7/32", TimeWait, true},
+		{"10.1.0.7:41213", "10.1.0.8/32", TimeWait, false},
+		{"10.1.0.7:41213", "192.168.0.0/16 10.1.0.0/16", TimeWait, true},
+		{"[2001:db8::7]:41213", "2001:db8::/32", TimeWait, true},
+		{"[2001:db8::7]:41213", "0.0.0.0/0", TimeWait, false},
+		{"10.1.0.7:41213", "::/0", TimeWait, true}, // may be IPv4-mapped on the wire
+		{"10.1.0.7:41213", "::ffff:0:0/95", TimeWait, true},
+		{"10.1.0.7:41213", "2001:db8::/32", TimeWait, false},
+		{"[2001:db8::7]:41213", "::/0", TimeWait, true},
+		{"0.0.0.0:41213", "10.1.0.7/32", Listen, true},
+		{"[::]:41213", "10.1.0.7/32", Listen, true},
+		{"127.0.0.1:41213", "10.1.0.7/32", Listen, false},
+		{"0.0.0.0:41213", "10.1.0.7/32", Close, false},
+	} {
+		q := Query{Ports: Ports{{Lo: 41213, Hi: 41213}}}
+		for _, a := range strings.Fields(test.addresses) {
+			q.Addresses = append(q.Addresses, netip.MustParsePrefix(a))
+		}
+		s := Socket{State: test.state, Local: netip.MustParseAddrPort(test.local)}
+		if got := q.Wants(&s); got != test.want {
+			t.Errorf("%s %s at addresses %q: %v", test.state, test.local, test.addresses, got)
+		}
+	}
+}

@@ -1,0 +1,97 @@
+package textfile
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"time"
+)
+
+// File is a text that somebody recorded, and the time at which it is read.
+type File struct {
+	// Name is the file's path; "-" is Stdin.
+	Name  string
+	Stdin io.Reader
+	// Now is the current time. MaxAge is how old the recording may be; 0 leaves that to
+	// its format.
+	Now    time.Time
+	MaxAge time.Duration
+}
+
+// Read hands the file to read and returns the time of its last change: for anything but a
+// regular file that is Now. It fails if the file changed while it was read.
+func (f File) Read(read func(io.Reader) error) (written time.Time, err error) {
+	file, isFile := f.Stdin.(*os.File)
+	switch {
+	case f.Name == "-" && !isFile:
+		return f.Now, read(f.Stdin)
+	case f.Name != "-":
+		if file, err = os.Open(f.Name); err != nil {
+			return f.Now, err
+		}
+		defer file.Close()
+	}
+	before, err := file.Stat()
+	if err != nil {
+		return f.Now, err
+	}
+	if err := read(file); err != nil || !before.Mode().IsRegular() {
+		return f.Now, err
+	}
+	after, err := file.Stat()
+	if err == nil && (after.Size() != before.Size() || !after.ModTime().Equal(before.ModTime())) {
+		err = errors.New("the file changed while it was read")
+	}
+	return before.ModTime(), err
+}
+
+// CheckAge returns an error if a recording of the given time is older than limit, or
+// dated in the future.
+func (f File) CheckAge(recorded time.Time, limit time.Duration) error {
+	const clockSkew = 2 * time.Second // the clocks of two hosts may differ by this much
+	switch age := f.Now.Sub(recorded); {
+	case age > limit:
+		return fmt.Errorf("%s old, and more than %s is too old (--max-age)", age.Round(time.Second), limit)
+	case age < -clockSkew:
+		return fmt.Errorf("is dated %s in the future", -age.Round(time.Second))
+	}
+	return nil
+}
+
+// Each hands every line of a list to take, without blanks around it. It leaves out empty
+// lines and comments: from a '#' at the start of a line, or after a blank, to its end. A
+// byte order mark is ignored. Errors begin with the name and the line's number.
+func Each(r io.Reader, name string, take func(line string) error) error {
+	lines := NewLines(context.Background(), r)
+	for {
+		line, err := lines.Next()
+		if err == io.EOF {
+			return nil
+		}
+		if err != nil && !errors.Is(err, ErrNoNewline) {
+			return fmt.Errorf("%s: %w", name, err)
+		}
+		if lines.N == 1 {
+			line = bytes.TrimPrefix(line, []byte("\ufeff"))
+		}
+		line = bytes.TrimSpace(withoutComment(line))
+		if len(line) == 0 {
+			continue
+		}
+		if err := take(string(line)); err != nil {
+			return fmt.Errorf("%s:%d: %w", name, lines.N, err)
+		}
+	}
+}
+
+func withoutComment(line []byte) []byte {
+	for i, c := range line {
+		if c == '#' && (i == 0 || line[i-1] <= ' ') {
+			return line[:i]
+		}
+	}
+	return line
+}

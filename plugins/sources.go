@@ -1,0 +1,43 @@
+package plugins
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"frontsockets/internal/capture"
+	"frontsockets/internal/snapshot"
+	"frontsockets/internal/source"
+	"frontsockets/internal/tcp"
+	"frontsockets/internal/textfile"
+)
+
+// sourceNames are the values of -s: a live source, or a tool or snapshot with its FILE.
+func sourceNames() []string {
+	names := slices.Clone(source.Names)
+	for _, tool := range capture.Names {
+		names = append(names, tool+":FILE")
+	}
+	return append(names, "snapshot:FILE")
+}
+
+// sourcesByName returns the attempts to make for the value of -s, best first. Netns is the
+// namespace to look into, empty for our own. Recorded has what a recording is read with;
+// its Name is set here. A recording is never part of "auto": old data must not look live.
+func sourcesByName(name, netns string, recorded textfile.File) ([]tcp.Source, error) {
+	kind, file, _ := strings.Cut(name, ":")
+	recorded.Name = file
+	switch isCapture := slices.Contains(capture.Names, kind); {
+	case file == "":
+		if attempts := source.Live(name, netns); len(attempts) > 0 {
+			return attempts, nil
+		}
+	case netns != "" && (isCapture || kind == "snapshot"):
+		return nil, fmt.Errorf("'%s' is a recording, which --netns cannot look into", name)
+	case isCapture:
+		return []tcp.Source{capture.From(kind, recorded)}, nil
+	case kind == "snapshot":
+		return []tcp.Source{snapshot.From(recorded)}, nil
+	}
+	return nil, fmt.Errorf("'%s' is not a source; use one of %s", name, strings.Join(sourceNames(), ", "))
+}
