@@ -52,7 +52,10 @@ func parseClients(r io.Reader, name string) (clientNames, error) {
 		names[prefix] = client
 		return nil
 	})
-	return names, err
+	if err != nil {
+		return nil, err
+	}
+	return names, nil
 }
 
 // nameOf returns the name of a client by the longest prefix that holds it, or "".

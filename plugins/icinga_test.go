@@ -2,6 +2,7 @@ package plugins
 
 import (
 	"fmt"
+	"frontsockets/internal/testkit/golden"
 	"reflect"
 	"strings"
 	"testing"
@@ -11,7 +12,7 @@ import (
 // make no check, and no other, with the description that --help gives.
 func TestIcingaArguments(t *testing.T) {
 	const file, begin, end = "../contrib/icinga2/frontsockets-commands.conf",
-		"\t\t// arguments: made by go test ./plugins -update\n", "\t\t// end of arguments\n"
+		"\t\t// arguments: made by make generate\n", "\t\t// end of arguments\n"
 	var mdfront, front options
 	frontOptions := Front.newParser(&front).Groups()[0].Options()
 
@@ -39,5 +40,5 @@ func TestIcingaArguments(t *testing.T) {
 		fmt.Fprintf(&arguments, "\t\t\tdescription = %q\n\t\t}\n", text)
 	}
 
-	generatedPart(t, file, begin, end, arguments.String())
+	golden.Part(t, file, begin, end, arguments.String())
 }

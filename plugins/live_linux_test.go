@@ -349,7 +349,7 @@ func TestWithoutNetlink(t *testing.T) {
 	if code != 0 || !want.MatchString(out) {
 		t.Errorf("exit %d, %s", code, out)
 	}
-	if out, code := sandboxed("-c", "feed_age=30"); code != 3 || !strings.HasPrefix(out, "MDFRONT UNKNOWN: feed_age is not known: this source does not tell when data was last sent; ") {
+	if out, code := sandboxed("-c", "feed_age=30"); code != 3 || !strings.HasPrefix(out, "MDFRONT UNKNOWN: feed_age is not known: this source does not provide the time of the last data sent; ") {
 		t.Errorf("exit %d, %s", code, out)
 	}
 	if out, code := sandboxed("-s", "sockdiag"); code != 3 || !strings.HasPrefix(out, "MDFRONT UNKNOWN: :41219 cannot be judged: sockdiag: socket: address family not supported by protocol | ") {

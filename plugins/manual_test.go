@@ -4,7 +4,7 @@ import (
 	"strings"
 	"testing"
 
-	"frontsockets/internal/source"
+	"frontsockets/internal/textfile"
 )
 
 // TestWords: what completion offers as a value is one.
@@ -24,7 +24,7 @@ func TestWords(t *testing.T) {
 			if option.Long == "source" {
 				args = args[:2] // a recording has one look only
 			}
-			if _, err := MDFront.parse(args, source.World{}); err != nil {
+			if _, err := MDFront.parse(args, textfile.File{}); err != nil {
 				t.Errorf("%v: %v", args, err)
 			}
 		}

@@ -2,13 +2,14 @@ package plugins
 
 import (
 	"fmt"
+	"frontsockets/internal/testkit/golden"
 	"strings"
 	"testing"
 )
 
 // TestReadmeOptions: the table of the README says what --help says.
 func TestReadmeOptions(t *testing.T) {
-	const file, begin, end = "../README.md", "<!-- options: made by go test ./plugins -update -->\n", "<!-- end of options -->\n"
+	const file, begin, end = "../README.md", "<!-- options: made by make generate -->\n", "<!-- end of options -->\n"
 	var mdfront, front options
 	mdOptions := MDFront.newParser(&mdfront).Groups()[0].Options()
 	frontOptions := Front.newParser(&front).Groups()[0].Options()
@@ -45,5 +46,5 @@ func TestReadmeOptions(t *testing.T) {
 		}
 	}
 
-	generatedPart(t, file, begin, end, table.String())
+	golden.Part(t, file, begin, end, table.String())
 }

@@ -15,9 +15,9 @@ import (
 
 	"golang.org/x/sys/unix"
 
-	"frontsockets/internal/testkit/population"
 	"frontsockets/internal/tally"
 	"frontsockets/internal/tcp"
+	"frontsockets/internal/testkit/population"
 )
 
 // tool runs a program of the system and gives what it printed.

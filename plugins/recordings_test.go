@@ -40,7 +40,7 @@ func TestSnapshot(t *testing.T) {
 	live, _ := at(noon, front(60), "-vv")
 	got, code := at(later, MDFront, "-s", "snapshot:"+file, "-vv")
 	remark := "; seen by fake on " + host + " at 2026-11-23T12:00:00Z | "
-	live = strings.Replace(live, "process unknown: this source does not tell inodes\n", "", 1) // nobody asks of a recording
+	live = strings.Replace(live, "process unknown: this source does not provide inodes\n", "", 1) // nobody asks of a recording
 	if want := strings.Replace(live, " | ", remark, 1); code != 2 || got != want {
 		t.Errorf("exit %d, got\n%swant\n%s", code, got, want)
 	}
@@ -93,13 +93,13 @@ func TestUnfitSnapshot(t *testing.T) {
 	}{
 		{"too old", string(good), noon.Add(151 * time.Second), "", "2m31s old, and more than 2m30s is too old (--max-age)"},
 		{"too old for us", string(good), noon.Add(2 * time.Second), "--max-age 1.5", "2s old, and more than 1.5s is too old (--max-age)"},
-		{"from the future", string(good), noon.Add(-time.Minute), "", "from the future, 1m0s from now"},
+		{"from the future", string(good), noon.Add(-time.Minute), "", "is dated 1m0s in the future"},
 		{"another port", string(good), noon, "-p 41213-41214", "port 41214 was not recorded, only 41213"},
 		{"empty", "", noon, "", "empty"},
-		{"cut short", header + row, noon, "", "cut short behind line 2, it has no trailer"},
+		{"cut short", header + row, noon, "", "truncated after line 2: no trailer"},
 		{"cut in a row", strings.TrimSpace(string(good)[:len(header)+30]), noon, "", "line 2: cut short, it has no end of line"},
 		{"a row lost", header + row + trailer, noon, "", `line 3: 1 sockets came before: "{\"sockets\":4}"`},
-		{"more behind it", string(good) + row, noon, "", "line 7: more behind the trailer"},
+		{"more behind it", string(good) + row, noon, "", "line 7: more after the trailer"},
 		{"another version", replaced(`"frontsockets_snapshot":1`, `"frontsockets_snapshot":2,"new":3`), noon, "", "a snapshot of version 2, and this program reads version 1"},
 		{"no snapshot", "hello\n", noon, "", `line 1: not the header of a snapshot: "hello"`},
 		{"other JSON", "{}\n", noon, "", `line 1: not the header of a snapshot: "{}"`},
@@ -166,9 +166,9 @@ func TestOverMidnight(t *testing.T) {
 	}
 }
 
-// TestUnsaved: a snapshot that cannot be written makes the answer UNKNOWN, unless it
+// TestSaveError: a snapshot that cannot be written makes the answer UNKNOWN, unless it
 // is CRITICAL, and is named in any case.
-func TestUnsaved(t *testing.T) {
+func TestSaveError(t *testing.T) {
 	dir := t.TempDir()
 	link := filepath.Join(dir, "link")
 	target := filepath.Join(dir, "target")
@@ -179,9 +179,9 @@ func TestUnsaved(t *testing.T) {
 		t.Fatal(err)
 	}
 	for file, cause := range map[string]string{
-		filepath.Join(dir, "nowhere", "mdfront"): "there is no such folder",
-		dir:                                      "there is no regular file but a directory",
-		link:                                     "there is no regular file but a symbolic link",
+		filepath.Join(dir, "nowhere", "mdfront"): "the folder does not exist",
+		dir:                                      "not a regular file: a directory",
+		link:                                     "not a regular file: a symbolic link",
 	} {
 		unsaved := "snapshot " + file + " not written: " + cause
 		for n, want := range map[int]int{0: 3, 20: 3, 60: 2} { // OK, WARNING and CRITICAL otherwise
@@ -227,7 +227,7 @@ func TestBadRecordings(t *testing.T) {
 		"netstat:":                       "-s: 'netstat:' is not a source; use one of auto, ",
 		"tcpdump:" + file:                "-s: 'tcpdump:" + file + "' is not a source; use one of auto, ",
 		"sockdiag:" + file:               "-s: 'sockdiag:" + file + "' is not a source; use one of auto, ",
-		"netstat:" + file + " --netns 1": "-s: 'netstat:" + file + "' is a recording, and no look into a network namespace",
+		"netstat:" + file + " --netns 1": "-s: 'netstat:" + file + "' is a recording, which --netns cannot look into",
 		"auto --netns=":                  "--netns: it is empty",
 		"auto --save=":                   "--save: it is empty",
 		"auto --save -":                  "--save: '-' is not a file; stdout has the answer",
@@ -267,7 +267,7 @@ func TestOldCapture(t *testing.T) {
 	if out, code := MDFront.respond([]string{"-s", "netstat:-", "--max-age", "1"}, f, noon.Add(time.Hour)); code != 3 || !strings.Contains(string(out), "1h0m0s old, and more than 1s is too old") {
 		t.Errorf("exit %d, %s", code, out)
 	}
-	if out, code := at(noon.Add(-time.Hour), MDFront, "-s", "netstat:"+file, "--max-age", "1h"); code != 3 || !strings.Contains(out, "from the future, 1h0m0s from now") {
+	if out, code := at(noon.Add(-time.Hour), MDFront, "-s", "netstat:"+file, "--max-age", "1h"); code != 3 || !strings.Contains(out, "is dated 1h0m0s in the future") {
 		t.Errorf("exit %d, %s", code, out)
 	}
 	// From a pipe it is as old as the look.

@@ -13,33 +13,28 @@ import (
 	"testing"
 	"time"
 
-	"frontsockets/internal/source"
 	"frontsockets/internal/tcp"
 )
 
-// check runs a profile and gives what it printed and its exit code. Nothing may
-// ever come on stderr.
+// check runs a profile and returns what it printed and its exit code.
 func check(t *testing.T, p Profile, args ...string) (string, int) {
 	t.Helper()
-	var stdout, stderr strings.Builder
-	code := p.Run(args, strings.NewReader(""), &stdout, &stderr)
-	if stderr.Len() > 0 {
-		t.Errorf("%v: stderr has %q", args, &stderr)
-	}
+	var stdout strings.Builder
+	code := p.Run(args, strings.NewReader(""), &stdout)
 	return stdout.String(), code
 }
 
+// fakeSource does as told and provides every fact.
+func fakeSource(name string, look func(tcp.Visit) error) tcp.Source {
+	return tcp.Source{Name: name, Look: func(_ context.Context, _ tcp.Query, visit tcp.Visit) (tcp.Look, error) {
+		return tcp.Look{Source: name, Provides: ^tcp.Facts(0)}, look(visit)
+	}}
+}
+
 // fake is a profile whose only source does as told.
-func fake(look func(visit source.Visit) error) Profile {
+func fake(look func(tcp.Visit) error) Profile {
 	p := MDFront
-	p.look = func(ctx context.Context, _ []source.Source, q source.Query, begin func() source.Visit) (source.Seen, error) {
-		return source.Look(ctx, []source.Source{{
-			Name: "fake",
-			Look: func(_ context.Context, _ source.Query, begin func() source.Visit) (source.Seen, error) {
-				return source.Seen{Source: "fake", Provides: ^tcp.Facts(0)}, look(begin())
-			},
-		}}, q, begin)
-	}
+	p.sources = []tcp.Source{fakeSource("fake", look)}
 	return p
 }
 
@@ -49,7 +44,7 @@ func listener() *tcp.Socket {
 
 // front is a listener with n clients in TIME_WAIT.
 func front(n int) Profile {
-	return fake(func(visit source.Visit) error {
+	return fake(func(visit tcp.Visit) error {
 		visit(listener())
 		for i := range n {
 			visit(&tcp.Socket{
@@ -74,7 +69,7 @@ func TestWrongUsage(t *testing.T) {
 		"-c sockets=3":           "-c: 'sockets' is not a metric; use one of those in --help",
 		"-c =3":                  "-c: '' is not a metric; use one of those in --help",
 		"-c 5 -c abnormal=6":     "-c: 'abnormal=6' is a second range for abnormal, which has 5",
-		"-w -5:5":                "expected argument for flag '-w, --warning', but got option '-5:5' (a value that starts with '-' is written behind '=', as in -w=-5:5), see --help",
+		"-w -5:5":                "expected argument for flag '-w, --warning', but got option '-5:5' (a value that starts with '-' is written after '=', as in -w=-5:5), see --help",
 		"-p 0":                   "-p: '0' is not a port or range of ports: ports are 1 to 65535",
 		"-p 70000":               "-p: '70000' is not a port or range of ports: ports are 1 to 65535",
 		"-p 5-3":                 "-p: '5-3' is not a range of ports: 5 is over 3",
@@ -82,11 +77,11 @@ func TestWrongUsage(t *testing.T) {
 		"-p 41213 -p x":          "-p: 'x' is not a port or range of ports: a port is written in digits",
 		"-p":                     "expected argument for flag '-p, --port', see --help",
 		"-a front7":              "-a: 'front7' is not an IP address or CIDR prefix; use one such as 10.1.2.3 or 10.1.0.0/16",
-		"-a 0.0.0.0":             "-a: '0.0.0.0' is where listeners listen, and no session's address; leave -a out for any",
-		"-a ::":                  "-a: '::' is where listeners listen, and no session's address; leave -a out for any",
-		"-a 0.0.0.0/32":          "-a: '0.0.0.0/32' is where listeners listen, and no session's address; leave -a out for any",
-		"-a ::/128":              "-a: '::/128' is where listeners listen, and no session's address; leave -a out for any",
-		"-a ::ffff:0.0.0.0":      "-a: '::ffff:0.0.0.0' is where listeners listen, and no session's address; leave -a out for any",
+		"-a 0.0.0.0":             "-a: '0.0.0.0' is the wildcard address; omit -a to match any address",
+		"-a ::":                  "-a: '::' is the wildcard address; omit -a to match any address",
+		"-a 0.0.0.0/32":          "-a: '0.0.0.0/32' is the wildcard address; omit -a to match any address",
+		"-a ::/128":              "-a: '::/128' is the wildcard address; omit -a to match any address",
+		"-a ::ffff:0.0.0.0":      "-a: '::ffff:0.0.0.0' is the wildcard address; omit -a to match any address",
 		"-t 1m30":                "-t: '1m30' is not a time above 0; use seconds such as 5, or a duration such as 500ms",
 		"-a 10.0.0.0/33":         "-a: '10.0.0.0/33' is not an IP address or CIDR prefix; use one such as 10.1.2.3 or 10.1.0.0/16",
 		"-a fe80::1%eth0":        "-a: 'fe80::1%eth0' is not an IP address or CIDR prefix; use one such as 10.1.2.3 or 10.1.0.0/16",
@@ -104,7 +99,7 @@ func TestWrongUsage(t *testing.T) {
 		"--metric listen":        "--metric: 'listen' is not a metric; use one of those in --help",
 		"--reply words":          "--reply: 'words' is not a reply; use text or number",
 		"-t 0":                   "-t: '0' is not a time above 0; use seconds such as 5, or a duration such as 500ms",
-		"-t -1":                  "expected argument for flag '-t, --timeout', but got option '-1' (a value that starts with '-' is written behind '=', as in -w=-5:5), see --help",
+		"-t -1":                  "expected argument for flag '-t, --timeout', but got option '-1' (a value that starts with '-' is written after '=', as in -w=-5:5), see --help",
 		"-t=-1":                  "-t: '-1' is not a time above 0; use seconds such as 5, or a duration such as 500ms",
 		"-t 5x":                  "-t: '5x' is not a time above 0; use seconds such as 5, or a duration such as 500ms",
 		"--bogus":                "unknown flag 'bogus', see --help",
@@ -118,10 +113,10 @@ func TestWrongUsage(t *testing.T) {
 		"--holidays /etc/passwd": "--holidays: without a --session there is nothing that a holiday could close",
 		"--session cn-futures --holidays /nowhere": "--holidays: stat /nowhere: no such file or directory",
 		"--clients /nowhere":                       "--clients: stat /nowhere: no such file or directory",
-		"--clients /dev/null":                      "--clients: /dev/null is not a regular file but Dcrw-rw-rw-",
+		"--clients /dev/null":                      "--clients: /dev/null is not a regular file: Dcrw-rw-rw-",
 		"--policy lax":                             "--policy: 'lax' is not a policy; use seed or strict",
 		"--sample 5":                               "--sample: two looks 5s apart take longer than -t 5s",
-		"--sample -1":                              "expected argument for flag '--sample', but got option '-1' (a value that starts with '-' is written behind '=', as in -w=-5:5), see --help",
+		"--sample -1":                              "expected argument for flag '--sample', but got option '-1' (a value that starts with '-' is written after '=', as in -w=-5:5), see --help",
 		"--sample half":                            "--sample: 'half' is not a time above 0; use seconds such as 5, or a duration such as 500ms",
 		"--sample 1 -s ss:x":                       "--sample: 'ss:x' is a recording, and one look only",
 		"-c listen_drops=0":                        "--sample: listen_drops takes two looks; use such as --sample 500ms",
@@ -201,15 +196,15 @@ func TestNoAnswer(t *testing.T) {
 	hang := make(chan bool)
 	t.Cleanup(func() { close(hang) })
 	for name, test := range map[string]struct {
-		look func(source.Visit) error
+		look func(tcp.Visit) error
 		want string
 	}{
-		"failure":          {func(source.Visit) error { return errors.New("no right") }, "fake: no right"},
-		"half an answer":   {func(v source.Visit) error { v(listener()); return io.ErrUnexpectedEOF }, "fake: unexpected EOF"},
-		"hang":             {func(source.Visit) error { <-hang; return nil }, "no answer within 50ms (-t)"},
-		"panic":            {func(source.Visit) error { panic("oh no") }, "this check has a bug: oh no, at run_test.go:"},
-		"a real panic":     {func(v source.Visit) error { v(nil); return nil }, "this check has a bug: runtime error: invalid memory address or nil pointer dereference, at tally.go:"},
-		"an unknown state": {func(v source.Visit) error { v(&tcp.Socket{State: 99}); return nil }, "this check has a bug: runtime error: index out of range [99] with length 12, at tally.go:"},
+		"failure":          {func(tcp.Visit) error { return errors.New("no right") }, "fake: no right"},
+		"half an answer":   {func(v tcp.Visit) error { v(listener()); return io.ErrUnexpectedEOF }, "fake: unexpected EOF"},
+		"hang":             {func(tcp.Visit) error { <-hang; return nil }, "no answer within 50ms (-t)"},
+		"panic":            {func(tcp.Visit) error { panic("oh no") }, "this check has a bug: oh no, at run_test.go:"},
+		"a real panic":     {func(v tcp.Visit) error { v(nil); return nil }, "this check has a bug: runtime error: invalid memory address or nil pointer dereference, at tally.go:"},
+		"an unknown state": {func(v tcp.Visit) error { v(&tcp.Socket{State: 99}); return nil }, "this check has a bug: runtime error: index out of range [99] with length 12, at tally.go:"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			p := fake(test.look)
@@ -230,26 +225,21 @@ func TestNoAnswer(t *testing.T) {
 	}
 }
 
-// TestRestart: rows of a failed source are forgotten when the next one speaks.
+// TestRestart: sockets of a failed source are forgotten when the next one succeeds.
 func TestRestart(t *testing.T) {
 	p := MDFront
-	p.look = func(ctx context.Context, _ []source.Source, q source.Query, begin func() source.Visit) (source.Seen, error) {
-		return source.Look(ctx, []source.Source{
-			{Name: "first", Look: func(_ context.Context, _ source.Query, begin func() source.Visit) (source.Seen, error) {
-				visit := begin()
-				for range 500 {
-					visit(&tcp.Socket{State: tcp.TimeWait})
-				}
-				return source.Seen{}, errors.New("torn")
-			}},
-			{Name: "second", Look: func(_ context.Context, _ source.Query, begin func() source.Visit) (source.Seen, error) {
-				begin()(listener())
-				return source.Seen{Source: "second", Provides: ^tcp.Facts(0)}, nil
-			}},
-		}, q, begin)
+	p.sources = []tcp.Source{
+		fakeSource("first", func(visit tcp.Visit) error {
+			for range 500 {
+				visit(&tcp.Socket{State: tcp.TimeWait})
+			}
+			return errors.New("torn")
+		}),
+		fakeSource("second", func(visit tcp.Visit) error { visit(listener()); return nil }),
 	}
 	got, code := check(t, p)
-	if want := "MDFRONT OK: :41213 has 0 abnormal sockets, 0 established from 0 clients; seen by second (first: torn) | "; code != 0 || !strings.HasPrefix(got, want) {
+	want := "MDFRONT OK: :41213 has 0 abnormal sockets, 0 established from 0 clients; seen by second (first: torn) | "
+	if code != 0 || !strings.HasPrefix(got, want) {
 		t.Errorf("exit %d, %s", code, got)
 	}
 }
@@ -260,24 +250,20 @@ func TestPanicOutside(t *testing.T) {
 	if got := string(out); code != 3 || !strings.HasPrefix(got, "MDFRONT UNKNOWN: this check has a bug: torn/ , at run_test.go:") || strings.Index(got, "\n") != len(got)-1 {
 		t.Errorf("exit %d, %s", code, got)
 	}
-	// One of the verdict has the format that was asked for.
-	p := MDFront
-	p.look = func(_ context.Context, _ []source.Source, _ source.Query, begin func() source.Visit) (source.Seen, error) {
-		begin()
-		return source.Seen{Skipped: []error{nil}}, nil
-	}
+	// One in the look has the format that was asked for.
+	p := fake(func(tcp.Visit) error { panic("torn") })
 	if got, code := check(t, p, "-f", "hostmonitor"); code != 0 || !strings.HasPrefix(got, "ScriptRes:Unknown:this check has a bug, ") {
 		t.Errorf("exit %d, %s", code, got)
 	}
 }
 
-// TestBlindSource: what a source cannot see is not counted as 0.
-func TestBlindSource(t *testing.T) {
+// TestHiddenStates: what a source cannot see is not counted as 0.
+func TestHiddenStates(t *testing.T) {
 	p := MDFront
-	p.look = func(_ context.Context, _ []source.Source, _ source.Query, begin func() source.Visit) (source.Seen, error) {
-		begin()(listener())
-		return source.Seen{Source: "lsof", Provides: ^tcp.Facts(0), HiddenStates: tcp.Set(tcp.TimeWait)}, nil
-	}
+	p.sources = []tcp.Source{{Name: "lsof", Look: func(_ context.Context, _ tcp.Query, visit tcp.Visit) (tcp.Look, error) {
+		visit(listener())
+		return tcp.Look{Source: "lsof", Provides: ^tcp.Facts(0), HiddenStates: tcp.Set(tcp.TimeWait)}, nil
+	}}}
 	got, code := check(t, p)
 	if code != 3 || !strings.HasPrefix(got, "MDFRONT UNKNOWN: abnormal is not known: ") || !strings.Contains(got, " 'time_wait'=U;") {
 		t.Errorf("exit %d, %s", code, got)
@@ -355,13 +341,13 @@ func (failing) Write([]byte) (int, error) { return 0, errors.New("full") }
 
 func TestUnwritableOutput(t *testing.T) {
 	for _, args := range [][]string{{}, {"-h"}, {"-V"}, {"-f", "hostmonitor"}, {"--bogus"}} {
-		if code := front(0).Run(args, nil, failing{}, io.Discard); code != 3 {
+		if code := front(0).Run(args, nil, failing{}); code != 3 {
 			t.Errorf("%v to a full disk: exit %d", args, code)
 		}
 	}
 	if full, err := os.OpenFile("/dev/full", os.O_WRONLY, 0); err == nil {
 		defer full.Close()
-		if code := front(0).Run(nil, nil, full, io.Discard); code != 3 {
+		if code := front(0).Run(nil, nil, full); code != 3 {
 			t.Errorf("/dev/full: exit %d", code)
 		}
 	}
@@ -405,7 +391,7 @@ func TestMainsAreOneStatement(t *testing.T) {
 }
 
 func ExampleProfile_Run() {
-	code := front(60).Run([]string{"-n", "front7", "-f", "hostmonitor"}, os.Stdin, os.Stdout, os.Stderr)
+	code := front(60).Run([]string{"-n", "front7", "-f", "hostmonitor"}, os.Stdin, os.Stdout)
 	fmt.Println(code)
 	// Output:
 	// ScriptRes:Bad:60 socket disconnect

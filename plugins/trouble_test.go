@@ -1,16 +1,16 @@
 package plugins
 
 import (
-	"context"
 	"net/netip"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
 
-	"frontsockets/internal/source"
 	"frontsockets/internal/tcp"
+	"frontsockets/internal/textfile"
 )
 
 // file writes a file for an option.
@@ -33,12 +33,12 @@ func TestClients(t *testing.T) {
 	if out, _ := at(noon, front(60), "--clients", names, "-f", "json"); !strings.Contains(out, `{"address":"10.1.2.3","name":"Client A, desk 2",`) {
 		t.Error(out)
 	}
-	s, err := MDFront.parse([]string{"--clients", names}, source.World{})
+	s, err := MDFront.parse([]string{"--clients", names}, textfile.File{})
 	if err != nil {
 		t.Fatal(err)
 	}
 	for client, want := range map[string]string{"10.1.3.1": "Broker B", "10.3.3.3": "Desk #7", "10.1.2.255": "Client A, desk 2", "10.9.7.7": "Mapped", "2001:db8::9": "Six", "10.2.0.1": "", "::1": ""} {
-		if got := s.clients.of(netip.MustParseAddr(client)); got != want {
+		if got := s.clients.nameOf(netip.MustParseAddr(client)); got != want {
 			t.Errorf("%s is %q, want %q", client, got, want)
 		}
 	}
@@ -46,9 +46,9 @@ func TestClients(t *testing.T) {
 	for text, want := range map[string]string{
 		"10.1.2.0/24 A\n10.1.2.7/24 B\n": ":2: 10.1.2.0/24 is 'A' already: '10.1.2.7/24 B'",
 		"10.1.2.0/33 A\n":                ":1: '10.1.2.0/33' is not an IP address or CIDR prefix; ",
-		"\n10.1.2.0/24\n":                ":2: no name behind the prefix: '10.1.2.0/24'",
+		"\n10.1.2.0/24\n":                ":2: no name after the prefix: '10.1.2.0/24'",
 		"10.1.2.0/24 a|b\n":              ":1: 'a/b' is not a name; ",
-		strings.Repeat("x", 1<<17):       ":1: bufio.Scanner: token too long",
+		strings.Repeat("x", 1<<17):       ": line 1: over 65536 bytes long",
 	} {
 		name := file(t, text)
 		if out, code := at(noon, front(0), "--clients", name, "-f", "json"); code != 3 || !strings.Contains(metrics(t, out)["reason"], "--clients: "+name+want) {
@@ -74,12 +74,10 @@ func TestPolicies(t *testing.T) {
 		}
 	}
 	// A source that cannot know the feed's age cannot keep a policy that needs it.
-	blind := MDFront
-	blind.look = func(_ context.Context, _ []source.Source, _ source.Query, begin func() source.Visit) (source.Seen, error) {
-		visit := begin()
+	blind := fake(func(visit tcp.Visit) error {
 		visit(&tcp.Socket{State: tcp.Listen, Facts: tcp.FactClient, Local: netip.MustParseAddrPort("0.0.0.0:41213")})
-		return source.Seen{Source: "procnet", Provides: tcp.FactClient}, nil
-	}
+		return nil
+	})
 	if out, code := at(noon, blind, "--policy", "strict"); code != 3 || !strings.HasPrefix(out, "MDFRONT UNKNOWN: accept_queue_pct is not known: ") {
 		t.Errorf("exit %d, %s", code, out)
 	}
@@ -115,11 +113,11 @@ func TestSessions(t *testing.T) {
 		}
 	}
 	saturday := shanghai("2026-11-28 12:00")
-	down := fake(func(source.Visit) error { return nil })
+	down := fake(func(tcp.Visit) error { return nil })
 	if out, code := at(saturday, down, args...); code != 0 || !strings.HasPrefix(out, outside) {
 		t.Errorf("down on a Saturday: exit %d, %s", code, out)
 	}
-	failed := fake(func(source.Visit) error { return os.ErrPermission })
+	failed := fake(func(tcp.Visit) error { return os.ErrPermission })
 	if out, code := at(saturday, failed, args...); code != 3 {
 		t.Errorf("a failure on a Saturday: exit %d, %s", code, out)
 	}
@@ -166,12 +164,13 @@ func TestSessions(t *testing.T) {
 
 // TestTwoLooks: --sample looks twice, so far apart, and judges the second.
 func TestTwoLooks(t *testing.T) {
-	p := MDFront
 	var looks []time.Time
-	p.look = func(_ context.Context, _ []source.Source, _ source.Query, begin func() source.Visit) (source.Seen, error) {
+	failed := fakeSource("failed", func(visit tcp.Visit) error {
+		visit(&tcp.Socket{State: tcp.TimeWait})
+		return os.ErrPermission
+	})
+	p := fake(func(visit tcp.Visit) error {
 		looks = append(looks, time.Now())
-		begin()(&tcp.Socket{State: tcp.TimeWait}) // a start that failed
-		visit := begin()
 		l := listener()
 		l.Drops = uint32(100 * len(looks))
 		visit(l)
@@ -181,8 +180,9 @@ func TestTwoLooks(t *testing.T) {
 				Remote: netip.AddrPortFrom(netip.MustParseAddr("10.1.2.3"), uint16(1+i)),
 			})
 		}
-		return source.Seen{Source: "fake", Provides: ^tcp.Facts(0)}, nil
-	}
+		return nil
+	})
+	p.sources = slices.Insert(p.sources, 0, failed)
 	out, code := check(t, p, "--sample", "200ms", "-c", "reconnects=9")
 	if apart := looks[1].Sub(looks[0]); len(looks) != 2 || apart < 200*time.Millisecond || apart > 3*time.Second {
 		t.Errorf("%d looks, %s apart", len(looks), apart)
@@ -197,8 +197,7 @@ func TestTwoLooks(t *testing.T) {
 	if out, code := check(t, p, "--sample", "100ms", "-c", "1000"); code != 0 || !strings.Contains(out, "'reconnects'=") {
 		t.Errorf("exit %d, %s", code, out)
 	}
-	failed := fake(func(source.Visit) error { return os.ErrPermission })
-	if out, code := check(t, failed, "--sample", "1ms"); code != 3 || !strings.HasSuffix(out, " 'unread_stuck'=U;;;0\n") {
+	if out, code := check(t, fake(func(tcp.Visit) error { return os.ErrPermission }), "--sample", "1ms"); code != 3 || !strings.HasSuffix(out, " 'unread_stuck'=U;;;0\n") {
 		t.Errorf("exit %d, %s", code, out)
 	}
 }

@@ -10,6 +10,7 @@ import (
 	"testing"
 
 	"frontsockets/internal/tally"
+	"frontsockets/internal/testkit/golden"
 )
 
 const zabbixTemplates = "../contrib/zabbix/frontsockets-"
@@ -39,7 +40,7 @@ func TestZabbixTemplates(t *testing.T) {
 
 	nrpe6 := overNRPE(agent6)
 	for name, want := range map[string]string{"nrpe-6.0": nrpe6, "agent-7.0": inZabbix7(agent6), "nrpe-7.0": inZabbix7(nrpe6)} {
-		generated(t, zabbixTemplates+name+".yaml", want)
+		golden.File(t, zabbixTemplates+name+".yaml", want)
 	}
 }
 

@@ -27,7 +27,7 @@ func many(subnet string, n int) []string {
 }
 
 func look(queue, backlog uint32, knows tcp.Facts, groups ...group) tally.Result {
-	t := tally.New(tally.Rules{Normal: tcp.Set(tcp.Established, tcp.Listen), StalledAfter: 10 * time.Second})
+	t := tally.New(tally.Rules{Normal: tcp.Set(tcp.Established, tcp.Listen), StalledAfter: 10 * time.Second}, nil, 0)
 	local := netip.MustParseAddrPort("10.1.0.7:41213")
 	if backlog > 0 {
 		t.Add(&tcp.Socket{State: tcp.Listen, Facts: knows, Local: local, RecvQ: queue, SendQ: backlog})
@@ -42,7 +42,7 @@ func look(queue, backlog uint32, knows tcp.Facts, groups ...group) tally.Result 
 			t.Add(&s)
 		}
 	}
-	return t.Result(knows, 0)
+	return t.Result(tcp.Look{Provides: knows})
 }
 
 const everything = ^tcp.Facts(0)

@@ -1,24 +1,23 @@
 package output
 
 import (
+	"cmp"
 	"encoding/json"
-	"flag"
 	"fmt"
 	"net/netip"
-	"os"
 	"path/filepath"
 	"strings"
 	"testing"
 	"time"
 	"unicode/utf8"
 
+	"frontsockets/internal/diagnosis"
 	"frontsockets/internal/tally"
 	"frontsockets/internal/tcp"
+	"frontsockets/internal/testkit/golden"
 	"frontsockets/internal/threshold"
 	"frontsockets/internal/verdict"
 )
-
-var update = flag.Bool("update", false, "write the goldens anew")
 
 const goldens = "../../testdata/output/"
 
@@ -38,32 +37,35 @@ func critical(t *testing.T, words ...string) verdict.Policy {
 	return p
 }
 
-// world is a front with sessions as "STATE CLIENT COUNT".
-type world struct {
-	name, source, passed string
-	listens              bool
-	queue                uint32
-	sentAgo              time.Duration
-	sessions             []string
-	blind                tcp.StateSet
-	dumb                 bool // the source tells nothing but states and addresses
-	policy               []string
+// front is a front with sessions as "STATE CLIENT COUNT".
+type front struct {
+	name, source string
+	skipped      []string
+	listens      bool
+	queue        uint32
+	feedAge      time.Duration
+	sessions     []string
+	hidden       tcp.StateSet
+	statesOnly   bool // the source provides nothing but states and addresses
+	policy       []string
 }
 
-func (w world) report(t *testing.T) Report {
+var halfPastNine = time.Date(2026, 11, 23, 9, 30, 0, 0, time.UTC)
+
+func (f front) report(t *testing.T) Report {
 	t.Helper()
-	tells := ^tcp.Facts(0)
-	if w.dumb {
-		tells = tcp.FactClient
+	provided := ^tcp.Facts(0)
+	if f.statesOnly {
+		provided = tcp.FactClient
 	}
 	counted := tally.New(tally.Rules{
 		Normal: tcp.Set(tcp.Established, tcp.Listen), StalledAfter: 10 * time.Second,
-	})
+	}, nil, 0)
 	local := netip.MustParseAddrPort("10.1.0.7:41213")
-	if w.listens {
-		counted.Add(&tcp.Socket{State: tcp.Listen, Facts: tells, Local: local, RecvQ: w.queue, SendQ: 128, Drops: 2})
+	if f.listens {
+		counted.Add(&tcp.Socket{State: tcp.Listen, Facts: provided, Local: local, RecvQ: f.queue, SendQ: 128, Drops: 2})
 	}
-	for _, s := range w.sessions {
+	for _, s := range f.sessions {
 		var state, client string
 		var n int
 		if _, err := fmt.Sscan(s, &state, &client, &n); err != nil {
@@ -75,21 +77,18 @@ func (w world) report(t *testing.T) Report {
 		}
 		for range n {
 			counted.Add(&tcp.Socket{
-				State: st, Facts: tells, Local: local, Inode: 1, LastDataSent: w.sentAgo,
+				State: st, Facts: provided, Local: local, Inode: 1, LastDataSent: f.feedAge,
 				Remote: netip.AddrPortFrom(netip.MustParseAddr(client), 50000),
 			})
 		}
 	}
-	result := counted.Result(tells, w.blind)
+	result := counted.Result(tcp.Look{Provides: provided, HiddenStates: f.hidden})
 	r := Report{
-		Service: "MDFRONT", Name: w.name, Ports: tcp.Ports{{Lo: 41213, Hi: 41213}},
-		Policy: critical(t, append([]string{"abnormal=@50:"}, w.policy...)...), Result: &result,
-		Source: w.source, Skipped: w.passed, Host: "front7.example", Time: time.Date(2026, 11, 23, 9, 30, 0, 0, time.UTC),
+		Service: "MDFRONT", Name: f.name, Ports: tcp.Ports{{Lo: 41213, Hi: 41213}},
+		Policy: critical(t, append([]string{"abnormal=@50:"}, f.policy...)...), Result: &result,
+		Look: tcp.Look{Source: cmp.Or(f.source, "sockdiag"), Skipped: f.skipped, Host: "front7.example", Time: halfPastNine},
 	}
-	r.Diagnosis = verdict.Diagnose(result, r.Ports, true, nil)
-	if r.Source == "" {
-		r.Source = "sockdiag"
-	}
+	r.Diagnosis = diagnosis.Diagnose(result, r.Ports, true, nil)
 	r.Verdict = verdict.Judge(r.Policy, r.Ports, result)
 	return r
 }
@@ -99,50 +98,30 @@ func reports(t *testing.T) map[string]Report {
 	looping := []string{"established 10.1.2.5 3", "time_wait 10.1.2.3 60", "close_wait 10.1.2.3 2", "close_wait 10.1.2.4 5", "close_wait 2001:db8::4 4", "close_wait 10.1.2.5 2"}
 	failed := Report{
 		Service: "MDFRONT", Name: "front7", Ports: tcp.Ports{{Lo: 41213, Hi: 41213}}, Policy: critical(t, "abnormal=@50:"),
-		Failure: "sockdiag: socket: operation not permitted", Host: "front7.example", Time: time.Date(2026, 11, 23, 9, 30, 0, 0, time.UTC),
+		Failure: "sockdiag: socket: operation not permitted", Look: tcp.Look{Host: "front7.example", Time: halfPastNine},
 	}
 	return map[string]Report{
-		"healthy":  world{name: "front7", listens: true, sessions: healthy}.report(t),
-		"looping":  world{name: "front7", listens: true, sessions: looping}.report(t),
-		"down":     world{listens: false}.report(t),
-		"full":     world{listens: true, queue: 129, sessions: healthy}.report(t),
-		"feed":     world{name: "front7", listens: true, sentAgo: 42 * time.Second, sessions: healthy, policy: []string{"feed_age=30"}}.report(t),
-		"both":     world{listens: true, sentAgo: 42 * time.Second, sessions: looping, policy: []string{"feed_age=30", "clients=2"}}.report(t),
-		"empty":    world{listens: true, policy: []string{"feed_age=30"}}.report(t),
-		"fallback": world{listens: true, sessions: healthy, source: "procnet", passed: "sockdiag: socket: operation not permitted"}.report(t),
-		"blind":    world{listens: true, sessions: healthy, blind: tcp.Set(tcp.TimeWait)}.report(t),
-		"dumb":     world{listens: true, sessions: healthy, dumb: true, source: "gopsutil"}.report(t),
+		"healthy":  front{name: "front7", listens: true, sessions: healthy}.report(t),
+		"looping":  front{name: "front7", listens: true, sessions: looping}.report(t),
+		"down":     front{listens: false}.report(t),
+		"full":     front{listens: true, queue: 129, sessions: healthy}.report(t),
+		"feed":     front{name: "front7", listens: true, feedAge: 42 * time.Second, sessions: healthy, policy: []string{"feed_age=30"}}.report(t),
+		"both":     front{listens: true, feedAge: 42 * time.Second, sessions: looping, policy: []string{"feed_age=30", "clients=2"}}.report(t),
+		"empty":    front{listens: true, policy: []string{"feed_age=30"}}.report(t),
+		"fallback": front{listens: true, sessions: healthy, source: "procnet", skipped: []string{"sockdiag: socket: operation not permitted"}}.report(t),
+		"blind":    front{listens: true, sessions: healthy, hidden: tcp.Set(tcp.TimeWait)}.report(t),
+		"dumb":     front{listens: true, sessions: healthy, statesOnly: true, source: "gopsutil"}.report(t),
 		"failed":   failed,
 		"usage":    {Service: "MDFRONT", Usage: true, Failure: "-c: '5x' is not a range: the end '5x' is not a number"},
 	}
 }
 
 func TestGoldens(t *testing.T) {
+	styles := map[string]Style{"nagios": {Verbose: 1, Top: 2}, "json": {Top: 2}, "value": {Metric: tally.Abnormal}}
 	for name, r := range reports(t) {
-		for _, format := range []struct {
-			name  string
-			style Style
-		}{
-			{"nagios", Style{Verbose: 1, Top: 2}}, {"hostmonitor", Style{}}, {"json", Style{Top: 2}}, {"value", Style{Metric: tally.Abnormal}}, {"prometheus", Style{}},
-		} {
-			f, err := ByName(format.name)
-			if err != nil {
-				t.Fatal(err)
-			}
-			got := append(f.Render(r, format.style), fmt.Sprintf("exit %d\n", f.ExitCode(r))...)
-			golden := filepath.Join(goldens, name+"."+format.name)
-			if *update {
-				if err := os.WriteFile(golden, got, 0o644); err != nil {
-					t.Fatal(err)
-				}
-			}
-			want, err := os.ReadFile(golden)
-			if err != nil {
-				t.Fatal(err)
-			}
-			if string(got) != string(want) {
-				t.Errorf("%s as %s:\n%swant\n%s", name, format.name, got, want)
-			}
+		for _, f := range Formats {
+			got := string(f.Render(r, styles[f.Name])) + fmt.Sprintf("exit %d\n", f.ExitCode(r))
+			golden.File(t, filepath.Join(goldens, name+"."+f.Name), got)
 		}
 	}
 }
@@ -187,7 +166,7 @@ func TestNagiosRules(t *testing.T) {
 
 // TestLimits: a thousand clients and a hostile name change no line's form.
 func TestLimits(t *testing.T) {
-	w := world{name: strings.Repeat("前", 64), listens: true}
+	w := front{name: strings.Repeat("前", 64), listens: true}
 	for i := range 3000 {
 		w.sessions = append(w.sessions, fmt.Sprintf("close_wait 10.%d.%d.7 1", i/250, i%250))
 	}
@@ -205,7 +184,7 @@ func TestLimits(t *testing.T) {
 	if utf8.RuneCountInString(first) >= 200 {
 		t.Errorf("%d characters of text", utf8.RuneCountInString(first))
 	}
-	r.Source, r.Skipped = "procnet", "sockdiag: socket: operation not permitted"
+	r.Look.Source, r.Look.Skipped = "procnet", []string{"sockdiag: socket: operation not permitted"}
 	first, _, _ = strings.Cut(string(Nagios(r, Style{})), " | ")
 	if utf8.RuneCountInString(first) != 199 || !strings.HasSuffix(first, "... - the front does not close; seen by procnet (sockdiag: socket: operation not permitted)") {
 		t.Errorf("the source of second choice is cut off: %s", first)
@@ -240,9 +219,9 @@ func TestLine(t *testing.T) {
 
 // TestListenersOnly: with LISTEN not normal a lonely listener is abnormal, and no client.
 func TestListenersOnly(t *testing.T) {
-	counted := tally.New(tally.Rules{Normal: tcp.Set(tcp.Established)})
+	counted := tally.New(tally.Rules{Normal: tcp.Set(tcp.Established)}, nil, 0)
 	counted.Add(&tcp.Socket{State: tcp.Listen, Facts: ^tcp.Facts(0), Local: netip.MustParseAddrPort("10.1.0.7:41213")})
-	result := counted.Result(^tcp.Facts(0), 0)
+	result := counted.Result(tcp.Look{Provides: ^tcp.Facts(0)})
 	r := Report{Ports: tcp.Ports{{Lo: 41213, Hi: 41213}}, Result: &result}
 	if got, want := r.Reason(), ":41213 has 1 abnormal socket (1 LISTEN)"; got != want {
 		t.Errorf("got %q, want %q", got, want)
@@ -251,7 +230,7 @@ func TestListenersOnly(t *testing.T) {
 
 // TestWarningCount: a count that only warns does not explain a CRITICAL.
 func TestWarningCount(t *testing.T) {
-	r := world{listens: true, sentAgo: 42 * time.Second, sessions: []string{"time_wait 10.1.2.3 3", "established 10.1.2.3 1"}, policy: []string{"feed_age=30"}}.report(t)
+	r := front{listens: true, feedAge: 42 * time.Second, sessions: []string{"time_wait 10.1.2.3 3", "established 10.1.2.3 1"}, policy: []string{"feed_age=30"}}.report(t)
 	r.Policy.Warning = verdict.Thresholds{tally.Abnormal: {}}
 	r.Verdict = verdict.Judge(r.Policy, r.Ports, *r.Result)
 	if got, want := string(HostMonitor(r, Style{})), "ScriptRes:Bad:3 feed stalled 42 s\n"; got != want {
@@ -281,13 +260,9 @@ func TestHostMonitorNumber(t *testing.T) {
 
 // TestNothingIsNotOK: a report that nobody filled in is UNKNOWN in every format.
 func TestNothingIsNotOK(t *testing.T) {
-	for _, name := range strings.Split(Names, ", ") {
-		f, err := ByName(name)
-		if err != nil {
-			t.Fatal(err)
-		}
+	for _, f := range Formats {
 		if out := string(f.Render(Report{}, Style{})); !strings.Contains(strings.ToUpper(out), "UNKNOWN") || f.ExitCode(Report{Usage: true}) != 3 {
-			t.Errorf("%s: %q", name, out)
+			t.Errorf("%s: %q", f.Name, out)
 		}
 	}
 	if (Format{}).ExitCode(Report{}) != 3 {

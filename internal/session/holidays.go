@@ -34,14 +34,19 @@ type span struct{ first, last time.Time }
 func ParseHolidays(r io.Reader, name string) (Holidays, error) {
 	var holidays Holidays
 	err := textfile.Each(r, name, func(line string) error {
-		s, err := parseSpan(line)
+		date, _, _ := strings.Cut(line, "#")
+		date = strings.TrimSpace(date)
+		s, err := parseSpan(date)
 		if err != nil {
-			return fmt.Errorf("'%s' is not a holiday: %w; write 2026-10-01 or 2026-10-01..2026-10-07", line, err)
+			return fmt.Errorf("'%s' is not a holiday: %w; write 2026-10-01 or 2026-10-01..2026-10-07", date, err)
 		}
 		holidays = append(holidays, s)
 		return nil
 	})
-	return holidays, err
+	if err != nil {
+		return nil, err
+	}
+	return holidays, nil
 }
 
 func parseSpan(text string) (s span, err error) {

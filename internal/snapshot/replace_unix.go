@@ -31,12 +31,12 @@ func replaceFile(name string, content []byte) (err error) {
 		case there.Mode()&fs.ModeSymlink != 0:
 			kind = "a symbolic link"
 		}
-		return fmt.Errorf("there is no regular file but %s", kind)
+		return fmt.Errorf("not a regular file: %s", kind)
 	}
 	// Next to the old one, whatever TMPDIR says: a rename works within one file system.
 	f, err := renameio.NewPendingFile(name, renameio.WithTempDir(filepath.Dir(name)), renameio.WithStaticPermissions(mode))
 	if errors.Is(err, fs.ErrNotExist) {
-		return errors.New("there is no such folder")
+		return errors.New("the folder does not exist")
 	}
 	if err != nil {
 		return err

@@ -175,7 +175,7 @@ func read(text *textfile.Lines, file textfile.File, q tcp.Query, visit tcp.Visit
 		line, err := text.Next()
 		switch {
 		case err == io.EOF:
-			return tcp.Look{}, fmt.Errorf("cut short behind line %d, it has no trailer", text.N)
+			return tcp.Look{}, fmt.Errorf("truncated after line %d: no trailer", text.N)
 		case err != nil:
 			return tcp.Look{}, err
 		}
@@ -201,7 +201,7 @@ func read(text *textfile.Lines, file textfile.File, q tcp.Query, visit tcp.Visit
 		}
 	}
 	if line, err := text.Next(); err != io.EOF {
-		return tcp.Look{}, text.Wrong(errors.New("more behind the trailer"), line)
+		return tcp.Look{}, text.Wrong(errors.New("more after the trailer"), line)
 	}
 	return look, nil
 }

@@ -17,7 +17,10 @@ import (
 
 	"frontsockets/internal/tcp"
 	"frontsockets/internal/testkit/population"
+	"frontsockets/internal/textfile"
 )
+
+var front = tcp.Query{Ports: tcp.Ports{{Lo: 41213, Hi: 41213}}}
 
 // writerVar makes the test binary a program that saves snapshots in a file without
 // end, and writes a byte to stdout for each.
@@ -78,8 +81,8 @@ func TestTornSnapshots(t *testing.T) {
 			defer group.Done()
 			for !done.Load() {
 				n := 0
-				s := snapshot(file, World{Now: time.Now(), MaxAge: time.Hour})
-				seen, err := s.Look(context.Background(), front, func() tcp.Visit { return func(*tcp.Socket) { n++ } })
+				s := From(textfile.File{Name: file, Now: time.Now(), MaxAge: time.Hour})
+				seen, err := s.Look(context.Background(), front, func(*tcp.Socket) { n++ })
 				if err != nil || seen.Source != fmt.Sprint(n) {
 					t.Errorf("%d sockets of %s, %v", n, seen.Source, err)
 					return

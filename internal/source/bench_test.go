@@ -1,7 +1,6 @@
 package source
 
 import (
-	"bytes"
 	"context"
 	"encoding/binary"
 	"fmt"
@@ -33,7 +32,8 @@ func BenchmarkDiag(b *testing.B) {
 	datagrams = append(datagrams, message(nlmsgDone, 2, 1, i32(0)))
 	source := diag{replay(datagrams...), binary.LittleEndian}
 	benchmark(b, n, n, func(visit tcp.Visit) error {
-		return source.look(context.Background(), anyPort, func() tcp.Visit { return visit })
+		_, err := source.both().Look(context.Background(), anyPort, visit)
+		return err
 	})
 }
 
@@ -59,7 +59,7 @@ func BenchmarkProc(b *testing.B) {
 	b.SetBytes(int64(table.Len()))
 	source := proc{open, binary.LittleEndian}
 	benchmark(b, others+ours, ours, func(visit tcp.Visit) error {
-		return source.look(context.Background(), tcp.Query{Ports: tcp.Ports{{Lo: 41213, Hi: 41213}}}, func() tcp.Visit { return visit })
+		return source.look(context.Background(), tcp.Query{Ports: tcp.Ports{{Lo: 41213, Hi: 41213}}}, visit)
 	})
 }
 
@@ -75,26 +75,4 @@ func benchmark(b *testing.B, rows, wanted int, look func(tcp.Visit) error) {
 	allocs := testing.AllocsPerRun(1, func() { _ = look(func(*tcp.Socket) {}) })
 	b.ReportMetric(allocs/float64(rows), "allocs/row")
 	b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N*rows), "ns/row")
-}
-
-// BenchmarkNetstat reads a capture in which one row of a hundred is wanted.
-func BenchmarkNetstat(b *testing.B) {
-	var text bytes.Buffer
-	const rows = 100_000
-	for i := range rows {
-		port := 8080
-		if i%100 == 0 {
-			port = 41213
-		}
-		fmt.Fprintf(&text, "tcp   %6d %6d %-23s %-23s %-11s\n", 0, 0, fmt.Sprintf("10.1.0.7:%d", port), fmt.Sprintf("10.1.%d.%d:%d", i>>8&255, i&255, 30000+i%30000), "TIME_WAIT")
-	}
-	b.ReportAllocs()
-	b.SetBytes(int64(text.Len()))
-	for b.Loop() {
-		source := capture("netstat", "-", World{Stdin: bytes.NewReader(text.Bytes())})
-		n := 0
-		if _, err := source.Look(b.Context(), tcp.Query{Ports: tcp.Ports{{Lo: 41213, Hi: 41213}}}, func() tcp.Visit { return func(*tcp.Socket) { n++ } }); err != nil || n != rows/100 {
-			b.Fatal(n, err)
-		}
-	}
 }

@@ -18,24 +18,13 @@ import (
 	"frontsockets/internal/testkit/population"
 )
 
-// perFamily is sock_diag as a kernel without the old request sees it.
-func perFamily() tcp.Source {
-	d := diag{askKernel, binary.NativeEndian}
-	return live("per family", diagTells, 0, func(ctx context.Context, q tcp.Query, begin func() tcp.Visit) error {
-		return d.retry(ctx, q, begin, sockDiagByFamily, afInet, afInet6)
-	})
-}
-
-// collect gives what a source sees, in a stable order.
+// collect returns what a source sees, in a stable order.
 func collect(t *testing.T, s tcp.Source, q tcp.Query) []tcp.Socket {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(context.Background(), 20*time.Second)
 	defer cancel()
 	var rows []tcp.Socket
-	_, err := s.Look(ctx, q, func() tcp.Visit {
-		rows = nil
-		return func(s *tcp.Socket) { rows = append(rows, *s) }
-	})
+	_, err := s.Look(ctx, q, func(s *tcp.Socket) { rows = append(rows, *s) })
 	if err != nil {
 		t.Fatalf("%s: %v", s.Name, err)
 	}
@@ -123,7 +112,7 @@ func TestEverySourceSeesTheSame(t *testing.T) {
 				tcp.Listen: 2, tcp.Established: 7 + 1 + 3 + 2, tcp.CloseWait: 5,
 				tcp.TimeWait: 4, tcp.FinWait2: 3 + 2, tcp.SynRecv: 2,
 			}
-			diagRows := collect(t, sockDiag(), q)
+			diagRows := collect(t, sockDiagBoth(), q)
 			if got := counts(diagRows); fmt.Sprint(got) != fmt.Sprint(want) {
 				t.Errorf("sockdiag counts %v, want %v", got, want)
 			}
@@ -144,8 +133,8 @@ func TestEverySourceSeesTheSame(t *testing.T) {
 				if s.State == tcp.Listen && s.Local.Port() == world.port && s.RecvQ != 3 {
 					t.Errorf("accept queue is %d, want 3", s.RecvQ)
 				}
-				if !s.Facts.Has(diagTells) && (s.State == tcp.Established || s.State == tcp.Listen) {
-					t.Errorf("%v: sockdiag knows %b of %b", s, s.Facts, diagTells)
+				if !s.Facts.Has(diagFacts) && (s.State == tcp.Established || s.State == tcp.Listen) {
+					t.Errorf("%v: sockdiag knows %b of %b", s, s.Facts, diagFacts)
 				}
 			}
 			if unaccepted != 3 || unread != 100 {
@@ -154,22 +143,22 @@ func TestEverySourceSeesTheSame(t *testing.T) {
 
 			elsewhere := q // no listener is on a wildcard here, but for the third world
 			elsewhere.Addresses = []netip.Prefix{netip.MustParsePrefix("10.0.0.0/8")}
-			for _, s := range []tcp.Source{sockDiag(), perFamily(), procNet("/proc"), gopsutil("/proc")} {
+			for _, s := range []tcp.Source{sockDiagBoth(), sockDiagEach(), procNet("/proc"), gopsutil("/proc")} {
 				for _, row := range collect(t, s, elsewhere) {
 					if !row.Local.Addr().IsUnspecified() {
 						t.Errorf("%s sees %s, which is not in 10.0.0.0/8", s.Name, row.Local)
 					}
 				}
 			}
-			for _, s := range []tcp.Source{perFamily(), procNet("/proc"), gopsutil("/proc")} {
-				tells := map[string]tcp.Facts{"per family": diagTells, "procnet": procTells}[s.Name]
+			for _, s := range []tcp.Source{sockDiagEach(), procNet("/proc"), gopsutil("/proc")} {
+				provided := map[string]tcp.Facts{"sockdiag": diagFacts, "procnet": procFacts}[s.Name]
 				rows := collect(t, s, q)
 				if len(rows) != len(diagRows) {
 					t.Errorf("%s sees %d sockets, sockdiag %d", s.Name, len(rows), len(diagRows))
 					continue
 				}
 				for i := range rows {
-					if got, want := project(rows[i], tells), project(diagRows[i], tells); got != want {
+					if got, want := project(rows[i], provided), project(diagRows[i], provided); got != want {
 						t.Errorf("%s sees\n%+v, sockdiag\n%+v", s.Name, got, want)
 					}
 				}
@@ -178,16 +167,16 @@ func TestEverySourceSeesTheSame(t *testing.T) {
 	}
 }
 
-// project keeps of a socket what a source tells and what stands still.
-func project(s tcp.Socket, tells tcp.Facts) tcp.Socket {
+// project keeps the facts of a socket that are provided and do not change between two looks.
+func project(s tcp.Socket, provided tcp.Facts) tcp.Socket {
 	p := tcp.Socket{State: s.State, Local: s.Local, Remote: s.Remote}
-	if tells.Has(tcp.FactRecvQ) {
+	if provided.Has(tcp.FactRecvQ) {
 		p.RecvQ = s.RecvQ
 	}
-	if tells.Has(tcp.FactSendQ) && s.State != tcp.Listen || tells.Has(tcp.FactBacklog) {
+	if provided.Has(tcp.FactSendQ) && s.State != tcp.Listen || provided.Has(tcp.FactBacklog) {
 		p.SendQ = s.SendQ
 	}
-	if tells.Has(tcp.FactInode) {
+	if provided.Has(tcp.FactInode) {
 		p.Inode = s.Inode
 	}
 	return p
@@ -198,7 +187,7 @@ func TestReusePortTwinsAreTwoListeners(t *testing.T) {
 	a := population.ListenReusePort(t, "127.0.0.1:41213")
 	b := population.ListenReusePort(t, "127.0.0.1:41213")
 	_, _ = a, b
-	for _, s := range []tcp.Source{sockDiag(), perFamily(), procNet("/proc")} {
+	for _, s := range []tcp.Source{sockDiagBoth(), sockDiagEach(), procNet("/proc")} {
 		if n := counts(collect(t, s, tcp.Query{Ports: tcp.Ports{{Lo: 41213, Hi: 41213}}}))[tcp.Listen]; n != 2 {
 			t.Errorf("%s sees %d listeners, want 2", s.Name, n)
 		}
@@ -211,7 +200,7 @@ func TestDropsAndFullAcceptQueue(t *testing.T) {
 	f.Backlog(2)
 	f.Make("unaccepted", 3, "127.0.0.1") // one over the backlog
 	f.Overflow(5)
-	rows := collect(t, sockDiag(), tcp.Query{Ports: tcp.Ports{{Lo: 41213, Hi: 41213}}})
+	rows := collect(t, sockDiagBoth(), tcp.Query{Ports: tcp.Ports{{Lo: 41213, Hi: 41213}}})
 	if n := counts(rows)[tcp.Listen]; n != 1 {
 		t.Errorf("%d listeners, want 1", n)
 	}
@@ -251,7 +240,7 @@ func TestMPTCP(t *testing.T) {
 		}
 	}
 	n := map[bool]int{}
-	for _, s := range collect(t, sockDiag(), tcp.Query{Ports: tcp.Ports{{Lo: 41613, Hi: 41613}}}) {
+	for _, s := range collect(t, sockDiagBoth(), tcp.Query{Ports: tcp.Ports{{Lo: 41613, Hi: 41613}}}) {
 		if s.State != tcp.Listen {
 			n[s.MPTCP]++
 		}
@@ -270,7 +259,7 @@ func TestManyRangesOfPorts(t *testing.T) {
 		many = append(many, tcp.PortRange{Lo: uint16(port), Hi: uint16(port)})
 	}
 	for _, ports := range []tcp.Ports{many, many[20000:20999]} {
-		rows := collect(t, sockDiag(), tcp.Query{Ports: ports})
+		rows := collect(t, sockDiagBoth(), tcp.Query{Ports: ports})
 		established := 0
 		for _, s := range rows {
 			if s.Local.Port() == 41213 && s.State == tcp.Established {
@@ -309,7 +298,7 @@ func TestSilentKernel(t *testing.T) {
 		t.Errorf("got %v after %s, before the deadline", err, took)
 	}
 	for range 50 {
-		collect(t, sockDiag(), anyPort)
+		collect(t, sockDiagBoth(), anyPort)
 	}
 	if after := descriptors(); after > before+2 { // package testing may open one of its own
 		t.Errorf("%d descriptors open, %d before", after, before)
@@ -320,8 +309,8 @@ func TestDeadlineHolds(t *testing.T) {
 	ctx, cancel := context.WithTimeout(context.Background(), time.Nanosecond)
 	defer cancel()
 	<-ctx.Done()
-	for _, s := range []tcp.Source{sockDiag(), procNet("/proc"), gopsutil("/proc")} {
-		if _, err := s.Look(ctx, anyPort, func() tcp.Visit { return func(*tcp.Socket) {} }); err == nil {
+	for _, s := range []tcp.Source{sockDiagBoth(), procNet("/proc"), gopsutil("/proc")} {
+		if _, err := s.Look(ctx, anyPort, func(*tcp.Socket) {}); err == nil {
 			t.Errorf("%s answered after its time", s.Name)
 		}
 	}

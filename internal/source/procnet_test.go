@@ -31,11 +31,9 @@ func procFiles(files map[string]string) func(string) (io.ReadCloser, error) {
 
 func procLook(order byteOrder, files map[string]string, q tcp.Query) (string, error) {
 	var b strings.Builder
-	err := proc{procFiles(files), order}.look(context.Background(), q, func() tcp.Visit {
-		return func(s *tcp.Socket) {
-			fmt.Fprintf(&b, "%s %s %s recvq=%d sendq=%d inode=%d retransmits=%d\n",
-				s.State, s.Local, s.Remote, s.RecvQ, s.SendQ, s.Inode, s.Retransmits)
-		}
+	err := proc{procFiles(files), order}.look(context.Background(), q, func(s *tcp.Socket) {
+		fmt.Fprintf(&b, "%s %s %s recvq=%d sendq=%d inode=%d retransmits=%d\n",
+			s.State, s.Local, s.Remote, s.RecvQ, s.SendQ, s.Inode, s.Retransmits)
 	})
 	return b.String(), err
 }
@@ -50,11 +48,9 @@ func TestProcFixtures(t *testing.T) {
 	for name, order := range map[string]byteOrder{"le": binary.LittleEndian, "be": binary.BigEndian} {
 		open := func(table string) (io.ReadCloser, error) { return os.Open(dir + name + "/" + table) }
 		var b strings.Builder
-		err := proc{open, order}.look(context.Background(), tcp.Query{Ports: tcp.Ports{{Lo: 41213, Hi: 41213}}}, func() tcp.Visit {
-			return func(s *tcp.Socket) {
-				fmt.Fprintf(&b, "%s %s %s recvq=%d sendq=%d inode=%d retransmits=%d\n",
-					s.State, s.Local, s.Remote, s.RecvQ, s.SendQ, s.Inode, s.Retransmits)
-			}
+		err := proc{open, order}.look(context.Background(), tcp.Query{Ports: tcp.Ports{{Lo: 41213, Hi: 41213}}}, func(s *tcp.Socket) {
+			fmt.Fprintf(&b, "%s %s %s recvq=%d sendq=%d inode=%d retransmits=%d\n",
+				s.State, s.Local, s.Remote, s.RecvQ, s.SendQ, s.Inode, s.Retransmits)
 		})
 		if err != nil {
 			t.Fatal(err)
@@ -71,7 +67,7 @@ func TestProcWithoutIPv6(t *testing.T) {
 	if want := "time_wait 127.0.0.1:41213 127.0.0.9:50000 recvq=0 sendq=0 inode=0 retransmits=0\n"; err != nil || got != want {
 		t.Errorf("got %q, %v; want %q", got, err, want)
 	}
-	if _, err := procLook(binary.LittleEndian, nil, anyPort); !absent(err) {
+	if _, err := procLook(binary.LittleEndian, nil, anyPort); !errors.Is(err, fs.ErrNotExist) {
 		t.Errorf("no table at all: %v, want that it is absent", err)
 	}
 }
@@ -135,7 +131,7 @@ func TestProcClosesItsTables(t *testing.T) {
 		opened++
 		return closing{strings.NewReader(procHeader), &closed}, nil
 	}
-	err := proc{open, binary.LittleEndian}.look(context.Background(), anyPort, func() tcp.Visit { return func(*tcp.Socket) {} })
+	err := proc{open, binary.LittleEndian}.look(context.Background(), anyPort, func(*tcp.Socket) {})
 	if err != nil || opened != 2 || closed != 2 {
 		t.Errorf("%d tables opened, %d closed, %v", opened, closed, err)
 	}
@@ -199,12 +195,10 @@ func FuzzProc(f *testing.F) {
 			files["tcp"] = table
 		}
 		n := 0
-		err := proc{procFiles(files), binary.LittleEndian}.look(context.Background(), anyPort, func() tcp.Visit {
-			return func(s *tcp.Socket) {
-				n++
-				if !s.Local.Addr().IsValid() || s.Local.Port() == 0 || s.State >= tcp.NumStates || s.State == 0 {
-					t.Errorf("visited %+v", *s)
-				}
+		err := proc{procFiles(files), binary.LittleEndian}.look(context.Background(), anyPort, func(s *tcp.Socket) {
+			n++
+			if !s.Local.Addr().IsValid() || s.Local.Port() == 0 || s.State >= tcp.NumStates || s.State == 0 {
+				t.Errorf("visited %+v", *s)
 			}
 		})
 		if lines := strings.Count(table, "\n"); n > lines {

@@ -34,15 +34,20 @@ func replay(datagrams ...[]byte) exchange {
 // rows gives what a diag source sees as text, a row a line.
 func rows(d diag, q tcp.Query) (string, error) {
 	var b strings.Builder
-	err := d.look(context.Background(), q, func() tcp.Visit {
-		b.Reset()
-		return func(s *tcp.Socket) {
-			fmt.Fprintf(&b, "%s %s %s recvq=%d sendq=%d inode=%d retransmits=%d sent=%s drops=%d known=%07b\n",
-				s.State, s.Local, s.Remote, s.RecvQ, s.SendQ, s.Inode, s.Retransmits, s.LastDataSent, s.Drops, s.Facts)
-		}
-	})
+	_, err := d.both().Look(context.Background(), q, printTo(&b))
 	return b.String(), err
 }
+
+// printTo prints each socket on a line.
+func printTo(b *strings.Builder) tcp.Visit {
+	return func(s *tcp.Socket) {
+		fmt.Fprintf(b, "%s %s %s recvq=%d sendq=%d inode=%d retransmits=%d sent=%s drops=%d known=%07b\n",
+			s.State, s.Local, s.Remote, s.RecvQ, s.SendQ, s.Inode, s.Retransmits, s.LastDataSent, s.Drops, s.Facts)
+	}
+}
+
+// attempts are those that a check makes of sock_diag.
+func attempts(d diag) []tcp.Source { return []tcp.Source{d.both(), d.both(), d.each(), d.each()} }
 
 // message is a netlink message of the type, with the given flags and sequence number.
 func message(kind, flags uint16, seq uint32, body []byte) []byte {
@@ -183,9 +188,7 @@ func TestShortAttributes(t *testing.T) {
 		dump := append(message(tcpDiagGetSock, 0, 1, body), make([]byte, align4(len(body))-len(body))...)
 		dump = append(dump, message(nlmsgDone, 0, 1, nil)...)
 		var got tcp.Socket
-		err := diag{replay(dump), binary.LittleEndian}.look(context.Background(), anyPort, func() tcp.Visit {
-			return func(s *tcp.Socket) { got = *s }
-		})
+		_, err := diag{replay(dump), binary.LittleEndian}.both().Look(context.Background(), anyPort, func(s *tcp.Socket) { got = *s })
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -210,9 +213,7 @@ func TestMPTCPAttribute(t *testing.T) {
 		dump := append(message(tcpDiagGetSock, 0, 1, body), make([]byte, align4(len(body))-len(body))...)
 		dump = append(dump, message(nlmsgDone, 0, 1, nil)...)
 		var got tcp.Socket
-		err := diag{replay(dump), binary.LittleEndian}.look(context.Background(), anyPort, func() tcp.Visit {
-			return func(s *tcp.Socket) { got = *s }
-		})
+		_, err := diag{replay(dump), binary.LittleEndian}.both().Look(context.Background(), anyPort, func(s *tcp.Socket) { got = *s })
 		if err != nil || got.MPTCP != test.want {
 			t.Errorf("attribute %#x %q: %v, %v", test.kind, test.name, got.MPTCP, err)
 		}
@@ -231,10 +232,11 @@ func TestProbesAreNoRetransmits(t *testing.T) {
 	}
 }
 
-// TestRetry: a failed dump is made once more, and what it had shown is void.
+// TestRetry: a failed dump is made again, and what it had shown is forgotten.
 func TestRetry(t *testing.T) {
 	good := append(message(tcpDiagGetSock, 0, 1, row(tcp.Established, 2)), message(nlmsgDone, 0, 1, nil)...)
-	cut := append(message(tcpDiagGetSock, 0, 1, row(tcp.TimeWait, 1)), message(tcpDiagGetSock, nlmFDumpIntr, 1, row(tcp.TimeWait, 3))...)
+	cut := append(message(tcpDiagGetSock, 0, 1, row(tcp.TimeWait, 1)),
+		message(tcpDiagGetSock, nlmFDumpIntr, 1, row(tcp.TimeWait, 3))...)
 	for failures, want := range []string{"established", "established", ""} {
 		asked := 0
 		kernel := func(ctx context.Context, request []byte, receive func([]byte) (bool, error)) error {
@@ -244,13 +246,21 @@ func TestRetry(t *testing.T) {
 			}
 			return replay(good)(ctx, request, receive)
 		}
-		text, err := rows(diag{kernel, binary.LittleEndian}, anyPort)
-		if want == "" {
-			if !errors.Is(err, errInterrupted) || asked != 2 {
-				t.Errorf("%d failures: %v after %d dumps, want an interruption after 2", failures, err, asked)
+		var b strings.Builder
+		d := diag{kernel, binary.LittleEndian}
+		look, err := First(context.Background(), []tcp.Source{d.both(), d.both()}, anyPort, func() tcp.Visit {
+			b.Reset()
+			return printTo(&b)
+		})
+		switch text := b.String(); {
+		case want == "":
+			if reason := "sockdiag: " + errInterrupted.Error(); err == nil || err.Error() != reason || asked != 2 {
+				t.Errorf("%d failures: %v after %d dumps, want %q after 2", failures, err, asked, reason)
 			}
-		} else if err != nil || !strings.HasPrefix(text, want) || strings.Count(text, "\n") != 1 {
+		case err != nil || !strings.HasPrefix(text, want) || strings.Count(text, "\n") != 1:
 			t.Errorf("%d failures: %q, %v; want one row %s", failures, text, err, want)
+		case len(look.Skipped) > 0:
+			t.Errorf("%d failures: skipped %q, want nothing: sockdiag answered", failures, look.Skipped)
 		}
 	}
 }
@@ -264,8 +274,9 @@ func TestNoTimeToRetry(t *testing.T) {
 		cancel()
 		return errInterrupted
 	}
-	err := diag{kernel, binary.LittleEndian}.look(ctx, anyPort, func() tcp.Visit { return nil })
-	if !errors.Is(err, errInterrupted) || asked != 1 {
+	begin := func() tcp.Visit { return nil }
+	_, err := First(ctx, attempts(diag{kernel, binary.LittleEndian}), anyPort, begin)
+	if !errors.Is(err, context.Canceled) || asked != 1 {
 		t.Errorf("%v after %d dumps", err, asked)
 	}
 }
@@ -284,8 +295,10 @@ func TestOldRequestRefused(t *testing.T) {
 			body[0] = request[nlmsgHeaderLen]
 			return replay(append(message(kind, 0, seq, body), message(nlmsgDone, 0, seq, nil)...))(ctx, request, receive)
 		}
-		text, err := rows(diag{kernel, binary.LittleEndian}, anyPort)
-		if err != nil || strings.Count(text, "\n") != 2 || !bytes.Equal(families, []byte{afInet, afInet6}) {
+		var b strings.Builder
+		begin := func() tcp.Visit { b.Reset(); return printTo(&b) }
+		_, err := First(context.Background(), attempts(diag{kernel, binary.LittleEndian}), anyPort, begin)
+		if text := b.String(); err != nil || strings.Count(text, "\n") != 2 || !bytes.Equal(families, []byte{afInet, afInet6}) {
 			t.Errorf("%v: families %v, rows %q, %v", refusal, families, text, err)
 		}
 	}
@@ -383,13 +396,10 @@ func FuzzDiag(f *testing.F) {
 			order = binary.BigEndian
 		}
 		n := 0
-		err := diag{replay(dump), order}.look(context.Background(), anyPort, func() tcp.Visit {
-			n = 0
-			return func(s *tcp.Socket) {
-				n++
-				if !s.Local.Addr().IsValid() || s.State >= tcp.NumStates || s.State == 0 {
-					t.Errorf("visited %+v", *s)
-				}
+		_, err := diag{replay(dump), order}.both().Look(context.Background(), anyPort, func(s *tcp.Socket) {
+			n++
+			if !s.Local.Addr().IsValid() || s.State >= tcp.NumStates || s.State == 0 {
+				t.Errorf("visited %+v", *s)
 			}
 		})
 		if most := len(dump) / (nlmsgHeaderLen + rowLen); n > most {

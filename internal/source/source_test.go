@@ -11,56 +11,61 @@ import (
 	"github.com/shirou/gopsutil/v3/net"
 
 	"frontsockets/internal/tcp"
+	"frontsockets/internal/testkit/population"
 )
 
-// TestOrder: a better source that fails is passed over, but not in silence, and a
-// table that is there and garbled is never read again by somebody less strict.
+func TestMain(m *testing.M) { population.Main(m) }
+
+// TestOrder: the first source that succeeds is the answer, and says why those before failed.
 func TestOrder(t *testing.T) {
-	speaks := func(name string, n int) tcp.Source {
-		return live(name, 0, 0, func(_ context.Context, _ tcp.Query, begin func() tcp.Visit) error {
-			visit := begin()
-			for range n {
+	succeeds := func(name string, sockets int) tcp.Source {
+		return fixed(name, 0, 0, func(_ context.Context, _ tcp.Query, visit tcp.Visit) error {
+			for range sockets {
 				visit(&tcp.Socket{})
 			}
 			return nil
 		})
 	}
 	fails := func(name string, err error) tcp.Source {
-		return live(name, 0, 0, func(_ context.Context, _ tcp.Query, begin func() tcp.Visit) error {
-			begin()(&tcp.Socket{}) // rows before the failure do not count
+		return fixed(name, 0, 0, func(_ context.Context, _ tcp.Query, visit tcp.Visit) error {
+			visit(&tcp.Socket{}) // sockets before the failure do not count
 			return err
 		})
 	}
+	refused := errors.New("refused")
 	gone := &fs.PathError{Op: "open", Path: "/proc/net/tcp", Err: fs.ErrNotExist}
 	for _, test := range []struct {
-		name    string
-		sources []Source
-		want    string // how the source is named, or the error
-		n       int
+		name     string
+		attempts []tcp.Source
+		want     string // how the source is named, or the error
+		sockets  int
 	}{
-		{"the first", []tcp.Source{speaks("sockdiag", 5), speaks("procnet", 9)}, "sockdiag", 5},
-		{"the second", []tcp.Source{fails("sockdiag", errors.New("refused")), speaks("procnet", 9)}, "procnet (sockdiag: refused)", 9},
-		{"the third", []tcp.Source{fails("sockdiag", errors.ErrUnsupported), fails("procnet", errors.ErrUnsupported), speaks("gopsutil", 2)},
-			"gopsutil (sockdiag: unsupported operation; procnet: unsupported operation)", 2},
-		{"no table", []tcp.Source{fails("procnet", gone), speaks("gopsutil", 2)}, "gopsutil (procnet: open /proc/net/tcp: file does not exist)", 2},
-		{"a garbled table", []tcp.Source{fails("procnet", errGarbled), speaks("gopsutil", 2)}, "error: procnet: not a row of a socket table", 0},
-		{"none", []tcp.Source{fails("sockdiag", errors.New("refused"))}, "error: sockdiag: refused", 0},
+		{"the first", []tcp.Source{succeeds("sockdiag", 5), succeeds("procnet", 9)}, "sockdiag", 5},
+		{"the second", []tcp.Source{fails("sockdiag", refused), succeeds("procnet", 9)}, "procnet (sockdiag: refused)", 9},
+		{"the same again", []tcp.Source{fails("sockdiag", refused), succeeds("sockdiag", 5)}, "sockdiag", 5},
+		{"each reason once", []tcp.Source{fails("sockdiag", refused), fails("sockdiag", refused), succeeds("procnet", 2)},
+			"procnet (sockdiag: refused)", 2},
+		{"no table", []tcp.Source{fails("procnet", gone), succeeds("gopsutil", 2)},
+			"gopsutil (procnet: open /proc/net/tcp: file does not exist)", 2},
+		{"no namespace", []tcp.Source{fails("sockdiag", enterError{refused}), succeeds("procnet", 2)}, "error: refused", 0},
+		{"none", []tcp.Source{fails("sockdiag", refused), fails("procnet", gone)},
+			"error: sockdiag: refused; procnet: open /proc/net/tcp: file does not exist", 0},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			n := 0
-			seen, err := Look(context.Background(), test.sources, tcp.Query{}, func() tcp.Visit {
+			look, err := First(context.Background(), test.attempts, tcp.Query{}, func() tcp.Visit {
 				n = 0
 				return func(*tcp.Socket) { n++ }
 			})
-			got := seen.Source
-			if why := seen.Why(); why != "" {
-				got += " (" + why + ")"
+			got := look.Source
+			if len(look.Skipped) > 0 {
+				got += " (" + strings.Join(look.Skipped, "; ") + ")"
 			}
 			if err != nil {
 				got, n = fmt.Sprintf("error: %v", err), 0
 			}
-			if got != test.want || n != test.n {
-				t.Errorf("got %q with %d rows, want %q with %d", got, n, test.want, test.n)
+			if got != test.want || n != test.sockets {
+				t.Errorf("got %q with %d sockets, want %q with %d", got, n, test.want, test.sockets)
 			}
 		})
 	}
@@ -69,30 +74,30 @@ func TestOrder(t *testing.T) {
 // TestNoTimeForTheNext: when the time is over no other source is asked.
 func TestNoTimeForTheNext(t *testing.T) {
 	ctx, cancel := context.WithCancel(context.Background())
-	late := live("late", 0, 0, func(context.Context, tcp.Query, func() tcp.Visit) error {
+	late := fixed("late", 0, 0, func(context.Context, tcp.Query, tcp.Visit) error {
 		cancel()
 		return errors.New("torn")
 	})
-	next := live("next", 0, 0, func(context.Context, tcp.Query, func() tcp.Visit) error { return nil })
-	seen, err := Look(ctx, []tcp.Source{late, next}, tcp.Query{}, func() tcp.Visit { return nil })
+	next := fixed("next", 0, 0, func(context.Context, tcp.Query, tcp.Visit) error { return nil })
+	look, err := First(ctx, []tcp.Source{late, next}, tcp.Query{}, func() tcp.Visit { return nil })
 	if !errors.Is(err, context.Canceled) {
-		t.Errorf("%q answers, %v", seen.Source, err)
+		t.Errorf("%q answers, %v", look.Source, err)
 	}
 }
 
-func TestByName(t *testing.T) {
-	for name, want := range map[string]string{"auto": "sockdiag procnet gopsutil", "sockdiag": "sockdiag", "procnet": "procnet", "gopsutil": "gopsutil"} {
-		sources, err := ByName(name, World{})
+// TestLive: gopsutil is no part of auto on Linux, since it reads the table of procnet.
+func TestLive(t *testing.T) {
+	for name, want := range map[string]string{
+		"auto": "sockdiag sockdiag sockdiag sockdiag procnet", "sockdiag": "sockdiag sockdiag sockdiag sockdiag",
+		"procnet": "procnet", "gopsutil": "gopsutil", "ss": "", "": "",
+	} {
 		var names []string
-		for _, s := range sources {
+		for _, s := range Live(name, "") {
 			names = append(names, s.Name)
 		}
-		if got := strings.Join(names, " "); err != nil || got != want {
-			t.Errorf("%s is %q, %v; want %q", name, got, err, want)
+		if got := strings.Join(names, " "); got != want {
+			t.Errorf("%s is %q, want %q", name, got, want)
 		}
-	}
-	if _, err := ByName("ss", World{}); err == nil || err.Error() != "'ss' is not a source; use one of auto, sockdiag, procnet, gopsutil, netstat:FILE, ss:FILE, snapshot:FILE" {
-		t.Errorf("ss: %v", err)
 	}
 }
 

@@ -8,13 +8,13 @@ import (
 
 // Baseline is the first of two looks, which the second is compared with.
 type Baseline struct {
-	unread    map[session]uint32 // bytes of every session; 0 if it is not ESTABLISHED
+	unread    map[ends]uint32 // bytes of every session; 0 if it is not ESTABLISHED
 	drops     map[listenerID]uint32
 	listeners tcp.Facts // provided by every listener
 }
 
-// session identifies a session by its two ends.
-type session struct{ local, remote netip.AddrPort }
+// ends identify a session: its two addresses and ports.
+type ends struct{ local, remote netip.AddrPort }
 
 type listenerID struct {
 	local netip.AddrPort
@@ -23,7 +23,7 @@ type listenerID struct {
 
 // NewBaseline returns a first look that has seen nothing yet.
 func NewBaseline() *Baseline {
-	return &Baseline{map[session]uint32{}, map[listenerID]uint32{}, ^tcp.Facts(0)}
+	return &Baseline{map[ends]uint32{}, map[listenerID]uint32{}, ^tcp.Facts(0)}
 }
 
 // Add notes one socket of the front. It keeps nothing of s.
@@ -33,9 +33,9 @@ func (b *Baseline) Add(s *tcp.Socket) {
 		b.drops[listenerID{s.Local, s.Inode}] = s.Drops
 		b.listeners &= s.Facts
 	case tcp.Established:
-		b.unread[session{s.Local, s.Remote}] = s.RecvQ
+		b.unread[ends{s.Local, s.Remote}] = s.RecvQ
 	default:
-		b.unread[session{s.Local, s.Remote}] = 0
+		b.unread[ends{s.Local, s.Remote}] = 0
 	}
 }
 
@@ -50,7 +50,7 @@ func (b *Baseline) Inodes() []uint64 {
 
 // compareSession counts what a session of the second look was in the first.
 func (t *Tally) compareSession(s *tcp.Socket) {
-	unread, there := t.baseline.unread[session{s.Local, s.Remote}]
+	unread, there := t.baseline.unread[ends{s.Local, s.Remote}]
 	// As many bytes as before may be other bytes, if some came since.
 	same := s.RecvQ == unread && s.Facts.Has(tcp.FactLastDataSent) && s.LastDataReceived >= t.interval
 	switch {

@@ -31,30 +31,30 @@ func TestSample(t *testing.T) {
 		client(8, tcp.Established, 500), // as many bytes as before, and others
 		client(5, tcp.TimeWait, 0), client(6, tcp.SynRecv, 0), client(7, tcp.Established, 10),
 	}
-	e := NewEarlier()
+	e := NewBaseline()
 	for i := range before {
 		e.Add(&before[i])
 	}
-	second := New(rules).Since(e, 400*time.Millisecond)
+	second := New(rules, e, 400*time.Millisecond)
 	for i := range after {
 		second.Add(&after[i])
 	}
-	check(t, second.Result(everything, 0), "listen_drops=75 reconnects=2 unread_stuck=2 established=6 unread=6")
-	check(t, second.Result(everything&^tcp.FactDrops, 0), "listen_drops=U reconnects=2 unread_stuck=2")
+	check(t, second.Result(tcp.Look{Provides: everything}), "listen_drops=75 reconnects=2 unread_stuck=2 established=6 unread=6")
+	check(t, second.Result(tcp.Look{Provides: everything &^ tcp.FactDrops}), "listen_drops=U reconnects=2 unread_stuck=2")
 	// A listener that the first look missed has dropped nothing since, and one of which it
 	// did not know drops nobody knows what.
-	late := New(rules).Since(NewEarlier(), time.Second)
+	late := New(rules, NewBaseline(), time.Second)
 	late.Add(&two)
-	check(t, late.Result(everything, 0), "listen_drops=0")
-	dumb, mute := NewEarlier(), two
+	check(t, late.Result(tcp.Look{Provides: everything}), "listen_drops=0")
+	dumb, mute := NewBaseline(), two
 	mute.Facts &^= tcp.FactDrops
 	dumb.Add(&mute)
-	late = New(rules).Since(dumb, time.Second)
+	late = New(rules, dumb, time.Second)
 	late.Add(&two)
-	check(t, late.Result(everything, 0), "listen_drops=U")
-	check(t, second.Result(tcp.FactClient, 0), "listen_drops=U reconnects=2 unread_stuck=U")
+	check(t, late.Result(tcp.Look{Provides: everything}), "listen_drops=U")
+	check(t, second.Result(tcp.Look{Provides: tcp.FactClient}), "listen_drops=U reconnects=2 unread_stuck=U")
 	check(t, tallied(rules, after...), "listen_drops=U reconnects=U unread_stuck=U")
-	if r := second.Result(everything, 0); !r.Sampled || tallied(rules).Sampled {
+	if r := second.Result(tcp.Look{Provides: everything}); !r.Sampled || tallied(rules).Sampled {
 		t.Error("two looks are not told from one")
 	}
 }
@@ -68,16 +68,16 @@ func TestWaiting(t *testing.T) {
 	}
 	r := tallied(rules, waits(tcp.Established, 0, time.Second), waits(tcp.CloseWait, 0, 3*time.Second), waits(tcp.CloseWait, 5, time.Hour),
 		waits(tcp.Established, 6, time.Hour), waits(tcp.TimeWait, 0, time.Hour), waits(tcp.SynRecv, 0, time.Hour))
-	if want := (Waiting{2, 3 * time.Second}); r.Waiting != want {
+	if want := (Group{2, 3 * time.Second}); r.Waiting != want {
 		t.Errorf("%+v, want %+v", r.Waiting, want)
 	}
-	if want := (Served{1, time.Hour}); r.Served != want || r.UnreadEnds.N != 0 {
-		t.Errorf("%+v, want %+v; %v unread ends", r.Served, want, r.UnreadEnds)
+	if want := (Group{1, time.Hour}); r.Served != want || r.UnreadCloses.N != 0 {
+		t.Errorf("%+v, want %+v; %v closed, unread", r.Served, want, r.UnreadCloses)
 	}
 	ended := waits(tcp.CloseWait, 5, time.Hour)
 	ended.RecvQ = 1
-	if r := tallied(rules, ended, waits(tcp.CloseWait, 5, time.Hour)); r.UnreadEnds != (UnreadEnds{1, time.Hour}) {
-		t.Errorf("%v unread ends", r.UnreadEnds)
+	if r := tallied(rules, ended, waits(tcp.CloseWait, 5, time.Hour)); r.UnreadCloses != (Group{1, time.Hour}) {
+		t.Errorf("%v closed, unread", r.UnreadCloses)
 	}
 	unknown := waits(tcp.Established, 0, time.Hour)
 	unknown.Facts &^= tcp.FactInode
@@ -96,7 +96,7 @@ func TestClientDetails(t *testing.T) {
 	closing.SendQ, closing.Retransmits = 9, 2 // its queue is not counted with those of the ESTABLISHED
 	r := tallied(rules, slow, lost, closing)
 	c := r.Clients[0]
-	if len(r.Clients) != 1 || c.Unsent != 340 || c.Unread != 17 || c.ZeroWindow != 1 || c.Retransmitting != 2 || c.Stalled != 1 || c.SentAgo != 4*time.Second {
+	if len(r.Clients) != 1 || c.UnsentBytes != 340 || c.UnreadBytes != 17 || c.ZeroWindow != 1 || c.Retransmitting != 2 || c.Stalled != 1 || c.FeedAge != 4*time.Second {
 		t.Errorf("%+v", r.Clients)
 	}
 }
@@ -108,7 +108,7 @@ func TestResent(t *testing.T) {
 	for _, sockets := range [][]tcp.Socket{{old, again}, {again, old}} {
 		r := tallied(rules, sockets...)
 		check(t, r, "feed_age=20")
-		if want := (Served{1, 20 * time.Second}); r.Served != want {
+		if want := (Group{1, 20 * time.Second}); r.Served != want {
 			t.Errorf("%+v, want %+v", r.Served, want)
 		}
 	}

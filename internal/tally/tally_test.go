@@ -30,11 +30,11 @@ func listener(local string, queue, backlog uint32) tcp.Socket {
 }
 
 func tallied(rules Rules, sockets ...tcp.Socket) Result {
-	t := New(rules)
+	t := New(rules, nil, 0)
 	for i := range sockets {
 		t.Add(&sockets[i])
 	}
-	return t.Result(everything, 0)
+	return t.Result(tcp.Look{Provides: everything})
 }
 
 // check compares some metrics, written "name=value", with a result.
@@ -87,7 +87,7 @@ func TestEdges(t *testing.T) {
 	check(t, tallied(rules, now, old), want)
 	check(t, tallied(rules, old, now), want)
 
-	if got := (Value{N: 123456789012345678}).String(); got != "123456789012345680" {
+	if got := Number(123456789012345678).String(); got != "123456789012345680" {
 		t.Errorf("a large number is %s", got)
 	}
 }
@@ -145,7 +145,7 @@ func TestUnknown(t *testing.T) {
 	}
 
 	// What a source never tells is unknown even of no socket.
-	check(t, New(rules).Result(tcp.FactClient, 0), "unread=U unsent_bytes=U unaccepted=U retransmitting=U stalled=U accept_queue=U accept_queue_pct=U abnormal=0 clients=0 listeners=0")
+	check(t, New(rules, nil, 0).Result(tcp.Look{Provides: tcp.FactClient}), "unread=U unsent_bytes=U unaccepted=U retransmitting=U stalled=U accept_queue=U accept_queue_pct=U abnormal=0 clients=0 listeners=0")
 }
 
 // TestUnknownClients: if one client is not known none is named, but all are counted.
@@ -170,11 +170,11 @@ func TestBlind(t *testing.T) {
 	sockets := []tcp.Socket{listener("0.0.0.0:41213", 0, 128), session(tcp.Established, "10.1.2.3"), session(tcp.CloseWait, "10.1.2.3")}
 	timeWait := tcp.Set(tcp.TimeWait)
 	blinded := func(rules Rules) Result {
-		t := New(rules)
+		t := New(rules, nil, 0)
 		for i := range sockets {
 			t.Add(&sockets[i])
 		}
-		return t.Result(everything, timeWait)
+		return t.Result(tcp.Look{Provides: everything, HiddenStates: timeWait})
 	}
 	check(t, blinded(rules), "time_wait=U abnormal=U clients=U abnormal_clients=U top_client=U top_client_pct=U close_wait=1 established=1 listeners=1")
 	mine := rules
@@ -222,7 +222,7 @@ func TestOrder(t *testing.T) {
 	if strings.Join(got, " ") != want {
 		t.Errorf("order is %v, want %s", got, want)
 	}
-	if got := r.Silent(tcp.Ports{{Lo: 41211, Hi: 41215}}); !slices.Equal(got, []uint16{41211, 41212, 41215}) {
+	if got := r.PortsWithoutListener(tcp.Ports{{Lo: 41211, Hi: 41215}}); !slices.Equal(got, []uint16{41211, 41212, 41215}) {
 		t.Errorf("silent ports are %v", got)
 	}
 }

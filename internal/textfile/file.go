@@ -7,6 +7,8 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"regexp"
+	"strings"
 	"time"
 )
 
@@ -61,9 +63,9 @@ func (f File) CheckAge(recorded time.Time, limit time.Duration) error {
 	return nil
 }
 
-// Each hands every line of a list to take, without blanks around it. It leaves out empty
-// lines and comments: from a '#' at the start of a line, or after a blank, to its end. A
-// byte order mark is ignored. Errors begin with the name and the line's number.
+// Each hands every line of a list to take, without the blanks around it. It leaves out empty
+// lines and comments: a '#' that begins a line, or stands between blanks, and what follows
+// it. A byte order mark is ignored. Errors begin with the name and the line's number.
 func Each(r io.Reader, name string, take func(line string) error) error {
 	lines := NewLines(context.Background(), r)
 	for {
@@ -77,21 +79,14 @@ func Each(r io.Reader, name string, take func(line string) error) error {
 		if lines.N == 1 {
 			line = bytes.TrimPrefix(line, []byte("\ufeff"))
 		}
-		line = bytes.TrimSpace(withoutComment(line))
-		if len(line) == 0 {
+		text := strings.TrimSpace(comment.ReplaceAllString(string(line), ""))
+		if text == "" {
 			continue
 		}
-		if err := take(string(line)); err != nil {
+		if err := take(text); err != nil {
 			return fmt.Errorf("%s:%d: %w", name, lines.N, err)
 		}
 	}
 }
 
-func withoutComment(line []byte) []byte {
-	for i, c := range line {
-		if c == '#' && (i == 0 || line[i-1] <= ' ') {
-			return line[:i]
-		}
-	}
-	return line
-}
+var comment = regexp.MustCompile(`^\s*#.*|\s#(\s.*)?$`)

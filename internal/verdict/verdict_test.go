@@ -46,24 +46,24 @@ func TestJudge(t *testing.T) {
 		want              Status
 		problems          string
 	}{
-		{name: "nothing wrong", critical: "abnormal=@50:", abnormal: tally.Value{N: 49}, want: OK},
-		{name: "the limit itself", critical: "abnormal=@50:", abnormal: tally.Value{N: 50}, want: Critical, problems: "abnormal is 50 (critical @50:)"},
-		{name: "no thresholds", abnormal: tally.Value{N: 1e6}, want: OK},
-		{name: "both breached is critical", warning: "abnormal=10", critical: "abnormal=81", abnormal: tally.Value{N: 82}, want: Critical, problems: "abnormal is 82 (critical 81)"},
-		{name: "warning only", warning: "abnormal=10", critical: "abnormal=81", abnormal: tally.Value{N: 81}, want: Warning, problems: "abnormal is 81 (warning 10)"},
-		{name: "a warning hides no critical", warning: "abnormal=10", critical: "feed_age=30", abnormal: tally.Value{N: 20}, feedAge: tally.Value{N: 42.5},
+		{name: "nothing wrong", critical: "abnormal=@50:", abnormal: tally.Number(49), want: OK},
+		{name: "the limit itself", critical: "abnormal=@50:", abnormal: tally.Number(50), want: Critical, problems: "abnormal is 50 (critical @50:)"},
+		{name: "no thresholds", abnormal: tally.Number(1e6), want: OK},
+		{name: "both breached is critical", warning: "abnormal=10", critical: "abnormal=81", abnormal: tally.Number(82), want: Critical, problems: "abnormal is 82 (critical 81)"},
+		{name: "warning only", warning: "abnormal=10", critical: "abnormal=81", abnormal: tally.Number(81), want: Warning, problems: "abnormal is 81 (warning 10)"},
+		{name: "a warning hides no critical", warning: "abnormal=10", critical: "feed_age=30", abnormal: tally.Number(20), feedAge: tally.Number(42.5),
 			want: Critical, problems: "feed_age is 42.5s (critical 30); abnormal is 20 (warning 10)"},
-		{name: "unknown is over warning", warning: "abnormal=10 feed_age=30", abnormal: tally.Value{N: 20}, feedAge: tally.Value{Unknown: "no client is established"},
+		{name: "unknown is over warning", warning: "abnormal=10 feed_age=30", abnormal: tally.Number(20), feedAge: tally.Value{Unknown: "no client is established"},
 			want: Unknown, problems: "feed_age is not known: no client is established; abnormal is 20 (warning 10)"},
-		{name: "unknown is under critical", critical: "abnormal=10 feed_age=30", abnormal: tally.Value{N: 20}, feedAge: tally.Value{Unknown: "no client is established"},
+		{name: "unknown is under critical", critical: "abnormal=10 feed_age=30", abnormal: tally.Number(20), feedAge: tally.Value{Unknown: "no client is established"},
 			want: Critical, problems: "abnormal is 20 (critical 10); feed_age is not known: no client is established"},
-		{name: "unknown without a threshold", critical: "abnormal=10", feedAge: tally.Value{Unknown: "no client is established"}, want: OK},
+		{name: "unknown without a threshold", critical: "abnormal=10", abnormal: tally.Number(0), feedAge: tally.Value{Unknown: "no client is established"}, want: OK},
 		{name: "an unknown count is not OK", critical: "abnormal=@50:", abnormal: tally.Value{Unknown: "lsof"}, want: Unknown, problems: "abnormal is not known: lsof"},
 		{name: "nobody listens", noListener: Critical, listeners: []tally.Listener{}, want: Critical, problems: "nothing listens on port 41213"},
 		{name: "nobody listens, and it is a warning", noListener: Warning, listeners: []tally.Listener{}, want: Warning, problems: "nothing listens on port 41213"},
 		{name: "nobody listens, and it is unknown", noListener: Unknown, listeners: []tally.Listener{}, want: Unknown, problems: "nothing listens on port 41213"},
 		{name: "nobody listens, and it is all right", noListener: OK, listeners: []tally.Listener{}, want: OK, problems: "nothing listens on port 41213"},
-		{name: "nobody listens, and there is worse", noListener: Warning, critical: "abnormal=10", abnormal: tally.Value{N: 11}, listeners: []tally.Listener{},
+		{name: "nobody listens, and there is worse", noListener: Warning, critical: "abnormal=10", abnormal: tally.Number(11), listeners: []tally.Listener{},
 			want: Critical, problems: "abnormal is 11 (critical 10); nothing listens on port 41213"},
 		{name: "one port of several is silent", noListener: Critical, ports: tcp.Ports{{Lo: 41213, Hi: 41214}}, want: Critical, problems: "nothing listens on port 41214"},
 		{name: "many are", noListener: Critical, ports: tcp.Ports{{Lo: 41213, Hi: 41220}}, want: Critical, problems: "nothing listens on port 41214 and 6 more"},
@@ -97,9 +97,9 @@ func TestJudge(t *testing.T) {
 
 func TestShort(t *testing.T) {
 	r := tally.Result{Listeners: []tally.Listener{listener(41213, 0, 128)}}
-	r.Values[tally.FeedAge].N = 42
-	r.Values[tally.AcceptQueuePct].N = 93.75
-	r.Values[tally.Unread].N = 7
+	r.Values[tally.FeedAge] = tally.Number(42)
+	r.Values[tally.AcceptQueuePct] = tally.Number(93.75)
+	r.Values[tally.Unread] = tally.Number(7)
 	v := Judge(Policy{Critical: ranges(t, "feed_age=30 accept_queue_pct=80 unread=5")}, ports, r)
 	var got []string
 	for _, p := range v.Problems {

@@ -403,7 +403,7 @@ func (m machine) testUnknown(t *testing.T) {
 			t.Errorf("-c %s=80: %s", name, all)
 		}
 	}
-	const reply = "ScriptRes:Unknown:accept_queue_pct is not known, this source does not tell the backlog\n"
+	const reply = "ScriptRes:Unknown:accept_queue_pct is not known, this source does not provide the backlog\n"
 	if out := m.check(t, line+" -f hostmonitor -c accept_queue_pct=80", 0); out != reply {
 		t.Errorf("-f hostmonitor: %q", out)
 	}
