@@ -25,6 +25,9 @@ race: ## run all tests under the race detector (needs a C compiler)
 wine: ## run the Windows programs under wine (Debian: wine64 binutils-mingw-w64-x86-64)
 	REQUIRE_KERNEL=1 $(GO) test -count=1 -tags forceposix,wine -timeout 120s -v ./internal/testkit/wine
 
+generate: ## write every file that a program writes: goldens, tables of documents, templates
+	$(GO) test -count=1 -tags forceposix -run '^TestGenerated' ./internal/output ./plugins -update
+
 fuzz: ## run every fuzz target for FUZZTIME (60s)
 	@for f in source/FuzzDiag source/FuzzProc capture/FuzzNetstat capture/FuzzSS snapshot/FuzzSnapshot \
 		threshold/FuzzParse tcp/FuzzParsePorts session/FuzzAt session/FuzzParseHolidays; do \
@@ -71,4 +74,4 @@ dist: ## package the last commit into dist/packages/: tar.gz, deb, rpm, SBOM, SH
 clean: ## remove what was built
 	rm -rf bin dist
 
-.PHONY: help build test race wine fuzz bench lab e2e picture lint demo cross man dist clean
+.PHONY: help build test race wine generate fuzz bench lab e2e picture lint demo cross man dist clean

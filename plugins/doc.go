@@ -1,18 +1,25 @@
-// Package plugins is what an operator sees: two checks that differ in nothing but
-// their defaults, and the options they share.
+// Package plugins is what an operator sees: two checks that differ in their defaults only,
+// and the options they share.
 //
-// The way of the data has no way back:
+// Data flows in one direction, from left to right. A package imports only packages to its
+// left, and the words:
 //
-//	argv ─▶ options ─▶ source ─▶ tally ─▶ verdict ─▶ output ─▶ stdout, exit code
+//	words      looks                    meaning                      people
+//	tcp        source   (the kernel)    tally     sockets → metrics  output   answer → bytes
+//	threshold  capture  (netstat, ss)   diagnosis metrics → trouble  plugins  options, Run
+//	session    snapshot (our own)       verdict   metrics → status   cmd      the mains
+//	textfile   process  (who listens)
 //
-// package plugins reads argv and the clock and owns the time limit; package source
-// sees sockets, package tally counts them, package verdict judges the counts and says
-// what kind of trouble they show, and package output renders that. Package session knows
-// trading hours. Packages tcp and threshold are the words that they share. The test of
-// the import rules keeps it so. Packages population, bench and lab make real sockets for
-// the tests, make bench and make lab; no check imports them.
+// Package source sees sockets in the kernel's tables, capture in the text of netstat and ss,
+// snapshot in what --save wrote. Each hands them one by one to a visitor. Package tally counts
+// them, diagnosis says what trouble the counts show, verdict compares them with the thresholds,
+// and output renders the answer. Package process finds who listens, session knows trading
+// hours. Package plugins reads the command line and the clock, and owns the time limit.
 //
-// A source starts over by asking for a new visitor, and the tally behind the old one
-// is forgotten. That is simpler than a source that collects rows until it is sure:
-// nothing is held twice, and a retry or a fallback can never add to what failed.
+// A source visits each socket once and knows nothing of restarts. When an attempt fails, the
+// next one gets a new visitor (source.First), so what was counted before is forgotten. Nothing
+// is held twice, and a retry or a fallback can never add to what failed.
+//
+// The workshop (internal/testkit, internal/tools) makes sockets for the tests, measures, acts
+// troubles and writes manuals. No check imports it; TestImports keeps it so.
 package plugins

@@ -8,9 +8,9 @@ import (
 	"testing"
 )
 
-// TestIcingaArguments: Icinga's check commands take every option of --help but those that
+// TestGeneratedIcinga: Icinga's check commands take every option of --help but those that
 // make no check, and no other, with the description that --help gives.
-func TestIcingaArguments(t *testing.T) {
+func TestGeneratedIcinga(t *testing.T) {
 	const file, begin, end = "../contrib/icinga2/frontsockets-commands.conf",
 		"\t\t// arguments: made by make generate\n", "\t\t// end of arguments\n"
 	var mdfront, front options

@@ -7,8 +7,8 @@ import (
 	"testing"
 )
 
-// TestReadmeOptions: the table of the README says what --help says.
-func TestReadmeOptions(t *testing.T) {
+// TestGeneratedReadme: the table of the README says what --help says.
+func TestGeneratedReadme(t *testing.T) {
 	const file, begin, end = "../README.md", "<!-- options: made by make generate -->\n", "<!-- end of options -->\n"
 	var mdfront, front options
 	mdOptions := MDFront.newParser(&mdfront).Groups()[0].Options()

@@ -116,7 +116,7 @@ func reports(t *testing.T) map[string]Report {
 	}
 }
 
-func TestGoldens(t *testing.T) {
+func TestGeneratedAnswers(t *testing.T) {
 	styles := map[string]Style{"nagios": {Verbose: 1, Top: 2}, "json": {Top: 2}, "value": {Metric: tally.Abnormal}}
 	for name, r := range reports(t) {
 		for _, f := range Formats {

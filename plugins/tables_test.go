@@ -1,0 +1,117 @@
+package plugins
+
+import (
+	"fmt"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"testing"
+
+	"frontsockets/internal/diagnosis"
+	"frontsockets/internal/tally"
+	"frontsockets/internal/testkit/golden"
+)
+
+// TestGeneratedReference: the reference's tables of metrics and diagnoses are those of the code.
+func TestGeneratedReference(t *testing.T) {
+	var metrics strings.Builder
+	metrics.WriteString("| metric | unit | meaning |\n| --- | --- | --- |\n")
+	for m := range tally.NumMetrics {
+		note := ""
+		if m >= tally.OneLook {
+			note = " Needs `--sample`."
+		}
+		fmt.Fprintf(&metrics, "| `%s` | %s | %s%s |\n", m, m.Unit(), m.Help(), note)
+	}
+	const file = "../docs/REFERENCE.md"
+	golden.Part(t, file, "<!-- metrics: made by make generate -->\n", "<!-- end of metrics -->\n", metrics.String())
+
+	var kinds strings.Builder
+	kinds.WriteString("| diagnosis | to blame | what the sockets show |\n| --- | --- | --- |\n")
+	for _, k := range diagnosis.Kinds {
+		fmt.Fprintf(&kinds, "| `%s` | %s | %s |\n", k.Code, k.Blame, strings.ReplaceAll(k.Means, "--stalled-after", "`--stalled-after`"))
+	}
+	golden.Part(t, file, "<!-- diagnoses: made by make generate -->\n", "<!-- end of diagnoses -->\n", kinds.String())
+}
+
+// alarm is what the first line can say besides a diagnosis. In a phrase N stands for a
+// number, and a word in capitals for a text.
+type alarm struct{ phrase, code, blame, restart, section string }
+
+var alarms = []alarm{
+	{"accept queue of port N is full, N of N", "`hung`", "the front", "yes, after saving the evidence", "[hung](#hung-the-front-does-not-accept-or-does-not-read)"},
+	{"METRIC is N (critical RANGE)", "at the end of the line", "see the code", "see the code", "[Ask again](#2-ask-again-on-the-host)"},
+	{"METRIC is N (warning RANGE)", "at the end of the line", "see the code", "see the code", "[Ask again](#2-ask-again-on-the-host)"},
+	{":PORTS has COUNTS", "none", "a summary", "no", "[Read the alarm](#1-read-the-alarm)"},
+	{"process N (NAME) is in state STATE", "`hung`", "the front", "see the section", "[hung](#hung-the-front-does-not-accept-or-does-not-read)"},
+	{"METRIC is not known: REASON", "none", "the check could not see it", "no", "[Where the sockets come from](SOURCES.md)"},
+	{":PORTS cannot be judged: REASON", "none", "the check could not look", "no", "[Where the sockets come from](SOURCES.md)"},
+	{"seen by SOURCE", "none", "a source of second choice", "no", "[Where the sockets come from](SOURCES.md)"},
+	{"snapshot FILE not written: REASON", "none", "the check's host", "no", "[Where the sockets come from](SOURCES.md)"},
+	{"outside of all sessions, the next opens TIME", "none", "nobody: nobody trades now", "no", "[Sessions and holidays](REFERENCE.md#sessions-and-holidays)"},
+	{"this check has a bug: REASON", "none", "the check", "no", "report it"},
+}
+
+// TestGeneratedRunbook: the runbook's first table has every phrase of the first line. That of the
+// Chinese runbook has the same phrases in its first column: see TestReadmeChinese.
+func TestGeneratedRunbook(t *testing.T) {
+	var table strings.Builder
+	table.WriteString("| the alarm says | code | who is to blame? | restart the front? | section |\n| --- | --- | --- | --- | --- |\n")
+	row := func(a alarm) {
+		fmt.Fprintf(&table, "| `%s` | %s | %s | %s | %s |\n", a.phrase, a.code, a.blame, a.restart, a.section)
+	}
+	kinds := map[diagnosis.Code]diagnosis.Kind{}
+	for _, k := range diagnosis.Kinds {
+		kinds[k.Code] = k
+	}
+	var phrases []string
+	for _, p := range diagnosis.Phrases() {
+		k := kinds[p.Code]
+		row(alarm{p.Text, "`" + string(p.Code) + "`", string(k.Blame), k.Restart, fmt.Sprintf("[%s](#%s)", p.Code, section(t, p.Code))})
+		phrases = append(phrases, p.Text)
+	}
+	for _, a := range alarms {
+		row(a)
+		phrases = append(phrases, a.phrase)
+	}
+	golden.Part(t, "../docs/PLAYS-DEAD.md", "<!-- alarms: made by make generate -->\n", "<!-- end of alarms -->\n", table.String())
+	requirePhrases(t, phrases)
+}
+
+// section returns the link target of a diagnosis' section in the runbook.
+func section(t *testing.T, code diagnosis.Code) string {
+	for _, h := range readMarkdown(t, "../docs/PLAYS-DEAD.md").headings {
+		if h == "#"+string(code) || strings.HasPrefix(h, "#"+string(code)+"-") {
+			return h[1:]
+		}
+	}
+	t.Errorf("docs/PLAYS-DEAD.md has no section that begins with %s", code)
+	return ""
+}
+
+// requirePhrases requires that every part of the first line of every golden is a phrase.
+func requirePhrases(t *testing.T, phrases []string) {
+	t.Helper()
+	var patterns []string
+	for _, p := range phrases {
+		p = regexp.MustCompile(`\b(METRIC|RANGE|NAME|STATE|PORTS|COUNTS|REASON|SOURCE|FILE|TIME)\b`).ReplaceAllString(regexp.QuoteMeta(p), ".+")
+		patterns = append(patterns, regexp.MustCompile(`\bN\b`).ReplaceAllString(p, `[0-9.]+[a-zA-Z%]*( and [0-9]+ more)?`))
+	}
+	known := regexp.MustCompile(`^(\S+ )?(` + strings.Join(patterns, "|") + `)$`)
+	files, err := filepath.Glob("../testdata/output/*.nagios")
+	if err != nil || len(files) == 0 {
+		t.Fatal(files, err)
+	}
+	for _, file := range files {
+		text, perfdata, _ := strings.Cut(strings.SplitN(readText(t, file), "\n", 2)[0], " | ")
+		if perfdata == "" {
+			continue // a usage error: it says what is wrong with the command line
+		}
+		_, text, _ = strings.Cut(text, ": ")
+		for _, part := range regexp.MustCompile(`; | - `).Split(text, -1) {
+			if !known.MatchString(part) {
+				t.Errorf("%s: the runbook has no phrase for %q", file, part)
+			}
+		}
+	}
+}
