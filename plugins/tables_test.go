@@ -40,8 +40,8 @@ type alarm struct{ phrase, code, blame, restart, section string }
 
 var alarms = []alarm{
 	{"accept queue of port N is full, N of N", "`hung`", "the front", "yes, after saving the evidence", "[hung](#hung-the-front-does-not-accept-or-does-not-read)"},
-	{"METRIC is N (critical RANGE)", "at the end of the line", "see the code", "see the code", "[Ask again](#2-ask-again-on-the-host)"},
-	{"METRIC is N (warning RANGE)", "at the end of the line", "see the code", "see the code", "[Ask again](#2-ask-again-on-the-host)"},
+	{"METRIC is N (critical RANGE)", "at the end of the line", "see the code", "see the code", "[Check again](#2-check-again-on-the-host)"},
+	{"METRIC is N (warning RANGE)", "at the end of the line", "see the code", "see the code", "[Check again](#2-check-again-on-the-host)"},
 	{":PORTS has COUNTS", "none", "a summary", "no", "[Read the alarm](#1-read-the-alarm)"},
 	{"process N (NAME) is in state STATE", "`hung`", "the front", "see the section", "[hung](#hung-the-front-does-not-accept-or-does-not-read)"},
 	{"METRIC is not known: REASON", "none", "the check could not see it", "no", "[Where the sockets come from](SOURCES.md)"},

@@ -1,6 +1,6 @@
 #!/bin/sh
-# Makes the packages of the last commit: what is not committed is not in them. The same
-# commit and the same Go make the same bytes, wherever and whenever. Needs GNU tar.
+# Builds the packages of the last commit, without uncommitted changes. The same commit and
+# the same Go give the same bytes, on any machine at any time. Needs GNU tar.
 # Usage: dist.sh FOLDER, with PLATFORMS, NFPM and CYCLONEDX from the Makefile.
 set -eu
 umask 022
@@ -22,14 +22,14 @@ git clone -q --no-hardlinks "$here" "$src"
 
 SOURCE_DATE_EPOCH=$(git -C "$src" log -1 --format=%ct)
 MAINTAINER=${MAINTAINER:-$(git -C "$src" log -1 --format='%an <%ae>')}
-# A release is the commit that has a tag such as v1.2.3. Every other commit has a version
-# that sorts before all releases, and after the commits before it: with the time, as in
-# the version that Go writes into the programs (-V).
+# A release is a commit with a tag such as v1.2.3. Every other commit has a version with its
+# time, which sorts after earlier commits and before all releases, as the version that Go
+# writes into the programs (-V).
 VERSION=$(git -C "$src" describe --tags --exact-match --match 'v[0-9]*.[0-9]*.[0-9]*' 2>/dev/null | sed 's/^v//')
 : "${VERSION:=0.0.0~git$(git -C "$src" log -1 --date=format-local:%Y%m%d%H%M%S --format=%cd.%h --abbrev=7)}"
 export SOURCE_DATE_EPOCH MAINTAINER VERSION
 
-# What all packages have.
+# Files of all packages.
 make -s -C "$src" man
 cp "$src/LICENSE" "$src/contrib/packaging/copyright" "$work"
 cp "$(cd "$src" && "$GO" list -m -f '{{.Dir}}' github.com/google/renameio/v2)/LICENSE" "$work/Apache-2.0"
@@ -69,8 +69,8 @@ for platform in $PLATFORMS; do
 	done
 done
 
-# The modules that the programs of some platform are built of. Their licences are in
-# copyright: what the tool detects of them is not always right.
+# The modules of the programs, for all platforms. Their licences are in copyright, because
+# the tool does not always detect them correctly.
 "$GO" run -trimpath "$CYCLONEDX" mod -json -std -noserial -notimestamp -type application \
 	-output "$out/frontsockets-$VERSION.cdx.json" "$src"
 

@@ -161,17 +161,17 @@ var metrics = [NumMetrics]definition{
 		scope:   ofEstablished, needs: tcp.FactSendQ, missing: "Send-Q",
 	},
 	Retransmitting: {
-		name: "retransmitting", help: "Sockets that send a segment again.",
+		name: "retransmitting", help: "Sockets that retransmit a segment.",
 		compute: func(t *Tally, _ *Result) Value { return count(t.retransmitting) },
 		needs:   tcp.FactRetransmits, missing: "retransmits",
 	},
 	Stalled: {
-		name: "stalled", help: "ESTABLISHED clients that were sent nothing for a while.",
+		name: "stalled", help: "ESTABLISHED clients that were sent nothing for --stalled-after.",
 		compute: func(t *Tally, _ *Result) Value { return count(t.stalled) },
 		scope:   ofEstablished, needs: tcp.FactLastDataSent, missing: lastDataSent,
 	},
 	StalledPct: {
-		name: "stalled_pct", unit: "%", help: "Share of the ESTABLISHED clients that were sent nothing for a while, in percent.",
+		name: "stalled_pct", unit: "%", help: "Share of the ESTABLISHED clients that were sent nothing for --stalled-after, in percent.",
 		compute: func(t *Tally, _ *Result) Value { return share(t.stalled, t.states[tcp.Established]) },
 		scope:   ofEstablished, needs: tcp.FactLastDataSent, missing: lastDataSent,
 	},
@@ -181,16 +181,16 @@ var metrics = [NumMetrics]definition{
 		scope:   ofEstablished, needs: tcp.FactLastDataSent, missing: lastDataSent,
 	},
 	ListenDrops: {
-		name: "listen_drops", help: "Connections that a listener drops per second.",
+		name: "listen_drops", help: "Connections dropped per second, of the listener that drops most.",
 		compute: dropsPerSecond,
 		scope:   ofListenersTwice, needs: tcp.FactDrops, missing: "drops",
 	},
 	Reconnects: {
-		name: "reconnects", help: "Remote addresses and ports that were not there before.",
+		name: "reconnects", help: "Remote addresses and ports that only the second look saw.",
 		compute: func(t *Tally, _ *Result) Value { return count(t.reconnects) },
 	},
 	UnreadStuck: {
-		name: "unread_stuck", help: "ESTABLISHED sockets whose unread bytes did not become fewer.",
+		name: "unread_stuck", help: "ESTABLISHED sockets whose unread bytes did not decrease.",
 		compute: func(t *Tally, _ *Result) Value { return count(t.stuckUnread) },
 		scope:   ofEstablished, needs: tcp.FactRecvQ, missing: "Recv-Q",
 	},
