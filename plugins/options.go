@@ -16,34 +16,65 @@ import (
 	"frontsockets/internal/verdict"
 )
 
-// options are the command line as written. All are text: what they mean is read
-// in settings, whose errors name the option, the value and what is allowed.
+// options are the command line as written. All are text: settings reads what they mean, and
+// its errors name the option, the value and what is allowed. optionHelp explains them.
 type options struct {
-	Port         []string `short:"p" long:"port" value-name:"PORTS" description:"local ports of the front: 41213 or 41213,41223-41226; repeatable"`
-	Address      []string `short:"a" long:"address" value-name:"PREFIX" description:"only sockets whose local address is this one or in this CIDR prefix; repeatable" default-mask:"any"`
-	Name         string   `short:"n" long:"name" value-name:"NAME" unquote:"false" description:"what this front is called in output" default-mask:"none"`
-	Warning      []string `short:"w" long:"warning" value-name:"[METRIC=]RANGE" description:"WARNING when METRIC breaches RANGE; without a metric it is abnormal; repeatable" default-mask:"none"`
-	Critical     []string `short:"c" long:"critical" value-name:"[METRIC=]RANGE" description:"CRITICAL when METRIC breaches RANGE; repeatable"`
-	NoListener   string   `long:"no-listener" value-name:"STATUS" default:"critical" description:"what it means that nothing listens on a port: ok, warning, critical or unknown"`
-	Normal       string   `long:"normal" value-name:"STATES" default:"established,listen" description:"the states that are not abnormal"`
-	StalledAfter string   `long:"stalled-after" value-name:"DURATION" default:"10s" description:"age of the last data sent at which an established client counts as stalled"`
-	Sample       string   `long:"sample" value-name:"DURATION" default:"0" description:"look twice, this far apart: for listen_drops, reconnects, unread_stuck and a surer diagnosis"`
-	Top          string   `long:"top" value-name:"N" default:"5" description:"how many clients -v and JSON list"`
-	Source       string   `short:"s" long:"source" value-name:"SOURCE" unquote:"false" default:"auto" description:"where to look: auto, sockdiag, procnet, gopsutil, or a recording: netstat:FILE, ss:FILE, snapshot:FILE; - is stdin"`
-	Save         string   `long:"save" value-name:"FILE" unquote:"false" default-mask:"none" description:"also write what was seen as a snapshot, atomically"`
-	MaxAge       string   `long:"max-age" value-name:"DURATION" default-mask:"2m30s" description:"an older snapshot is UNKNOWN; if given, so is an older netstat or ss FILE"`
-	Netns        string   `long:"netns" value-name:"PID|PATH|NAME" unquote:"false" default-mask:"own" description:"look inside another network namespace (needs the right)"`
-	Clients      string   `long:"clients" value-name:"FILE" unquote:"false" default-mask:"none" description:"names for client address prefixes, one PREFIX NAME a line"`
-	Policy       string   `long:"policy" value-name:"seed|strict" default:"seed" description:"ready-made thresholds; your own -w or -c for a metric replaces the policy's"`
-	Session      []string `long:"session" value-name:"SPEC" default-mask:"always in session" description:"trading session, such as Mon-Fri 20:30-02:45, or cn-futures; OK outside of all; repeatable"`
-	SessionTZ    string   `long:"session-tz" value-name:"ZONE" default:"Asia/Shanghai" description:"time zone of the sessions"`
-	Holidays     string   `long:"holidays" value-name:"FILE" unquote:"false" default-mask:"none" description:"dates without trading: 2026-10-01 or 2026-10-01..2026-10-07 a line"`
-	Format       string   `short:"f" long:"format" value-name:"FORMAT" default:"nagios" description:"nagios, hostmonitor, json, value or prometheus"`
-	Metric       string   `long:"metric" value-name:"METRIC" default:"abnormal" description:"what -f value prints"`
-	Reply        string   `long:"reply" value-name:"text|number" default:"text" description:"-f hostmonitor: free text, or a bare number that HostMonitor can chart"`
-	Timeout      string   `short:"t" long:"timeout" value-name:"TIME" default:"5" description:"seconds, or a duration such as 500ms, after which the answer is UNKNOWN"`
-	Verbose      []bool   `short:"v" long:"verbose" description:"list source, problems, listeners and top clients; -vv all clients that fit"`
-	Version      bool     `short:"V" long:"version" description:"print the version and exit 3"`
+	Port         []string `short:"p" long:"port" value-name:"PORTS"`
+	Address      []string `short:"a" long:"address" value-name:"PREFIX" default-mask:"any"`
+	Name         string   `short:"n" long:"name" value-name:"NAME" unquote:"false" default-mask:"none"`
+	Warning      []string `short:"w" long:"warning" value-name:"[METRIC=]RANGE" default-mask:"none"`
+	Critical     []string `short:"c" long:"critical" value-name:"[METRIC=]RANGE" default-mask:"those of --policy"`
+	NoListener   string   `long:"no-listener" value-name:"STATUS" default:"critical"`
+	Normal       string   `long:"normal" value-name:"STATES" default:"established,listen"`
+	StalledAfter string   `long:"stalled-after" value-name:"DURATION" default:"10s"`
+	Sample       string   `long:"sample" value-name:"DURATION" default:"0"`
+	Top          string   `long:"top" value-name:"N" default:"5"`
+	Source       string   `short:"s" long:"source" value-name:"SOURCE" unquote:"false" default:"auto"`
+	Save         string   `long:"save" value-name:"FILE" unquote:"false" default-mask:"none"`
+	MaxAge       string   `long:"max-age" value-name:"DURATION" default-mask:"2m30s"`
+	Netns        string   `long:"netns" value-name:"PID|PATH|NAME" unquote:"false" default-mask:"own"`
+	Clients      string   `long:"clients" value-name:"FILE" unquote:"false" default-mask:"none"`
+	Policy       string   `long:"policy" value-name:"seed|strict" default:"seed"`
+	Session      []string `long:"session" value-name:"SPEC" default-mask:"always in session"`
+	SessionTZ    string   `long:"session-tz" value-name:"ZONE" default:"Asia/Shanghai"`
+	Holidays     string   `long:"holidays" value-name:"FILE" unquote:"false" default-mask:"none"`
+	Format       string   `short:"f" long:"format" value-name:"FORMAT" default:"nagios"`
+	Metric       string   `long:"metric" value-name:"METRIC" default:"abnormal"`
+	Reply        string   `long:"reply" value-name:"text|number" default:"text"`
+	Timeout      string   `short:"t" long:"timeout" value-name:"TIME" default:"5"`
+	Verbose      []bool   `short:"v" long:"verbose"`
+	Version      bool     `short:"V" long:"version"`
+}
+
+// optionHelp is what --help and the documents say of each option.
+var optionHelp = map[string]string{
+	"port":          "local ports of the front: 41213 or 41213,41223-41226; repeatable",
+	"address":       "only sockets whose local address is this one or in this CIDR prefix; repeatable",
+	"name":          "name of this front in the output",
+	"warning":       "WARNING when METRIC breaches RANGE; without a metric it is abnormal; repeatable",
+	"critical":      "CRITICAL when METRIC breaches RANGE; repeatable",
+	"no-listener":   "status when nothing listens on a port: ok, warning, critical or unknown",
+	"normal":        "states that are not abnormal",
+	"stalled-after": "a client that was sent nothing for this long counts as stalled",
+	"sample": "look twice, this far apart: for listen_drops, reconnects, unread_stuck and a more certain" +
+		" diagnosis",
+	"top":    "number of clients that -v and JSON list",
+	"source": "where to look: " + strings.Join(sourceNames(), ", ") + "; FILE is a recording, - is stdin",
+	"save":   "also write the sockets to FILE as a snapshot, atomically",
+	"max-age": "a snapshot older than this is UNKNOWN; if the option is given, so is an older netstat or ss" +
+		" FILE",
+	"netns":      "look inside another network namespace (needs CAP_SYS_ADMIN)",
+	"clients":    "names of client addresses: a file with PREFIX NAME on each line",
+	"policy":     "ready-made thresholds; your own -w or -c for a metric replaces the policy's",
+	"session":    "trading session, such as Mon-Fri 20:30-02:45, or cn-futures; OK outside of all; repeatable",
+	"session-tz": "time zone of the sessions",
+	"holidays":   "dates without trading: a file with 2026-10-01 or 2026-10-01..2026-10-07 on each line",
+	"format":     "nagios, hostmonitor, json, value or prometheus",
+	"metric":     "metric that -f value prints",
+	"reply":      "-f hostmonitor: text, or a bare number that HostMonitor can chart",
+	"timeout":    "seconds, or a duration such as 500ms, after which the answer is UNKNOWN",
+	"verbose":    "list source, problems, listeners and top clients; -vv all clients that fit",
+	"version":    "print the version and exit 3",
 }
 
 // settings are the options as understood.
@@ -79,8 +110,10 @@ func (p Profile) newParser(o *options) *flags.Parser {
 	if _, err := parser.AddGroup("Options", "", o); err != nil {
 		panic(err) // a wrong struct tag: the caller turns a panic into UNKNOWN
 	}
+	for _, option := range parser.Groups()[0].Options() {
+		option.Description = optionHelp[option.LongName]
+	}
 	parser.FindOptionByLongName("port").Default = []string{p.Port}
-	parser.FindOptionByLongName("critical").DefaultMask = "those of --policy"
 	return parser
 }
 

@@ -20,70 +20,97 @@ import (
 	"frontsockets/internal/verdict"
 )
 
-// settings reads the values of the options, and stops at the first that is wrong.
-func (p Profile) settings(o options, recorded textfile.File) (settings, error) {
-	s := settings{name: o.Name, save: o.Save}
-	var err error
-	reject := func(option string, cause error) {
-		if err == nil && cause != nil {
-			err = fmt.Errorf("%s: %w", option, cause)
-		}
-	}
+// usageError is the first option that is wrong.
+type usageError struct{ err error }
 
+func (u *usageError) reject(option string, cause error) {
+	if u.err == nil && cause != nil {
+		u.err = fmt.Errorf("%s: %w", option, cause)
+	}
+}
+
+// settings reads the values of the options. The error is that of the first that is wrong.
+func (p Profile) settings(o options, recorded textfile.File) (settings, error) {
+	var s settings
+	var u usageError
+	s.readAnswer(o, &u) // first: an error is told in the format that was asked for
+	s.readFront(o, recorded, &u)
+	p.readThresholds(o, &s, &u)
+	s.readTimes(o, &u)
+	return s, u.err
+}
+
+// readAnswer reads how the answer is to look.
+func (s *settings) readAnswer(o options, u *usageError) {
 	var cause error
 	s.format, cause = parseFormat(o.Format)
-	reject("-f", cause)
+	u.reject("-f", cause)
+	s.name = o.Name
+	u.reject("-n", checkName(o.Name))
+	s.style.Top, cause = parseTop(o.Top)
+	u.reject("--top", cause)
+	s.style.Metric, cause = tally.ParseMetric(o.Metric)
+	u.reject("--metric", allowed(cause, "one of those in --help"))
+	s.style.Number = o.Reply == "number"
+	if !slices.Contains(replyNames, o.Reply) {
+		u.reject("--reply", fmt.Errorf("'%s' is not a reply; use %s", o.Reply, list(replyNames)))
+	}
+	s.style.Verbose = len(o.Verbose)
+	s.showOwner = s.style.Verbose > 0 || s.format.Name == "json"
+	if o.Clients != "" {
+		s.clients, cause = readRegular(o.Clients, parseClients)
+		u.reject("--clients", cause)
+	}
+}
+
+// readFront reads which sockets are looked at, and where.
+func (s *settings) readFront(o options, recorded textfile.File, u *usageError) {
+	var cause error
 	s.query.Ports, cause = tcp.ParsePorts(o.Port...)
-	reject("-p", cause)
+	u.reject("-p", cause)
 	for _, a := range o.Address {
 		prefix, cause := parsePrefix(a)
 		s.query.Addresses = append(s.query.Addresses, prefix)
-		reject("-a", cause)
+		u.reject("-a", cause)
 	}
-	reject("-n", checkName(o.Name))
-	if o.Save == "-" {
-		reject("--save", errors.New("'-' is not a file; stdout has the answer"))
-	}
-	s.policy.Warning, cause = parseThresholds(o.Warning)
-	reject("-w", cause)
-	s.policy.Critical, cause = parseThresholds(o.Critical)
-	reject("-c", cause)
-	if err == nil {
-		reject("--policy", p.addPolicy(o.Policy, &s.policy))
-	}
-	s.policy.NoListener, cause = verdict.ParseStatus(o.NoListener)
-	reject("--no-listener", allowed(cause, list(verdict.StatusNames)))
-	s.rules.Normal, cause = tcp.ParseStateSet(o.Normal)
-	reject("--normal", allowed(cause, "states separated by commas, such as established,listen,time_wait"))
-	s.rules.StalledAfter, cause = parseDuration(o.StalledAfter)
-	reject("--stalled-after", cause)
-	s.style.Top, cause = parseTop(o.Top)
-	reject("--top", cause)
 	if o.MaxAge != "" {
 		recorded.MaxAge, cause = parseDuration(o.MaxAge)
-		reject("--max-age", cause)
+		u.reject("--max-age", cause)
 	}
 	s.sources, cause = sourcesByName(o.Source, o.Netns, recorded)
-	reject("-s", cause)
-	s.style.Metric, cause = tally.ParseMetric(o.Metric)
-	reject("--metric", allowed(cause, "one of those in --help"))
-	s.style.Number = o.Reply == "number"
-	if !slices.Contains(replyNames, o.Reply) {
-		reject("--reply", fmt.Errorf("'%s' is not a reply; use %s", o.Reply, list(replyNames)))
+	u.reject("-s", cause)
+	if s.save = o.Save; s.save == "-" {
+		u.reject("--save", errors.New("'-' is not a file; stdout has the answer"))
 	}
+}
+
+// readThresholds reads how sockets are counted and judged.
+func (p Profile) readThresholds(o options, s *settings, u *usageError) {
+	var cause error
+	s.policy.Warning, cause = parseThresholds(o.Warning)
+	u.reject("-w", cause)
+	s.policy.Critical, cause = parseThresholds(o.Critical)
+	u.reject("-c", cause)
+	if u.err == nil {
+		u.reject("--policy", p.addPolicy(o.Policy, &s.policy))
+	}
+	s.policy.NoListener, cause = verdict.ParseStatus(o.NoListener)
+	u.reject("--no-listener", allowed(cause, list(verdict.StatusNames)))
+	s.rules.Normal, cause = tcp.ParseStateSet(o.Normal)
+	u.reject("--normal", allowed(cause, "states separated by commas, such as established,listen,time_wait"))
+	s.rules.StalledAfter, cause = parseDuration(o.StalledAfter)
+	u.reject("--stalled-after", cause)
+}
+
+// readTimes reads when to look and for how long.
+func (s *settings) readTimes(o options, u *usageError) {
+	var cause error
 	s.timeout, cause = parseDuration(o.Timeout)
-	reject("-t", cause)
-	s.style.Verbose = len(o.Verbose)
-	s.showOwner = s.style.Verbose > 0 || s.format.Name == "json"
+	u.reject("-t", cause)
 	s.sample, cause = s.parseSample(o)
-	reject("--sample", cause)
-	if o.Clients != "" {
-		s.clients, cause = readRegular(o.Clients, parseClients)
-		reject("--clients", cause)
-	}
+	u.reject("--sample", cause)
 	option, cause := s.parseSessions(o)
-	reject(option, cause)
-	return s, err
+	u.reject(option, cause)
 }
 
 // addPolicy adds the ranges of a ready-made policy, level by level, where the operator

@@ -1,6 +1,7 @@
 package tally
 
 import (
+	"cmp"
 	"fmt"
 	"math"
 	"strconv"
@@ -60,18 +61,20 @@ const (
 type definition struct {
 	name, unit, help string
 	compute          func(*Tally, *Result) Value
-	// needs is the facts that every socket in scope must provide, or the metric is unknown.
-	// Missing is what is not known then, in words.
-	scope   scope
-	needs   tcp.Facts
-	missing string
-	// states is the states that the source must see, or the metric is unknown. Hidden is
-	// what it does not see then, in words.
-	states func(Rules) tcp.StateSet
-	hidden string
+	// needs is the fact that the sockets must provide, or the metric is unknown.
+	needs need
+	// sees is the states that the source must see, or the metric is unknown.
+	sees states
 	// ofSessions says that the metric depends on the state or the unread bytes of the
 	// session, which subflows of MPTCP hide.
 	ofSessions bool
+}
+
+// need is a fact that every socket in scope must provide, and its name.
+type need struct {
+	scope scope
+	facts tcp.Facts
+	name  string
 }
 
 // scope is the sockets whose facts a metric needs.
@@ -85,12 +88,29 @@ const (
 	numScopes
 )
 
+var (
+	clientAddress  = need{ofAll, tcp.FactClient, "the addresses of all clients"}
+	retransmits    = need{ofAll, tcp.FactRetransmits, "retransmits"}
+	acceptQueue    = need{ofListeners, tcp.FactRecvQ, "the accept queue"}
+	backlog        = need{ofListeners, tcp.FactRecvQ | tcp.FactBacklog, "the backlog"}
+	dropsTwice     = need{ofListenersTwice, tcp.FactDrops, "drops"}
+	inodes         = need{ofEstablished, tcp.FactInode, "inodes"}
+	receiveQueue   = need{ofEstablished, tcp.FactRecvQ, "Recv-Q"}
+	sendQueue      = need{ofEstablished, tcp.FactSendQ, "Send-Q"}
+	lastDataSent   = need{ofEstablished, tcp.FactLastDataSent, "the time of the last data sent"}
+	everyState     = states{func(Rules) tcp.StateSet { return ^tcp.StateSet(0) }, "the sockets of all states"}
+	abnormalStates = states{func(r Rules) tcp.StateSet { return ^r.Normal }, "the sockets of all abnormal states"}
+)
+
+// states is a set of states that depends on the rules, and its name.
+type states struct {
+	set  func(Rules) tcp.StateSet
+	name string
+}
+
 var metrics = [NumMetrics]definition{
-	Abnormal: {
-		name: "abnormal", help: "Sockets whose state is not normal.",
-		compute: func(t *Tally, _ *Result) Value { return count(t.abnormal) },
-		states:  abnormalStates, hidden: allAbnormal, ofSessions: true,
-	},
+	Abnormal: {name: "abnormal", help: "Sockets whose state is not normal.",
+		compute: func(t *Tally, _ *Result) Value { return count(t.abnormal) }, sees: abnormalStates, ofSessions: true},
 	Established: inState(tcp.Established, "established", true),
 	SynSent:     inState(tcp.SynSent, "syn_sent", false),
 	SynRecv:     inState(tcp.SynRecv, "syn_recv", false),
@@ -101,119 +121,59 @@ var metrics = [NumMetrics]definition{
 	CloseWait:   inState(tcp.CloseWait, "close_wait", true),
 	LastAck:     inState(tcp.LastAck, "last_ack", false),
 	Closing:     inState(tcp.Closing, "closing", false),
-	Clients: {
-		name: "clients", help: "Clients with any session.",
-		compute: func(_ *Tally, r *Result) Value { return count(len(r.Clients)) },
-		needs:   tcp.FactClient, missing: clientAddresses, states: everyState, hidden: "the sockets of all states",
-	},
-	AbnormalClients: {
-		name: "abnormal_clients", help: "Clients with an abnormal socket.",
+	Clients: {name: "clients", help: "Clients with any session.", needs: clientAddress, sees: everyState,
+		compute: func(_ *Tally, r *Result) Value { return count(len(r.Clients)) }},
+	AbnormalClients: {name: "abnormal_clients", help: "Clients with an abnormal socket.",
 		compute: func(_ *Tally, r *Result) Value { return count(r.abnormalClients()) },
-		needs:   tcp.FactClient, missing: clientAddresses, states: abnormalStates, hidden: allAbnormal, ofSessions: true,
-	},
-	TopClient: {
-		name: "top_client", help: "Most abnormal sockets of one client.",
+		needs:   clientAddress, sees: abnormalStates, ofSessions: true},
+	TopClient: {name: "top_client", help: "Most abnormal sockets of one client.",
 		compute: func(_ *Tally, r *Result) Value { return count(r.mostAbnormal()) },
-		needs:   tcp.FactClient, missing: clientAddresses, states: abnormalStates, hidden: allAbnormal, ofSessions: true,
-	},
-	TopClientPct: {
-		name: "top_client_pct", unit: "%", help: "Share of all abnormal sockets that one client has, in percent.",
+		needs:   clientAddress, sees: abnormalStates, ofSessions: true},
+	TopClientPct: {name: "top_client_pct", unit: "%", help: "Share of all abnormal sockets that one client has, in percent.",
 		compute: func(t *Tally, r *Result) Value { return share(r.mostAbnormal(), t.abnormal) },
-		needs:   tcp.FactClient, missing: clientAddresses, states: abnormalStates, hidden: allAbnormal, ofSessions: true,
-	},
-	Listeners: {
-		name: "listeners", help: "Listening sockets.",
-		compute: func(t *Tally, _ *Result) Value { return count(len(t.listeners)) },
-	},
-	AcceptQueue: {
-		name: "accept_queue", help: "Connections in the longest accept queue.",
-		compute: longestQueue,
-		scope:   ofListeners, needs: tcp.FactRecvQ, missing: "the accept queue",
-	},
-	AcceptQueuePct: {
-		name: "accept_queue_pct", unit: "%", help: "How full the fullest accept queue is, in percent of its backlog.",
-		compute: fullestQueue,
-		scope:   ofListeners, needs: tcp.FactRecvQ | tcp.FactBacklog, missing: "the backlog",
-	},
-	Unaccepted: {
-		name: "unaccepted", help: "ESTABLISHED sockets that no process owns yet.",
-		compute: func(t *Tally, _ *Result) Value { return count(t.unaccepted) },
-		scope:   ofEstablished, needs: tcp.FactInode, missing: "inodes",
-	},
-	Unread: {
-		name: "unread", help: "ESTABLISHED sockets with bytes that the front has not read.",
-		compute: func(t *Tally, _ *Result) Value { return count(t.unread) },
-		scope:   ofEstablished, needs: tcp.FactRecvQ, missing: "Recv-Q", ofSessions: true,
-	},
-	UnreadBytes: {
-		name: "unread_bytes", unit: "B", help: "Bytes that the front has not read, of ESTABLISHED sockets.",
+		needs:   clientAddress, sees: abnormalStates, ofSessions: true},
+	Listeners: {name: "listeners", help: "Listening sockets.",
+		compute: func(t *Tally, _ *Result) Value { return count(len(t.listeners)) }},
+	AcceptQueue: {name: "accept_queue", help: "Connections in the longest accept queue.",
+		compute: longestQueue, needs: acceptQueue},
+	AcceptQueuePct: {name: "accept_queue_pct", unit: "%", help: "How full the fullest accept queue is, in percent of its backlog.",
+		compute: fullestQueue, needs: backlog},
+	Unaccepted: {name: "unaccepted", help: "ESTABLISHED sockets that no process owns yet.",
+		compute: func(t *Tally, _ *Result) Value { return count(t.unaccepted) }, needs: inodes},
+	Unread: {name: "unread", help: "ESTABLISHED sockets with bytes that the front has not read.",
+		compute: func(t *Tally, _ *Result) Value { return count(t.unread) }, needs: receiveQueue, ofSessions: true},
+	UnreadBytes: {name: "unread_bytes", unit: "B", help: "Bytes that the front has not read, of ESTABLISHED sockets.",
 		compute: func(t *Tally, _ *Result) Value { return Number(float64(t.unreadBytes)) },
-		scope:   ofEstablished, needs: tcp.FactRecvQ, missing: "Recv-Q", ofSessions: true,
-	},
-	Unsent: {
-		name: "unsent", help: "ESTABLISHED sockets with bytes that the client has not acknowledged.",
-		compute: func(t *Tally, _ *Result) Value { return count(t.unsent) },
-		scope:   ofEstablished, needs: tcp.FactSendQ, missing: "Send-Q",
-	},
-	UnsentBytes: {
-		name: "unsent_bytes", unit: "B", help: "Bytes that clients have not acknowledged, of ESTABLISHED sockets.",
-		compute: func(t *Tally, _ *Result) Value { return Number(float64(t.unsentBytes)) },
-		scope:   ofEstablished, needs: tcp.FactSendQ, missing: "Send-Q",
-	},
-	Retransmitting: {
-		name: "retransmitting", help: "Sockets that retransmit a segment.",
-		compute: func(t *Tally, _ *Result) Value { return count(t.retransmitting) },
-		needs:   tcp.FactRetransmits, missing: "retransmits",
-	},
-	Stalled: {
-		name: "stalled", help: "ESTABLISHED clients that were sent nothing for --stalled-after.",
-		compute: func(t *Tally, _ *Result) Value { return count(t.stalled) },
-		scope:   ofEstablished, needs: tcp.FactLastDataSent, missing: lastDataSent,
-	},
-	StalledPct: {
-		name: "stalled_pct", unit: "%", help: "Share of the ESTABLISHED clients that were sent nothing for --stalled-after, in percent.",
-		compute: func(t *Tally, _ *Result) Value { return share(t.stalled, t.states[tcp.Established]) },
-		scope:   ofEstablished, needs: tcp.FactLastDataSent, missing: lastDataSent,
-	},
-	FeedAge: {
-		name: "feed_age", unit: "s", help: "Seconds since data was sent to any ESTABLISHED client.",
-		compute: feedAge,
-		scope:   ofEstablished, needs: tcp.FactLastDataSent, missing: lastDataSent,
-	},
-	ListenDrops: {
-		name: "listen_drops", help: "Connections dropped per second, of the listener that drops most.",
-		compute: dropsPerSecond,
-		scope:   ofListenersTwice, needs: tcp.FactDrops, missing: "drops",
-	},
-	Reconnects: {
-		name: "reconnects", help: "Remote addresses and ports that only the second look saw.",
-		compute: func(t *Tally, _ *Result) Value { return count(t.reconnects) },
-	},
-	UnreadStuck: {
-		name: "unread_stuck", help: "ESTABLISHED sockets whose unread bytes did not decrease.",
-		compute: func(t *Tally, _ *Result) Value { return count(t.stuckUnread) },
-		scope:   ofEstablished, needs: tcp.FactRecvQ, missing: "Recv-Q",
-	},
+		needs:   receiveQueue, ofSessions: true},
+	Unsent: {name: "unsent", help: "ESTABLISHED sockets with bytes that the client has not acknowledged.",
+		compute: func(t *Tally, _ *Result) Value { return count(t.unsent) }, needs: sendQueue},
+	UnsentBytes: {name: "unsent_bytes", unit: "B", help: "Bytes that clients have not acknowledged, of ESTABLISHED sockets.",
+		compute: func(t *Tally, _ *Result) Value { return Number(float64(t.unsentBytes)) }, needs: sendQueue},
+	Retransmitting: {name: "retransmitting", help: "Sockets that retransmit a segment.",
+		compute: func(t *Tally, _ *Result) Value { return count(t.retransmitting) }, needs: retransmits},
+	Stalled: {name: "stalled", help: "ESTABLISHED clients that were sent nothing for --stalled-after.",
+		compute: func(t *Tally, _ *Result) Value { return count(t.stalled) }, needs: lastDataSent},
+	StalledPct: {name: "stalled_pct", unit: "%",
+		help:    "Share of the ESTABLISHED clients that were sent nothing for --stalled-after, in percent.",
+		compute: func(t *Tally, _ *Result) Value { return share(t.stalled, t.states[tcp.Established]) }, needs: lastDataSent},
+	FeedAge: {name: "feed_age", unit: "s", help: "Seconds since data was sent to any ESTABLISHED client.",
+		compute: feedAge, needs: lastDataSent},
+	ListenDrops: {name: "listen_drops", help: "Connections dropped per second, of the listener that drops most.",
+		compute: dropsPerSecond, needs: dropsTwice},
+	Reconnects: {name: "reconnects", help: "Remote addresses and ports that only the second look saw.",
+		compute: func(t *Tally, _ *Result) Value { return count(t.reconnects) }},
+	UnreadStuck: {name: "unread_stuck", help: "ESTABLISHED sockets whose unread bytes did not decrease.",
+		compute: func(t *Tally, _ *Result) Value { return count(t.stuckUnread) }, needs: receiveQueue},
 }
-
-const (
-	clientAddresses = "the addresses of all clients"
-	allAbnormal     = "the sockets of all abnormal states"
-	lastDataSent    = "the time of the last data sent"
-)
 
 // inState defines the metric that counts the sockets in one state.
 func inState(s tcp.State, name string, ofSessions bool) definition {
 	return definition{
-		name: name, help: "Sockets in state " + strings.ToUpper(name) + ".",
+		name: name, help: "Sockets in state " + strings.ToUpper(name) + ".", ofSessions: ofSessions,
 		compute: func(t *Tally, _ *Result) Value { return count(t.states[s]) },
-		states:  func(Rules) tcp.StateSet { return tcp.Set(s) }, hidden: "all sockets in state " + name, ofSessions: ofSessions,
+		sees:    states{func(Rules) tcp.StateSet { return tcp.Set(s) }, "all sockets in state " + name},
 	}
 }
-
-func everyState(Rules) tcp.StateSet { return ^tcp.StateSet(0) }
-
-func abnormalStates(r Rules) tcp.StateSet { return ^r.Normal }
 
 func longestQueue(t *Tally, _ *Result) Value {
 	longest := 0
@@ -253,16 +213,12 @@ func (m Metric) value(t *Tally, r *Result, provided [numScopes]tcp.Facts, hidden
 		return unknown("it takes two looks (--sample)")
 	case d.ofSessions && t.mptcp > 0: // an MPTCP session can hang in CLOSE_WAIT on ESTABLISHED subflows
 		return unknown(fmt.Sprintf("%d of the sockets are subflows of MPTCP, which hide the state of the session", t.mptcp))
-	case d.states != nil && hidden&d.states(t.rules) != 0:
-		return unknown("this source does not see " + d.hidden)
+	case d.sees.set != nil && hidden&d.sees.set(t.rules) != 0:
+		return unknown("this source does not see " + d.sees.name)
 	}
 	v := d.compute(t, r)
-	if !provided[d.scope].Has(d.needs) {
-		why := "this source does not provide " + d.missing
-		if !v.Known() {
-			why = v.Unknown
-		}
-		return unknown(why)
+	if !provided[d.needs.scope].Has(d.needs.facts) {
+		return unknown(cmp.Or(v.Unknown, "this source does not provide "+d.needs.name))
 	}
 	return v
 }
