@@ -8,43 +8,53 @@ import (
 	"frontsockets/internal/tally"
 )
 
-// ranges and exitCodes are said in the help and in the man page: manual.go.
+// What the help and the man page say of ranges and exit codes.
 const (
-	ranges = `Ranges are those of the plugin guidelines: 10 alerts below 0 or above 10,
+	Ranges = `Ranges are those of the plugin guidelines: 10 alerts below 0 or above 10,
 10: below 10, ~:10 above 10, @50: from 50 up.`
 
-	exitCodes = `0 OK, 1 WARNING, 2 CRITICAL, 3 UNKNOWN, help, version and wrong usage.
+	ExitCodes = `0 OK, 1 WARNING, 2 CRITICAL, 3 UNKNOWN, help, version and wrong usage.
 With -f hostmonitor 0 for every answer, 3 for wrong usage.`
 )
 
-// example is a command line, the program's name left out as %s, and what it does.
-type example struct{ line, does string }
+// Example is a command line, with %s for the program's name, and what it does.
+type Example struct{ Line, Does string }
 
-func (p Profile) examples() []example {
-	return []example{
-		{"%s", fmt.Sprintf("the front on port %s; CRITICAL if nothing listens or for\n%s abnormal sockets and more", p.Port, strings.Trim(p.Critical, "@:"))},
+// Examples returns command lines for --help and the man page.
+func (p Profile) Examples() []Example {
+	limit := strings.Trim(p.Critical, "@:")
+	return []Example{
+		{"%s", "the front on port " + p.Port + "; CRITICAL if nothing listens or for " + limit + " abnormal sockets and more"},
 		{"%s -p 51213 -n front7 -w 10 -c @50:", "another port; WARNING above 10, CRITICAL from 50 up"},
-		{"%s -c feed_age=30 -c accept_queue_pct=80", "CRITICAL too if nobody was sent data for over 30 s, or if the accept\nqueue is over 80 % full"},
-		{"%s --policy strict --session cn-futures --holidays /etc/frontsockets/holidays", "earlier alarms, and OK when nobody trades"},
-		{"%s --clients /etc/frontsockets/clients -v", "whose sockets, what kind of trouble, and what speaks for it"},
+		{"%s -c feed_age=30 -c accept_queue_pct=80",
+			"CRITICAL too if nobody was sent data for over 30 s, or if the accept queue is over 80 % full"},
+		{"%s --policy strict --session cn-futures --holidays /etc/frontsockets/holidays",
+			"earlier alarms, and OK when nobody trades"},
+		{"%s --clients /etc/frontsockets/clients -v", "whose sockets, what kind of trouble, and its evidence"},
 		{"%s -f hostmonitor", "ScriptRes:Ok:3 or ScriptRes:Bad:73 socket disconnect"},
 		{"%s -f value --metric close_wait", "a bare number, for Zabbix"},
 		{"ssh front7 netstat -an | %s -s netstat:-", "a host where nothing is installed"},
-		{"%s --save /var/spool/frontsockets/mine", "saves what it saw, to be judged by the next, for another user, up to\n2m30s later"},
+		{"%s --save /var/spool/frontsockets/mine",
+			"saves the sockets, for another user's check to judge within 2m30s: the next example"},
 		{"%s -s snapshot:/var/spool/frontsockets/mine -f hostmonitor", "judges what was saved"},
 	}
 }
 
-// help is what follows the options in --help.
+// help returns what follows the options in --help.
 func (p Profile) help() string {
+	const width = 78
 	var b strings.Builder
-	fmt.Fprintf(&b, "\nMetrics (for -w, -c and --metric):\n%s\n", wrap(metricNames(0, tally.OneLook), 76))
-	fmt.Fprintf(&b, "With --sample also:\n%s\n%s\n\n", wrap(metricNames(tally.OneLook, tally.NumMetrics), 76), ranges)
-	fmt.Fprintf(&b, "Policies:\n%s%s\nExamples:\n", wrap("seed: "+p.policies()["seed"].String(), 76), wrap("strict: "+p.Strict.String(), 76))
-	for _, e := range p.examples() {
-		fmt.Fprintf(&b, "  "+e.line+"\n      %s\n", p.Program, strings.ReplaceAll(e.does, "\n", "\n      "))
+	fmt.Fprintf(&b, "\nMetrics (for -w, -c and --metric):\n%s\n", wrap(metricNames(0, tally.OneLook), "  ", width))
+	fmt.Fprintf(&b, "With --sample also:\n%s\n%s\n", wrap(metricNames(tally.OneLook, tally.NumMetrics), "  ", width), Ranges)
+	b.WriteString("\n\nPolicies:\n")
+	for _, name := range PolicyNames {
+		b.WriteString(wrap(name+": "+p.Policies()[name].String(), "  ", width))
 	}
-	fmt.Fprintf(&b, "\nExit codes: %s\n", exitCodes)
+	b.WriteString("\nExamples:\n")
+	for _, e := range p.Examples() {
+		fmt.Fprintf(&b, "  "+e.Line+"\n%s", p.Program, wrap(e.Does, "      ", width))
+	}
+	fmt.Fprintf(&b, "\nExit codes: %s\n", ExitCodes)
 	return b.String()
 }
 
@@ -57,24 +67,23 @@ func metricNames(from, to tally.Metric) string {
 }
 
 // wrap breaks words into indented lines.
-func wrap(words string, width int) string {
+func wrap(words, indent string, width int) string {
 	var b strings.Builder
-	used := 0
+	line := indent
 	for _, w := range strings.Fields(words) {
-		if used > 0 && used+1+len(w) > width {
-			b.WriteByte('\n')
-			used = 0
+		if line != indent && len(line)+1+len(w) > width {
+			b.WriteString(line + "\n")
+			line = indent
 		}
-		if used == 0 {
-			b.WriteByte(' ')
+		if line != indent {
+			line += " "
 		}
-		b.WriteString(" " + w)
-		used += 1 + len(w)
+		line += w
 	}
-	return b.String() + "\n"
+	return b.String() + line + "\n"
 }
 
-// version is the program's version as the go command recorded it.
+// version returns the program's version as the go command recorded it.
 func (p Profile) version() string {
 	version := "unknown version"
 	if info, ok := debug.ReadBuildInfo(); ok {

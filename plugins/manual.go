@@ -83,7 +83,7 @@ func (p Profile) Manual() Manual {
 	return m
 }
 
-// other is the check for the other kind of front.
+// other returns the check for the other kind of front.
 func (p Profile) other() string {
 	if p.Program == MDFront.Program {
 		return Front.Program

@@ -101,7 +101,7 @@ type helpRequested string
 
 func (h helpRequested) Error() string { return string(h) }
 
-// newParser is the parser of the profile's command line into o.
+// newParser returns the parser of the profile's command line into o.
 func (p Profile) newParser(o *options) *flags.Parser {
 	parser := flags.NewNamedParser(p.Program, flags.HelpFlag|flags.PassDoubleDash)
 	parser.Usage = "[OPTIONS]"
@@ -136,7 +136,7 @@ func (p Profile) parse(args []string, recorded textfile.File) (settings, error) 
 	}
 	s, err := p.settings(o, recorded)
 	for _, option := range parser.Groups()[0].Options() {
-		// What a script wanted to fill in and had nothing for.
+		// A script that fills in an unset variable.
 		if text, ok := option.Value().(string); ok && text == "" && option.IsSet() && option.LongName != "name" {
 			err = fmt.Errorf("--%s: it is empty", option.LongName)
 		}
@@ -152,7 +152,7 @@ func formatAnyway(args []string) output.Format {
 	var o struct {
 		Format string `short:"f" long:"format" default:"nagios"`
 	}
-	// The error is the one that brought us here.
+	// The error is the one that is being reported.
 	_, _ = flags.NewParser(&o, flags.IgnoreUnknown|flags.PassDoubleDash).ParseArgs(args)
 	f, _ := parseFormat(o.Format)
 	return f

@@ -27,7 +27,7 @@ type Profile struct {
 	Port     string // default of -p
 	Critical string // default range of -c abnormal=: so many and more
 	Feed     bool   // the front sends data to every client all the time
-	Strict   policy // what --policy strict is
+	Strict   Policy // what --policy strict is
 
 	sources []tcp.Source // tests look here instead
 }
@@ -41,7 +41,7 @@ var (
 		Port:     "41213",
 		Critical: "@50:",
 		Feed:     true,
-		Strict: policy{
+		Strict: Policy{
 			warning: []string{"stalled_pct=0"},
 			critical: []string{
 				"feed_age=10", "accept_queue_pct=50", "stalled_pct=20", "top_client=@49:",
@@ -55,7 +55,7 @@ var (
 		Service:  "FRONT",
 		Port:     "41205",
 		Critical: "@100:",
-		Strict: policy{
+		Strict: Policy{
 			warning: []string{"unread=25"},
 			critical: []string{
 				"unread=50", "accept_queue_pct=50", "top_client=@99:",

@@ -116,9 +116,9 @@ func (s *settings) readTimes(o options, u *usageError) {
 // addPolicy adds the ranges of a ready-made policy, level by level, where the operator
 // has none for the metric.
 func (p Profile) addPolicy(name string, to *verdict.Policy) error {
-	ready, known := p.policies()[name]
+	ready, known := p.Policies()[name]
 	if !known {
-		return fmt.Errorf("'%s' is not a policy; use %s", name, list(policyNames))
+		return fmt.Errorf("'%s' is not a policy; use %s", name, list(PolicyNames))
 	}
 	to.MayBeEmpty = map[verdict.Status]map[tally.Metric]bool{verdict.Warning: {}, verdict.Critical: {}}
 	for _, level := range []struct {
@@ -245,7 +245,8 @@ func parsePrefix(s string) (netip.Prefix, error) {
 	if err != nil {
 		addr, errAddr := netip.ParseAddr(s)
 		if errAddr != nil || addr.Zone() != "" {
-			return netip.Prefix{}, fmt.Errorf("'%s' is not an IP address or CIDR prefix; use one such as 10.1.2.3 or 10.1.0.0/16", s)
+			const such = "use one such as 10.1.2.3 or 10.1.0.0/16"
+			return netip.Prefix{}, fmt.Errorf("'%s' is not an IP address or CIDR prefix; %s", s, such)
 		}
 		prefix = netip.PrefixFrom(addr, addr.BitLen())
 	}

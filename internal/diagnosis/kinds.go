@@ -50,23 +50,31 @@ type Kind struct {
 
 // Kinds has every code once, in the order of the documents.
 var Kinds = []Kind{
-	{Healthy, Nobody, fmt.Sprintf("No trouble, or fewer than %d abnormal sockets.", minAbnormal), "nothing", "no"},
-	{Down, Front, "Nothing listens on a port that was asked for.", "start it, and read in its log why it ended", "start it"},
-	{Hung, Front, fmt.Sprintf("The accept queue overflows, or a connection has waited in it for %[1]s. Or the front does"+
-		" not read: half of the clients have waited %[1]s for it, or most of them have closed and it has not noticed.", tally.MinimumWait),
+	{Healthy, Nobody, fmt.Sprintf("No trouble, or fewer than %d abnormal sockets.", minAbnormal),
+		"nothing", "no"},
+	{Down, Front, "Nothing listens on a port that was asked for.",
+		"start it, and read in its log why it ended", "start it"},
+	{Hung, Front, fmt.Sprintf("The accept queue overflows, or a connection has waited in it for %[1]s. Or the front"+
+		" does not read: half of the clients have waited %[1]s for it, or most of them have closed and it has not"+
+		" noticed.", tally.MinimumWait),
 		"look at the process, save the evidence", "yes, after saving the evidence"},
-	{OutOfDescriptors, Front, "As hung, and the process has as many descriptors open as it may. Without the right to read" +
-		" the process's descriptors the diagnosis is hung.", "raise the limit, find the leak", "not if the limit can be raised"},
+	{OutOfDescriptors, Front, "As hung, and the process has as many descriptors open as it may. Without the right to" +
+		" read the process's descriptors the diagnosis is hung.",
+		"raise the limit, find the leak", "not if the limit can be raised"},
 	{FeedStalled, Front, "The clients stay, and all or most were sent nothing for --stalled-after (market data only).",
 		"compare with the other groups", "if only this group stalls"},
-	{NotClosing, Front, "CLOSE_WAIT sockets pile up, and the front serves.", "watch its descriptors", "after the close of trading"},
-	{ClientLoop, Client, fmt.Sprintf("One client has %d %% of at least %d abnormal sockets, or one client does not read.", dominantPct, minLoop), "call the client", "no"},
+	{NotClosing, Front, "CLOSE_WAIT sockets pile up, and the front serves.",
+		"watch its descriptors", "after the close of trading"},
+	{ClientLoop, Client, fmt.Sprintf("One client has %d %% of at least %d abnormal sockets, or one client does not read.", dominantPct, minLoop),
+		"call the client", "no"},
 	{Network, Path, fmt.Sprintf("Segments to several clients are retransmitted, on %d %% of the sessions or more.", retransmittingPct),
-		"ask the network's people about that subnet", "no"},
-	{SynBacklog, Path, "Half-open connections pile up, and half of them do not answer.", "look for a scan, a flood or lost answers", "no"},
+		"ask the network team about that subnet", "no"},
+	{SynBacklog, Path, "Half-open connections pile up, and half of them do not answer.",
+		"look for a scan, a flood or lost answers", "no"},
 	{MassLogoff, Nobody, "Many sessions of several clients were closed in order, and they do not come back.",
 		"in a session, ask why they left", "no"},
-	{Unclear, NotSure, "There is trouble, and the evidence fits no other diagnosis.", "ask again with --sample 1s", "decide by the evidence"},
+	{Unclear, NotSure, "There is trouble, and the evidence fits no other diagnosis.",
+		"ask again with --sample 1s", "decide by the evidence"},
 }
 
 // Phrase is what the first line can say of a diagnosis: N stands for a number.

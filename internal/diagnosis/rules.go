@@ -33,22 +33,26 @@ var rules = []rule{
 	{code: Hung, holds: observation.notAccepting, phrase: "the front does not accept",
 		evidence: observation.acceptQueue, askOwner: true},
 	{code: Hung, holds: observation.notReading, phrase: phraseNotReading,
-		evidence: metrics(tally.Unread, "sessions with bytes that the front has not read", tally.UnreadBytes, "wait to be read"),
+		evidence: metrics(tally.Unread, "sessions with bytes that the front has not read",
+			tally.UnreadBytes, "wait to be read"),
 		askOwner: true},
-	{code: Unclear, holds: observation.closesUnreadButOthersQuiet, evidence: observation.unreadCloses, askOwner: true},
-	{code: Hung, holds: observation.closesUnread, phrase: phraseNotReading, evidence: observation.unreadCloses, askOwner: true},
+	{code: Unclear, holds: observation.closesUnreadButOthersQuiet,
+		evidence: observation.unreadCloses, askOwner: true},
+	{code: Hung, holds: observation.closesUnread, phrase: phraseNotReading,
+		evidence: observation.unreadCloses, askOwner: true},
 	{code: SynBacklog, holds: observation.halfOpen, phrase: "half-open connections pile up",
 		evidence: observation.halfOpenSockets},
 	{code: FeedStalled, holds: observation.feedStopped, phrase: "feed stalled for N s", text: number(tally.FeedAge),
 		evidence: observation.stalledClients},
-	{code: FeedStalled, holds: observation.mostStalled, phrase: "feed stalled for N % of the clients", text: number(tally.StalledPct),
-		evidence: observation.stalledClients},
+	{code: FeedStalled, holds: observation.mostStalled, phrase: "feed stalled for N % of the clients",
+		text: number(tally.StalledPct), evidence: observation.stalledClients},
 	{code: NotClosing, holds: observation.notClosing, phrase: "the front does not close",
-		evidence: metrics(tally.CloseWait, "clients that closed, and the front has not", tally.AcceptQueue, "wait to be accepted")},
-	{code: ClientLoop, holds: observation.oneLoops, phrase: "one client looping, N % of them", text: number(tally.TopClientPct),
-		evidence: observation.loopingClient},
-	{code: Network, holds: observation.severalRetransmit, phrase: "network trouble toward N clients", text: unreachable,
-		evidence: metrics(tally.Retransmitting, "sockets whose segments are not acknowledged",
+		evidence: metrics(tally.CloseWait, "clients that closed, and the front has not",
+			tally.AcceptQueue, "wait to be accepted")},
+	{code: ClientLoop, holds: observation.oneLoops, phrase: "one client looping, N % of them",
+		text: number(tally.TopClientPct), evidence: observation.loopingClient},
+	{code: Network, holds: observation.severalRetransmit, phrase: "network trouble toward N clients",
+		text: unreachable, evidence: metrics(tally.Retransmitting, "sockets whose segments are not acknowledged",
 			tally.UnsentBytes, "wait for an acknowledgement")},
 	{code: ClientLoop, holds: observation.oneDoesNotRead, phrase: "one client does not read",
 		evidence: observation.zeroWindow, client: observation.zeroWindowAddr},
@@ -57,9 +61,10 @@ var rules = []rule{
 	{code: Unclear, holds: observation.abnormalUnknown, evidence: observation.whyUnknown},
 	{code: Healthy, holds: observation.fewAbnormal, evidence: nothing},
 	{code: MassLogoff, holds: observation.massLogoff, phrase: "many clients logged off",
-		evidence: metrics(tally.TimeWait, "sessions that were closed in order", tally.AbnormalClients, "clients that they were of")},
+		evidence: metrics(tally.TimeWait, "sessions that were closed in order",
+			tally.AbnormalClients, "clients that closed them")},
 	{code: Unclear, holds: func(observation) bool { return true }, phrase: "unclear trouble",
-		evidence: metric(tally.Abnormal, "sockets in no common pattern")},
+		evidence: metric(tally.Abnormal, "sockets without a common pattern")},
 }
 
 // Phrases that stand in more than one place.
@@ -151,7 +156,8 @@ func (o observation) acceptQueue() []Evidence {
 		o.evidence(tally.AcceptQueuePct, "of its backlog; over 100 % the kernel drops more"),
 	}
 	if o.Waiting.N > 0 {
-		list = append(list, Evidence{"longest wait", o.Waiting.Age.Round(time.Millisecond).String(), "since the oldest of them was made"})
+		wait := o.Waiting.Age.Round(time.Millisecond).String()
+		list = append(list, Evidence{"longest wait", wait, "since the oldest of them was made"})
 	}
 	if o.Sampled {
 		list = append(list, o.evidence(tally.ListenDrops, "connections dropped per second"))
@@ -197,7 +203,8 @@ func (o observation) serving() bool {
 func (o observation) unreadCloses() []Evidence {
 	return []Evidence{
 		o.evidence(tally.CloseWait, "clients that closed"),
-		{"closed, unread", fmt.Sprint(o.UnreadCloses.N), "sessions whose client has closed and whose close the front has not read"},
+		{"closed, unread", fmt.Sprint(o.UnreadCloses.N),
+			"sessions whose client has closed and whose close the front has not read"},
 	}
 }
 

@@ -57,7 +57,8 @@ func Find(ctx context.Context, inodes []uint64) (*Owner, error) {
 	if refused {
 		return nil, errors.New("its process is another user's, and this needs CAP_SYS_PTRACE")
 	}
-	return nil, errors.New("the process is not visible from here (hidepid, or another PID namespace); run as root on the host")
+	return nil, errors.New("the process is not visible from here (hidepid, or another PID namespace);" +
+		" run as root on the host")
 }
 
 // hasOpen reports whether one of the links is in a folder of descriptors. It reads the

@@ -14,7 +14,7 @@ import (
 // Holidays are the days on which no session opens, in any order.
 type Holidays []span
 
-// span is the days from first to last, both included, each its midnight in UTC.
+// span is the days from first to last, both included, each as its midnight in UTC.
 type span struct{ first, last time.Time }
 
 // ParseHolidays reads a file of holidays, called name in errors. Each line is a date
@@ -29,8 +29,8 @@ type span struct{ first, last time.Time }
 // on which others work to make up for a holiday: exchanges are closed on it anyway, and
 // as a holiday it would close Friday's night session.
 //
-// An empty line, CRLF, and a byte order mark are as good as none. Anything else is an
-// error with the name, the line's number and what it says.
+// Empty lines, CRLF and a byte order mark are ignored. Anything else is an error with the
+// name, the line's number and its text.
 func ParseHolidays(r io.Reader, name string) (Holidays, error) {
 	var holidays Holidays
 	err := textfile.Each(r, name, func(line string) error {

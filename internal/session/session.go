@@ -1,4 +1,4 @@
-// Package session tells whether a market trades: weekly trading hours, their time
+// Package session knows when a market trades: weekly trading hours, their time
 // zone and the public holidays. It is told what time it is and reads no clock.
 //
 // A session belongs to the day on which it opens. On a holiday none opens, and one
@@ -67,7 +67,8 @@ func Parse(specs []string, loc *time.Location, holidays Holidays) (Calendar, err
 		for _, s := range weekly {
 			h, err := parse(s)
 			if err != nil {
-				return Calendar{}, fmt.Errorf("'%s' is not a session: %w; use one such as Mon-Fri 20:30-02:45 or cn-futures", spec, err)
+				const such = "use one such as Mon-Fri 20:30-02:45 or cn-futures"
+				return Calendar{}, fmt.Errorf("'%s' is not a session: %w; %s", spec, err, such)
 			}
 			c.sessions = append(c.sessions, h)
 		}
@@ -133,7 +134,7 @@ func parseDays(s string) (days [7]bool, err error) {
 	return days, nil
 }
 
-// parseDay gives the day's time.Weekday.
+// parseDay returns the day's time.Weekday.
 func parseDay(s string) (int, error) {
 	if s == "" {
 		return 0, errors.New("a day is missing")
@@ -145,7 +146,7 @@ func parseDay(s string) (int, error) {
 	return day, nil
 }
 
-// parseTime gives the time since midnight, 24 h at most.
+// parseTime returns the time since midnight, 24 h at most.
 func parseTime(s string) (time.Duration, error) {
 	if s == "24:00" {
 		return midnight, nil
@@ -157,7 +158,7 @@ func parseTime(s string) (time.Duration, error) {
 	return time.Duration(t.Hour())*time.Hour + time.Duration(t.Minute())*time.Minute, nil
 }
 
-// At tells whether t is in session and when, after t, a session opens next, in the
+// At reports whether t is in session and when, after t, a session opens next, in the
 // zone of the sessions. When t is in session, that may be an opening before its end
 // if sessions overlap. The zero time says that none opens in the next 40 days, or that
 // the Calendar is always in session.
@@ -187,7 +188,7 @@ func (c Calendar) At(t time.Time) (open bool, next time.Time) {
 	return open, next
 }
 
-// takesPlace tells whether the session opens on the day, which is its midnight in UTC.
+// takesPlace reports whether the session opens on the day, which is its midnight in UTC.
 func (c Calendar) takesPlace(h hours, day time.Time) bool {
 	if !h.days[day.Weekday()] || c.holidays.has(day) {
 		return false

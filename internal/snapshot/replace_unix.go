@@ -12,8 +12,8 @@ import (
 	"github.com/google/renameio/v2"
 )
 
-// replaceFile puts a file in the place of another at once, synced to disk, with mode
-// 0640. What is there may be a regular file, not a link to one. Errors do not name it.
+// replaceFile replaces a file atomically, synced to disk, with mode 0640. What is replaced
+// must be a regular file, not a link to one. Errors do not name it.
 func replaceFile(name string, content []byte) (err error) {
 	defer func() {
 		// That of the new file, which is gone now, would only confuse.
@@ -33,7 +33,7 @@ func replaceFile(name string, content []byte) (err error) {
 		}
 		return fmt.Errorf("not a regular file: %s", kind)
 	}
-	// Next to the old one, whatever TMPDIR says: a rename works within one file system.
+	// In the folder of the old one, not in TMPDIR: a rename works within one file system.
 	f, err := renameio.NewPendingFile(name, renameio.WithTempDir(filepath.Dir(name)), renameio.WithStaticPermissions(mode))
 	if errors.Is(err, fs.ErrNotExist) {
 		return errors.New("the folder does not exist")

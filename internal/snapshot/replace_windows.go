@@ -5,8 +5,7 @@ import (
 	"fmt"
 )
 
-// replaceFile would have to put a file in the place of another at once, and Windows
-// promises that for no file system.
+// replaceFile fails: Windows has no atomic replacement that holds on every file system.
 func replaceFile(string, []byte) error {
 	return fmt.Errorf("windows cannot replace a file at once: %w", errors.ErrUnsupported)
 }

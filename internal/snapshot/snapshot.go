@@ -17,15 +17,15 @@ import (
 	"frontsockets/internal/textfile"
 )
 
-// A snapshot is a text of JSON lines: a header, a line for each socket, and a
-// trailer without which it was cut short.
+// A snapshot is a text of JSON lines: a header, a line for each socket, and a trailer. Without
+// the trailer it is truncated.
 //
-//	{"frontsockets_snapshot":1,"time":"2026-11-23T09:30:00.12+08:00","host":"front7","source":"sockdiag",…,"ports":"41213",…}
+//	{"frontsockets_snapshot":1,"time":"2026-11-23T09:30:00.12+08:00","host":"front7",…,"ports":"41213",…}
 //	{"state":"time_wait","local":"10.1.0.7:41213","client":"10.1.2.3:50000","recv_q":0,…}
 //	{"sockets":1}
 const formatVersion = 1
 
-// DefaultMaxAge is how old a snapshot may be: two rounds of a collector that cron
+// DefaultMaxAge is the age that a snapshot may have: two rounds of a collector that cron
 // starts each minute, and some time for them to run.
 const DefaultMaxAge = 150 * time.Second
 
@@ -116,7 +116,8 @@ func (r *Recording) Save(file string, q tcp.Query, look tcp.Look) error {
 func (r *Recording) text(q tcp.Query, look tcp.Look) []byte {
 	h := header{
 		Version: formatVersion, Time: look.Time, Host: look.Host, Source: look.Source,
-		Skipped: append([]string{}, look.Skipped...), Ports: q.Ports.String(), Addresses: append([]netip.Prefix{}, q.Addresses...), Provides: []string{}, HiddenStates: []string{},
+		Skipped: append([]string{}, look.Skipped...), Ports: q.Ports.String(),
+		Addresses: append([]netip.Prefix{}, q.Addresses...), Provides: []string{}, HiddenStates: []string{},
 	}
 	for i, name := range factNames {
 		if look.Provides.Has(1 << i) {
@@ -133,13 +134,14 @@ func (r *Recording) text(q tcp.Query, look tcp.Look) []byte {
 
 // From returns the source that reads what Save wrote.
 func From(file textfile.File) tcp.Source {
-	return tcp.Source{Name: "snapshot:" + file.Name, Look: func(ctx context.Context, q tcp.Query, visit tcp.Visit) (look tcp.Look, err error) {
+	look := func(ctx context.Context, q tcp.Query, visit tcp.Visit) (look tcp.Look, err error) {
 		_, err = file.Read(func(r io.Reader) error {
 			look, err = read(textfile.NewLines(ctx, r), file, q, visit)
 			return err
 		})
 		return look, err
-	}}
+	}
+	return tcp.Source{Name: "snapshot:" + file.Name, Look: look}
 }
 
 func read(text *textfile.Lines, file textfile.File, q tcp.Query, visit tcp.Visit) (tcp.Look, error) {
@@ -157,7 +159,8 @@ func read(text *textfile.Lines, file textfile.File, q tcp.Query, visit tcp.Visit
 		return tcp.Look{}, text.Wrong(errors.New("not the header of a snapshot"), line)
 	}
 	if version.Version != formatVersion {
-		return tcp.Look{}, fmt.Errorf("a snapshot of version %d, and this program reads version %d", version.Version, formatVersion)
+		return tcp.Look{}, fmt.Errorf("a snapshot of version %d; this program reads version %d",
+			version.Version, formatVersion)
 	}
 	var h header
 	if err := strictJSON(line, &h); err != nil {
@@ -206,7 +209,7 @@ func read(text *textfile.Lines, file textfile.File, q tcp.Query, visit tcp.Visit
 	return look, nil
 }
 
-// look is the look that was recorded.
+// look returns the look that was recorded.
 func (h header) look() (tcp.Look, error) {
 	look := tcp.Look{Source: h.Source, Recorded: true, Host: h.Host, Time: h.Time, Skipped: h.Skipped}
 	if h.Time.IsZero() || h.Source == "" || h.Addresses == nil || h.Provides == nil || h.HiddenStates == nil {
@@ -229,7 +232,7 @@ func (h header) look() (tcp.Look, error) {
 	return look, nil
 }
 
-// answers gives the ports that were recorded, or why the snapshot cannot answer.
+// answers returns the ports that were recorded, or why the snapshot cannot answer.
 func (h header) answers(q tcp.Query, file textfile.File) (tcp.Ports, error) {
 	if err := file.CheckAge(h.Time, cmp.Or(file.MaxAge, DefaultMaxAge)); err != nil {
 		return nil, err

@@ -20,9 +20,10 @@ import (
 //
 // On Linux its tables are those in the net folder under root, as procNet's are.
 func gopsutil(root string) tcp.Source {
-	return fixed("gopsutil", tcp.FactClient, gopsutilHidden, func(ctx context.Context, q tcp.Query, visit tcp.Visit) error {
+	look := func(ctx context.Context, q tcp.Query, visit tcp.Visit) error {
 		return lookGopsutil(ctx, root, q, visit)
-	})
+	}
+	return fixed("gopsutil", tcp.FactClient, gopsutilHidden, look)
 }
 
 func lookGopsutil(ctx context.Context, root string, q tcp.Query, visit tcp.Visit) error {

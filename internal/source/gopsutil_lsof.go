@@ -9,11 +9,11 @@ import (
 	"frontsockets/internal/tcp"
 )
 
-// gopsutilHidden is the states in which no process owns a socket any more, or not
-// yet: lsof lists sockets by process, so it cannot count them.
+// gopsutilHidden is the states in which no process owns a socket, not yet or no more:
+// lsof lists sockets by process, so it cannot count them.
 var gopsutilHidden = tcp.Set(tcp.SynRecv, tcp.FinWait1, tcp.FinWait2, tcp.TimeWait, tcp.LastAck, tcp.Closing)
 
-// gopsutilReady: without root, lsof leaves out other users' sockets in silence.
+// gopsutilReady fails without root: lsof then leaves out other users' sockets in silence.
 func gopsutilReady() error {
 	if os.Geteuid() != 0 {
 		return errors.New("lsof shows the sockets of other users to root only")

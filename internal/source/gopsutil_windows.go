@@ -13,8 +13,8 @@ import (
 // gopsutilHidden: the whole socket table is seen here, without any right.
 const gopsutilHidden tcp.StateSet = 0
 
-// gopsutilReady asks for the size of both tables: gopsutil leaves out the sockets of
-// an address family whose table it cannot get, and says nothing.
+// gopsutilReady fails if one of the two tables cannot be read: gopsutil then leaves out
+// the sockets of that address family in silence.
 func gopsutilReady() error {
 	const ownerPIDAll = 5 // TCP_TABLE_OWNER_PID_ALL, the class that gopsutil asks for
 	table := windows.NewLazySystemDLL("iphlpapi.dll").NewProc("GetExtendedTcpTable")

@@ -97,8 +97,8 @@ var errGarbled = errors.New("not a row of a socket table")
 //	sl  local_address rem_address   st tx_queue:rx_queue tr:tm->when retrnsmt uid timeout inode …
 //	 0: 0100007F:A0FD 00000000:0000 0A 00000000:00000003 00:00000000 00000000   0       0 12345 …
 //
-// The local port has a fixed place behind the first colon, so a row of somebody
-// else's is passed over before anything is split.
+// The local port has a fixed place after the first colon, so a row of another program
+// is skipped before it is split.
 func (p *procRows) line(line []byte) error {
 	colon := bytes.IndexByte(line, ':')
 	portAt := colon + 2 + p.hexLen + 1

@@ -73,14 +73,14 @@ type diag struct {
 	order    byteOrder
 }
 
-// both is the source that asks for both families in one dump, with the old request.
+// both returns the source that asks for both families in one dump, with the old request.
 func (d diag) both() tcp.Source {
 	return fixed("sockdiag", diagFacts, 0, func(ctx context.Context, q tcp.Query, visit tcp.Visit) error {
 		return d.dump(ctx, q, visit, tcpDiagGetSock, 0)
 	})
 }
 
-// each is the source that asks for each family in a dump of its own.
+// each returns the source that asks for each family in a dump of its own.
 func (d diag) each() tcp.Source {
 	return fixed("sockdiag", diagFacts, 0, func(ctx context.Context, q tcp.Query, visit tcp.Visit) error {
 		return d.dump(ctx, q, visit, sockDiagByFamily, afInet, afInet6)
@@ -291,9 +291,8 @@ func (d *diagRows) socket(b []byte) error {
 	return nil
 }
 
-// attributes reads what comes behind the fixed part of a row. Attributes that a
-// newer kernel adds are passed over; one that an older kernel cuts short leaves
-// its facts unknown.
+// attributes reads what follows the fixed part of a row. Attributes that a newer kernel
+// adds are skipped; one that an older kernel truncates leaves its facts unknown.
 func (d *diagRows) attributes(b []byte) error {
 	for len(b) > 0 {
 		if len(b) < attrHeaderLen {

@@ -46,7 +46,9 @@ func every(root string) []tcp.Source {
 }
 
 // fixed makes a live source that always provides the same facts.
-func fixed(name string, provides tcp.Facts, hidden tcp.StateSet, look func(context.Context, tcp.Query, tcp.Visit) error) tcp.Source {
+func fixed(name string, provides tcp.Facts, hidden tcp.StateSet,
+	look func(context.Context, tcp.Query, tcp.Visit) error) tcp.Source {
+
 	return tcp.Source{Name: name, Look: func(ctx context.Context, q tcp.Query, visit tcp.Visit) (tcp.Look, error) {
 		return tcp.Look{Source: name, Provides: provides, HiddenStates: hidden}, look(ctx, q, visit)
 	}}

@@ -99,7 +99,7 @@ type Tally struct {
 	all, ofListeners, ofEstablished tcp.Facts
 }
 
-// Evidence is what a diagnosis needs and no metric tells.
+// Evidence is what a diagnosis needs besides the metrics.
 type Evidence struct {
 	// Waiting is the connections that the front has not accepted: ESTABLISHED or
 	// CLOSE_WAIT without an owner. Its age is that of the oldest.
@@ -277,7 +277,9 @@ func (t *Tally) Result(look tcp.Look) Result {
 		States: t.states, Listeners: t.listeners, Sampled: t.baseline != nil,
 	}
 	provided := [numScopes]tcp.Facts{
-		ofAll: t.all & look.Provides, ofListeners: t.ofListeners & look.Provides, ofEstablished: t.ofEstablished & look.Provides,
+		ofAll:         t.all & look.Provides,
+		ofListeners:   t.ofListeners & look.Provides,
+		ofEstablished: t.ofEstablished & look.Provides,
 	}
 	if r.Sampled {
 		provided[ofListenersTwice] = provided[ofListeners] & t.baseline.listeners

@@ -9,7 +9,7 @@ import (
 	"strings"
 )
 
-// PortRange is the ports Lo to Hi, both inclusive, 1 to 65535.
+// PortRange is the ports from Lo to Hi, both included, 1 to 65535.
 type PortRange struct{ Lo, Hi uint16 }
 
 // Ports is a set of ports: ranges in ascending order that neither overlap nor touch.
@@ -65,7 +65,7 @@ func parsePort(s string) (uint16, error) {
 	return uint16(n), nil
 }
 
-// Has tells whether the port is in the set.
+// Has reports whether the port is in the set.
 func (p Ports) Has(port uint16) bool {
 	if len(p) == 1 { // nearly always
 		return p[0].Lo <= port && port <= p[0].Hi
@@ -85,7 +85,7 @@ func (p Ports) All(yield func(uint16) bool) {
 	}
 }
 
-// String is the shortest spelling that ParsePorts reads back: "41213,41223-41226".
+// String returns the shortest spelling that ParsePorts reads back: "41213,41223-41226".
 func (p Ports) String() string {
 	var b strings.Builder
 	for i, r := range p {

@@ -37,7 +37,7 @@ var names = [NumStates]string{
 	Listen: "listen", Closing: "closing",
 }
 
-// String is the metric's spelling: "time_wait". In capitals it is net-tools' spelling.
+// String returns the metric's spelling: "time_wait". In capitals it is net-tools' spelling.
 func (s State) String() string {
 	if s < Established || s >= NumStates {
 		return fmt.Sprintf("state %d", uint8(s))
@@ -110,7 +110,7 @@ func Set(states ...State) StateSet {
 	return set
 }
 
-// Has tells whether s is in the set.
+// Has reports whether s is in the set.
 func (set StateSet) Has(s State) bool { return set&(1<<s) != 0 }
 
 // ParseStateSet reads states separated by commas: "established,listen".

@@ -91,13 +91,13 @@ func number(s string) (float64, error) {
 	return f + 0, nil // +0 makes -0 plain
 }
 
-// Alerts tells whether the value breaches the range. The ends belong to it.
+// Alerts reports whether the value breaches the range. The ends belong to the range.
 func (r Range) Alerts(v float64) bool {
 	within := r.start <= v && v <= r.end
 	return within == r.inside
 }
 
-// String is the shortest spelling, which Parse reads back as the same Range.
+// String returns the shortest spelling, which Parse reads back as the same Range.
 func (r Range) String() string {
 	var b strings.Builder
 	if r.inside {

@@ -28,7 +28,7 @@ func (s Status) rank() int {
 	return [...]int{OK: 0, Warning: 1, Unknown: 2, Critical: 3}[s]
 }
 
-// Or is the worse of two statuses.
+// Or returns the worse of two statuses.
 func (s Status) Or(other Status) Status {
 	if other.rank() > s.rank() {
 		return other
@@ -52,12 +52,13 @@ func ParseStatus(s string) (Status, error) {
 func (v Verdict) Explain(d diagnosis.Diagnosis) diagnosis.Diagnosis {
 	if d.Code == diagnosis.Healthy && v.Status != OK {
 		p := v.Problems[0]
-		return diagnosis.Diagnosis{Code: diagnosis.Unclear, Evidence: []diagnosis.Evidence{{Metric: "problem", Value: p.Short, Why: p.Text}}}
+		problem := diagnosis.Evidence{Metric: "problem", Value: p.Short, Why: p.Text}
+		return diagnosis.Diagnosis{Code: diagnosis.Unclear, Evidence: []diagnosis.Evidence{problem}}
 	}
 	return d
 }
 
-// OutOfSession is the verdict at a time when nobody trades: nothing is a problem then.
+// OutOfSession returns the verdict at a time when nobody trades: nothing is a problem then.
 func (v Verdict) OutOfSession() Verdict { return Verdict{Status: OK} }
 
 // Thresholds has at most one range for each metric.
@@ -77,9 +78,9 @@ type Policy struct {
 // Problem is one thing found wrong.
 type Problem struct {
 	Status Status
-	// Metric is the metric that is wrong, and tally.NumMetrics if it is none.
+	// Metric is the metric that is wrong, or tally.NumMetrics if it is not a metric.
 	Metric tally.Metric
-	// Text says what is wrong with its limit, Short without.
+	// Text says what is wrong, with the threshold. Short says it without.
 	Text, Short string
 }
 
@@ -89,8 +90,8 @@ type Verdict struct {
 	Problems []Problem
 }
 
-// Judge looks at every port, listener and threshold, and none hides another:
-// the worst wins. OK comes from here and from nowhere else.
+// Judge judges every port, listener and threshold. None hides another, and the worst is
+// the status. OK comes from here and from nowhere else.
 func Judge(p Policy, ports tcp.Ports, r tally.Result) Verdict {
 	problems := slices.Concat(missingListeners(p, ports, r), fullQueue(r))
 	for m := range tally.NumMetrics {
@@ -126,8 +127,7 @@ func fullQueue(r tally.Result) []Problem {
 	return nil
 }
 
-// judge holds the thresholds of one metric against its value. A breach of both
-// is told once, as critical.
+// judge compares one metric with its thresholds. A breach of both is told once, as critical.
 func judge(p Policy, m tally.Metric, v tally.Value) []Problem {
 	for _, level := range []struct {
 		status Status
@@ -141,7 +141,8 @@ func judge(p Policy, m tally.Metric, v tally.Value) []Problem {
 			text := fmt.Sprintf("%s is not known: %s", m, v.Unknown)
 			return []Problem{{Unknown, m, text, text}}
 		case limit.Alerts(v.N):
-			return []Problem{{level.status, m, fmt.Sprintf("%s is %s%s (%s %s)", m, v, m.Unit(), level.name, limit), short(m, v)}}
+			text := fmt.Sprintf("%s is %s (%s %s)", m, v.Text(m), level.name, limit)
+			return []Problem{{level.status, m, text, short(m, v)}}
 		}
 	}
 	return nil
