@@ -12,7 +12,8 @@ func comment(columns int) string { return "\t//" + strings.Repeat("前", columns
 
 // function returns the source of a function with so many lines.
 func function(name string, lines int) string {
-	return "// " + name + " has a comment, which does not count.\nfunc " + name + "() {" + strings.Repeat("\n", lines-1) + "}\n"
+	const comment = "// This comment does not count.\n"
+	return comment + "func " + name + "() {" + strings.Repeat("\n", lines-1) + "}\n"
 }
 
 func TestLint(t *testing.T) {
