@@ -77,10 +77,10 @@ in trouble has 127.0.0.66. On other systems, and with IPv6, all clients have the
 address of the front. Windows has no hang and no nofile.
 
 The line "front_drill: trouble ..." is printed when the trouble, or another
-change, begins; "front_drill: ready ..." when the scenario is complete. The drill
-cleans up at its end, on Ctrl-C, SIGTERM and SIGHUP, and when the process that
-started it ends. The kernel keeps the TIME_WAIT sockets of loop and logoff for
-about a minute.
+change, begins; "front_drill: ready ..." when the scenario is complete. The
+drill cleans up at its end, on Ctrl-C, SIGTERM and SIGHUP, and when the process
+that started it ends. The kernel keeps the TIME_WAIT sockets of loop and logoff
+for about a minute.
 
 Exit codes:
   0  the drill ended as planned, on a signal or with its parent
