@@ -48,8 +48,9 @@ e2e: dist ## run the checks inside real monitoring systems (root; Debian 12)
 picture: dist ## take the picture of Zabbix' dashboard in docs/ anew (root; Debian 12)
 	FRONTSOCKETS_PICTURE=docs/zabbix-dashboard.png $(GO) test -count=1 -tags forceposix,e2e -timeout 900s -v -run 'TestZabbix$$' ./internal/testkit/e2e
 
-lint: ## gofmt, go vet, staticcheck, a tidy go.mod
+lint: ## gofmt, lengths of lines and functions, go vet, staticcheck, a tidy go.mod
 	@test -z "$$(gofmt -l .)" || { gofmt -d .; exit 1; }
+	$(GO) run ./internal/tools/lint
 	$(GO) mod tidy -diff
 	$(GO) vet -tags forceposix,wine,e2e ./...
 	$(GO) run $(STATICCHECK) -tags forceposix,wine,e2e ./...

@@ -1,22 +1,24 @@
 #!/bin/sh
-# Shows both ways to ask about a healthy front, a hung one and a looping client.
-# Fails unless every answer is the expected one. Usage: demo.sh BIN-FOLDER
+# Runs the check, with Nagios and HostMonitor output, on a healthy front, on a hung front
+# and on a front with a client in a loop. Fails if an answer is not the expected one.
+# Usage: demo.sh BIN-FOLDER
 set -u
 PATH=$(cd "$1" && pwd):$PATH
 export PATH
 if [ "$(uname)" != Linux ]; then
-	echo "demo: needs Linux, whose kernel tells an ordinary user about every socket" >&2
+	echo "demo: needs Linux, where an ordinary user can see every socket" >&2
 	exit 1
 fi
 
-# expect CODE PATTERN PROGRAM [ARGS...]: runs a check, shows it, and judges its answer.
+# expect CODE PATTERN PROGRAM [ARGS...]: runs a check, prints its answer, and compares it
+# with the exit code and the pattern.
 expect() {
 	code=$1 pattern=$2
 	shift 2
 	out=$("$@")
 	got=$?
 	printf '\n  $ %s\n  %s\n  exit code %s\n' "$*" "$(echo "$out" | sed "s/ 'established'.*/ .../")" "$got"
-	# shellcheck disable=SC2254 # it is a pattern
+	# shellcheck disable=SC2254 # $pattern must match as a pattern
 	case $out in
 	$pattern) [ "$got" -eq "$code" ] && return 0 ;;
 	esac
@@ -24,7 +26,7 @@ expect() {
 	return 1
 }
 
-# drill SCENARIO PORT: acts a scenario, and asks once it has taken its shape.
+# drill SCENARIO PORT: acts a scenario, and runs the checks when it is complete.
 drill() {
 	asked=no
 	front_drill "$1" --port "$2" --for 3s | {
@@ -56,10 +58,10 @@ ask_loop() {
 echo "A healthy front:"
 drill healthy 47213 || exit 1
 echo
-echo "A front that plays dead: its process is there and its port listens, but nothing is served:"
+echo "A front that plays dead: its process runs and its port listens, but it serves no client:"
 drill hang 47214 || exit 1
 echo
-echo "One client that is thrown out and reconnects over and over:"
+echo "One client that the front disconnects, and that reconnects at once, again and again:"
 drill loop 47215 || exit 1
 echo
 echo "demo: every answer was the expected one"

@@ -8,15 +8,15 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// dieWithParent has a process killed when its parent ends, however that ends
-// and even while the process is stopped.
+// dieWithParent makes the kernel kill a process when its parent ends for any reason, even while
+// the process is stopped.
 func dieWithParent(attr *syscall.SysProcAttr) {
 	attr.Pdeathsig = syscall.SIGKILL
 }
 
-// bindLate has a client's port chosen at connect time, when it only has to
-// differ from those to the same front, and lets it take one in TIME_WAIT.
-func bindLate(_, _ string, c syscall.RawConn) error {
+// choosePortAtConnect makes the kernel choose the client's port at connect: the port must then
+// only differ from those of other sessions with the same front, and it may be in TIME_WAIT.
+func choosePortAtConnect(_, _ string, c syscall.RawConn) error {
 	var err error
 	if ctlErr := c.Control(func(fd uintptr) {
 		if err = unix.SetsockoptInt(int(fd), unix.SOL_SOCKET, unix.SO_REUSEADDR, 1); err == nil {
@@ -28,9 +28,9 @@ func bindLate(_, _ string, c syscall.RawConn) error {
 	return err
 }
 
-// startIn starts a process in the network namespace of that file. The calling
-// thread, which has to be locked, is there meanwhile.
-func startIn(netns string, cmd *exec.Cmd) error {
+// startInNetns starts a process in the network namespace of the file. The calling thread
+// enters the namespace for that time, so the caller must have locked it.
+func startInNetns(netns string, cmd *exec.Cmd) error {
 	own, err := unix.Open("/proc/thread-self/ns/net", unix.O_RDONLY|unix.O_CLOEXEC, 0)
 	if err != nil {
 		return fmt.Errorf("own network namespace: %w", err)
@@ -46,7 +46,7 @@ func startIn(netns string, cmd *exec.Cmd) error {
 	}
 	err = cmd.Start()
 	if back := unix.Setns(own, unix.CLONE_NEWNET); err == nil && back != nil {
-		return fmt.Errorf("back to the own network namespace: %w", back)
+		return fmt.Errorf("return to the own network namespace: %w", back)
 	}
 	return err
 }

@@ -20,9 +20,9 @@ import (
 	"frontsockets/internal/testkit/population"
 )
 
-const patience = 40 * time.Second // for anything that has to happen on a slow machine
+const timeLimit = 40 * time.Second // for each step, also on a slow machine
 
-// States as /proc/net/tcp numbers them.
+// The states, as numbered in /proc/net/tcp.
 const (
 	established = "01"
 	timeWait    = "06"
@@ -31,16 +31,17 @@ const (
 	listening   = "0A"
 )
 
+// socket is a row of /proc/net/tcp or /proc/net/tcp6.
 type socket struct {
 	local, remote string // address without port
 	state         string
 	unsent        uint64 // send queue
-	queued        uint64 // receive queue; of a listener, its accept queue
+	queued        uint64 // receive queue; accept queue of a listener
 }
 
-// sockets are the kernel's rows with this port as the front's. A row may come
-// twice, since the kernel writes the table piece by piece while it changes; a
-// client of another test may happen to have the same port, at its own address.
+// sockets returns the front's sockets on the port. It skips rows that come twice, since the
+// table changes while the kernel writes it, and clients of other tests that have the same port
+// at their own address.
 func sockets(t *testing.T, port int) []socket {
 	t.Helper()
 	var found []socket
@@ -72,7 +73,7 @@ func sockets(t *testing.T, port int) []socket {
 	return found
 }
 
-// address turns the kernel's notation (words in host order) into the usual one.
+// address returns the usual form of an address in the kernel's notation (words in host order).
 func address(t *testing.T, field string) string {
 	t.Helper()
 	digits, _, _ := strings.Cut(field, ":")
@@ -86,8 +87,8 @@ func address(t *testing.T, field string) string {
 	return net.IP(raw).String()
 }
 
-// tally counts the rows of each state.
-func tally(rows []socket) map[string]int {
+// countStates returns the number of rows in each state.
+func countStates(rows []socket) map[string]int {
 	n := map[string]int{}
 	for _, row := range rows {
 		n[row.state]++
@@ -95,7 +96,7 @@ func tally(rows []socket) map[string]int {
 	return n
 }
 
-// eventually polls until ok, or fails with the last thing it saw.
+// eventually polls until ok reports true. It fails the test with the last observation.
 func eventually(t *testing.T, limit time.Duration, what string, ok func() (bool, any)) {
 	t.Helper()
 	deadline := time.Now().Add(limit)
@@ -111,18 +112,19 @@ func eventually(t *testing.T, limit time.Duration, what string, ok func() (bool,
 	}
 }
 
+// freePort returns a free port of the address.
 func freePort(t *testing.T, address string) int {
 	t.Helper()
 	l, err := net.Listen("tcp", net.JoinHostPort(address, "0"))
 	if err != nil {
-		population.Skip(t, fmt.Sprintf("there is no %s here: %v", address, err))
+		population.Skip(t, fmt.Sprintf("cannot listen on %s: %v", address, err))
 	}
 	defer l.Close()
 	return l.Addr().(*net.TCPAddr).Port
 }
 
-// stat gives a process's state letter and parent; a process that is gone, or
-// is only waiting for someone to collect it, has the state "".
+// stat returns the state letter and the parent of a process. The state is "" if the process has
+// ended, also if its parent has not waited for it yet.
 func stat(pid int) (state string, parent int) {
 	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
 	if err != nil {
@@ -136,18 +138,18 @@ func stat(pid int) (state string, parent int) {
 	return f[0], parent
 }
 
-// running is a drill that a test has started.
+// running is a drill that a test has started, with the process ids of its parts.
 type running struct {
 	cmd            *exec.Cmd
 	port           int
 	front, clients int
-	text           []string
-	lines          chan string
+	text           []string    // lines that were read
+	lines          chan string // lines to read
 	stderr         bytes.Buffer
 }
 
-// begin starts a drill on a free port. With via, that program runs it.
-func begin(t *testing.T, address, line string, via ...string) *running {
+// startDrill starts a drill on a free port. If via is given, that program runs it.
+func startDrill(t *testing.T, address, line string, via ...string) *running {
 	t.Helper()
 	r := &running{port: freePort(t, address), lines: make(chan string, 100)}
 	args := append(via, os.Args[0])
@@ -157,7 +159,7 @@ func begin(t *testing.T, address, line string, via ...string) *running {
 	r.cmd.Env = append(os.Environ(), asDrill)
 	r.cmd.Stderr = &r.stderr
 	// A grandchild may hold the pipes longer than the process itself lives.
-	r.cmd.WaitDelay = patience
+	r.cmd.WaitDelay = timeLimit
 	stdout, err := r.cmd.StdoutPipe()
 	if err != nil {
 		t.Fatal(err)
@@ -172,7 +174,7 @@ func begin(t *testing.T, address, line string, via ...string) *running {
 		}
 	}()
 	t.Cleanup(func() {
-		// Parts that a failed drill has left; without them a supervisor ends.
+		// A failed test may leave parts. The supervisor ends when they end.
 		for _, pid := range []int{r.front, r.clients} {
 			line, _ := os.ReadFile(fmt.Sprintf("/proc/%d/cmdline", pid))
 			if bytes.Contains(line, fmt.Appendf(nil, "\x00--port\x00%d\x00", r.port)) {
@@ -185,11 +187,11 @@ func begin(t *testing.T, address, line string, via ...string) *running {
 	return r
 }
 
-// until reads lines up to the first one with the prefix.
-func (r *running) until(t *testing.T, prefix string) {
+// awaitLine reads lines up to the first one with the prefix.
+func (r *running) awaitLine(t *testing.T, prefix string) {
 	t.Helper()
 	pid := regexp.MustCompile(`^front_drill: (front|\d+ clients?) .*\(pid (\d+)\)`)
-	timeUp := time.After(patience)
+	timeUp := time.After(timeLimit)
 	for {
 		select {
 		case line, open := <-r.lines:
@@ -210,15 +212,15 @@ func (r *running) until(t *testing.T, prefix string) {
 				return
 			}
 		case <-timeUp:
-			t.Fatalf("no line %q within %v: %q", prefix, patience, r.text)
+			t.Fatalf("no line %q within %v: %q", prefix, timeLimit, r.text)
 		}
 	}
 }
 
-// wait returns the exit code.
+// wait waits until the drill has ended and returns its exit code.
 func (r *running) wait(t *testing.T) int {
 	t.Helper()
-	ended := time.AfterFunc(patience, func() { _ = r.cmd.Process.Kill() })
+	ended := time.AfterFunc(timeLimit, func() { _ = r.cmd.Process.Kill() })
 	defer ended.Stop()
 	for line := range r.lines {
 		r.text = append(r.text, line)
@@ -227,22 +229,22 @@ func (r *running) wait(t *testing.T) int {
 	return r.cmd.ProcessState.ExitCode()
 }
 
-// gone checks that both parts and the listener are gone, and so is every
-// socket that the kernel does not have to keep.
-func (r *running) gone(t *testing.T, limit time.Duration) {
+// requireGone requires that both parts have ended within the limit, and that no socket is left
+// but those that the kernel keeps.
+func (r *running) requireGone(t *testing.T, limit time.Duration) {
 	t.Helper()
-	eventually(t, limit, "the drill is gone", func() (bool, any) {
+	eventually(t, limit, "the drill has ended", func() (bool, any) {
 		front, _ := stat(r.front)
 		clients, _ := stat(r.clients)
-		n := tally(sockets(t, r.port))
+		n := countStates(sockets(t, r.port))
 		left := fmt.Sprintf("front %d %q, clients %d %q, sockets %v", r.front, front, r.clients, clients, n)
 		delete(n, timeWait)
-		delete(n, synRecv) // of a listener that is gone it stays until its next timer
+		delete(n, synRecv) // stays after its listener has closed, until its next timer
 		return r.front != 0 && r.clients != 0 && front == "" && clients == "" && len(n) == 0, left
 	})
 }
 
-// interrupt ends a drill as Ctrl-C does and checks that it cleans up.
+// interrupt ends a drill by the signal and requires that it cleans up.
 func (r *running) interrupt(t *testing.T, sig syscall.Signal) {
 	t.Helper()
 	if err := r.cmd.Process.Signal(sig); err != nil {
@@ -255,29 +257,29 @@ func (r *running) interrupt(t *testing.T, sig syscall.Signal) {
 	if n := len(r.text); n < 2 || !slices.Equal(r.text[n-2:], want) {
 		t.Errorf("output %q does not end with %q", r.text, want)
 	}
-	r.gone(t, 0) // nothing is left for later
+	r.requireGone(t, 0)
 }
 
-// A kill of the supervisor cannot be caught; the kernel has to clean up.
+// TestSupervisorKilled requires that the kernel ends the parts when the supervisor is killed.
 func TestSupervisorKilled(t *testing.T) {
 	for _, scenario := range []string{"healthy", "hang"} {
 		t.Run(scenario, func(t *testing.T) {
 			t.Parallel()
-			r := begin(t, "127.0.0.1", scenario+" --clients 20 --for 5m")
-			r.until(t, "front_drill: ready")
+			r := startDrill(t, "127.0.0.1", scenario+" --clients 20 --for 5m")
+			r.awaitLine(t, "front_drill: ready")
 			if err := r.cmd.Process.Kill(); err != nil {
 				t.Fatal(err)
 			}
-			r.gone(t, 5*time.Second)
+			r.requireGone(t, 5*time.Second)
 		})
 	}
 }
 
 func TestParentKilled(t *testing.T) {
 	t.Parallel()
-	// The shell has more to do afterwards, so it stays the drill's parent.
-	r := begin(t, "127.0.0.1", "hang --clients 20 --for 5m", "sh", "-c", `"$0" "$@"; exit 9`)
-	r.until(t, "front_drill: ready")
+	// The shell has one more command to run, so it does not exec the drill and stays its parent.
+	r := startDrill(t, "127.0.0.1", "hang --clients 20 --for 5m", "sh", "-c", `"$0" "$@"; exit 9`)
+	r.awaitLine(t, "front_drill: ready")
 	_, supervisor := stat(r.front)
 	if _, shell := stat(supervisor); shell != r.cmd.Process.Pid {
 		t.Fatalf("the shell %d is not the parent of %d", r.cmd.Process.Pid, supervisor)
@@ -285,19 +287,20 @@ func TestParentKilled(t *testing.T) {
 	if err := r.cmd.Process.Kill(); err != nil {
 		t.Fatal(err)
 	}
-	r.gone(t, 5*time.Second)
-	eventually(t, 5*time.Second, "the supervisor is gone", func() (bool, any) {
+	r.requireGone(t, 5*time.Second)
+	eventually(t, 5*time.Second, "the supervisor has ended", func() (bool, any) {
 		state, _ := stat(supervisor)
 		return state == "", state
 	})
 	r.wait(t)
-	if last := r.text[len(r.text)-2]; last != "front_drill: stopped early: the process that started the drill has ended" {
+	const want = "front_drill: stopped early: the process that started the drill has ended"
+	if line := r.text[len(r.text)-2]; line != want {
 		t.Errorf("output %q", r.text)
 	}
 }
 
-// A part ends with its standard input, where no signal announces the end of
-// the supervisor.
+// TestPartEndsWithItsInput requires that a part ends when its standard input closes: on some
+// systems no signal tells it that the supervisor has ended.
 func TestPartEndsWithItsInput(t *testing.T) {
 	t.Parallel()
 	cmd := exec.Command(os.Args[0], partFront, "healthy", "--port", strconv.Itoa(freePort(t, "127.0.0.1")))
@@ -313,10 +316,10 @@ func TestPartEndsWithItsInput(t *testing.T) {
 	if err := cmd.Start(); err != nil {
 		t.Fatal(err)
 	}
-	limit := time.AfterFunc(patience, func() { _ = cmd.Process.Kill() })
+	limit := time.AfterFunc(timeLimit, func() { _ = cmd.Process.Kill() })
 	defer limit.Stop()
-	if line, err := bufio.NewReader(output).ReadString('\n'); line != wordListens+"\n" {
-		t.Errorf("said %q (%v)", line, err)
+	if line, err := bufio.NewReader(output).ReadString('\n'); line != messageListens+"\n" {
+		t.Errorf("the part wrote %q (%v)", line, err)
 	}
 	input.Close()
 	_ = cmd.Wait()
@@ -343,11 +346,11 @@ func TestPortTaken(t *testing.T) {
 	}
 }
 
-// A drill whose front is gone is no drill any more.
+// TestFrontKilled requires that the drill fails when its front ends unexpectedly.
 func TestFrontKilled(t *testing.T) {
 	t.Parallel()
-	r := begin(t, "127.0.0.1", "healthy --clients 3 --for 5m")
-	r.until(t, "front_drill: ready")
+	r := startDrill(t, "127.0.0.1", "healthy --clients 3 --for 5m")
+	r.awaitLine(t, "front_drill: ready")
 	if err := syscall.Kill(r.front, syscall.SIGKILL); err != nil {
 		t.Fatal(err)
 	}
@@ -356,5 +359,5 @@ func TestFrontKilled(t *testing.T) {
 	if code != 1 || r.stderr.String() != want || strings.Contains(strings.Join(r.text, "\n"), "done") {
 		t.Errorf("code %d, output %q, stderr %q", code, r.text, &r.stderr)
 	}
-	r.gone(t, 0)
+	r.requireGone(t, 0)
 }

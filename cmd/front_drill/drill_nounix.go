@@ -9,17 +9,17 @@ import (
 	"syscall"
 )
 
-// ownGroup does nothing: the parts ignore Ctrl-C by themselves.
-func ownGroup(*syscall.SysProcAttr) {}
+// setOwnGroup does nothing: the parts ignore Ctrl-C.
+func setOwnGroup(*syscall.SysProcAttr) {}
 
-// stop fails: no such signal here.
-func stop(*os.Process) error { return errors.ErrUnsupported }
+// suspend returns an error: this system has no SIGSTOP.
+func suspend(*os.Process) error { return errors.ErrUnsupported }
 
-// setBacklog leaves the system's default in place.
+// setBacklog does nothing: the system's default remains.
 func setBacklog(*net.TCPListener, int) error { return nil }
 
-// narrow leaves the system's default in place.
-func narrow(_, _ string, _ syscall.RawConn) error { return nil }
+// setSmallReceiveBuffer does nothing: the system's default remains.
+func setSmallReceiveBuffer(_, _ string, _ syscall.RawConn) error { return nil }
 
-// noDescriptors fails: no such limit here.
-func noDescriptors() error { return errors.ErrUnsupported }
+// exhaustDescriptors returns an error: this system has no such limit.
+func exhaustDescriptors() error { return errors.ErrUnsupported }

@@ -8,14 +8,14 @@ import (
 	"syscall"
 )
 
-// dieWithParent does nothing: a part ends when its standard input closes and,
-// on Unix, when it is stopped and its process group loses its parent.
+// dieWithParent does nothing: a part ends when its standard input closes. On Unix a stopped part
+// also ends when its process group loses its parent.
 func dieWithParent(*syscall.SysProcAttr) {}
 
-// bindLate does nothing: clients take no address of their own here.
-func bindLate(_, _ string, _ syscall.RawConn) error { return nil }
+// choosePortAtConnect does nothing: here the clients have the address of the front.
+func choosePortAtConnect(_, _ string, _ syscall.RawConn) error { return nil }
 
-// startIn fails: no network namespaces here.
-func startIn(string, *exec.Cmd) error {
+// startInNetns returns an error: this system has no network namespaces.
+func startInNetns(string, *exec.Cmd) error {
 	return errors.New("--clients-netns needs network namespaces, which only Linux has")
 }

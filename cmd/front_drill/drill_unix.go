@@ -8,20 +8,18 @@ import (
 	"syscall"
 )
 
-// ownGroup gives a part a process group of its own. A Ctrl-C then reaches the
-// supervisor alone, and a stopped part that outlives the supervisor gets
-// SIGHUP and SIGCONT from the kernel, which end it.
-func ownGroup(attr *syscall.SysProcAttr) {
+// setOwnGroup gives a part a new process group. Ctrl-C then reaches only the supervisor. If a
+// stopped part outlives the supervisor, the kernel sends it SIGHUP and SIGCONT, which end it.
+func setOwnGroup(attr *syscall.SysProcAttr) {
 	attr.Setpgid = true
 }
 
-// stop stops a process until it is continued or killed.
-func stop(p *os.Process) error {
+// suspend stops a process until it is continued or killed.
+func suspend(p *os.Process) error {
 	return p.Signal(syscall.SIGSTOP)
 }
 
-// setBacklog changes the length of the accept queue; listening once more on a
-// socket that listens already does just that.
+// setBacklog sets the backlog of a listener. A second listen changes nothing else.
 func setBacklog(l *net.TCPListener, n int) error {
 	c, err := l.SyscallConn()
 	if err != nil {
@@ -33,8 +31,8 @@ func setBacklog(l *net.TCPListener, n int) error {
 	return err
 }
 
-// narrow gives a client a small receive buffer, which is soon full.
-func narrow(_, _ string, c syscall.RawConn) error {
+// setSmallReceiveBuffer gives a client a small receive buffer, which fills soon.
+func setSmallReceiveBuffer(_, _ string, c syscall.RawConn) error {
 	var err error
 	if ctlErr := c.Control(func(fd uintptr) {
 		err = syscall.SetsockoptInt(int(fd), syscall.SOL_SOCKET, syscall.SO_RCVBUF, slowWindow)
@@ -44,8 +42,8 @@ func narrow(_, _ string, c syscall.RawConn) error {
 	return err
 }
 
-// noDescriptors lowers the limit so far that this process can open nothing more.
-func noDescriptors() error {
+// exhaustDescriptors lowers the limit of descriptors so far that this process can open no more.
+func exhaustDescriptors() error {
 	next, err := os.Open(os.DevNull)
 	if err != nil {
 		return err
@@ -54,10 +52,10 @@ func noDescriptors() error {
 	if err := syscall.Getrlimit(syscall.RLIMIT_NOFILE, &limit); err != nil {
 		return err
 	}
-	set(&limit.Cur, next.Fd())
+	setLimit(&limit.Cur, next.Fd())
 	next.Close()
 	return syscall.Setrlimit(syscall.RLIMIT_NOFILE, &limit)
 }
 
-// set sets a number of the type that this system has for limits.
-func set[T int64 | uint64](to *T, n uintptr) { *to = T(n) }
+// setLimit sets a limit, whose type depends on the system.
+func setLimit[T int64 | uint64](to *T, n uintptr) { *to = T(n) }

@@ -1,6 +1,6 @@
-// Command front_drill is a pretend front with its clients, all of them in
-// real processes on loopback. It acts out the ways in which a front plays
-// dead, for demos, fire drills and tests.
+// Command front_drill runs a simulated front with its clients, all of them as real processes
+// on loopback. It acts the ways in which a front stops serving while its process and its port
+// are still there, for demos, fire drills and tests.
 package main
 
 import (
@@ -27,61 +27,64 @@ const (
 const usage = `Usage:
   front_drill SCENARIO [options]
 
-A pretend front and its clients, in real processes on loopback.
+A simulated front and its clients, in real processes on loopback.
 
 Scenarios without trouble:
   healthy  N clients are connected and get a tick every 500ms
-  quiet    N clients are connected and get a heartbeat every 15s, as at a trade
-           front when nobody trades
-  burst    as healthy with a few clients, then N more log in
-  logoff   as healthy, then the clients log off, the front closes: N TIME_WAIT
+  quiet    N clients are connected and get a heartbeat every 15s, like those of
+           a trade front when nobody trades
+  burst    a few clients are healthy, then N more log in
+  logoff   healthy at first; then all N clients log off and the front closes:
+           N TIME_WAIT
 
 Scenarios with trouble; all are healthy at first:
   hang     the front is stopped (SIGSTOP); the clients give up, close and
            reconnect: CLOSE_WAIT piles up, the accept queue fills
-  stuck    the front accepts no more, while its N clients get their ticks; N
-           others connect, give up, close and try again: the accept queue fills
-  deaf     the front reads no more; it accepts, and N clients get their ticks
-  frozen   no more ticks, while N clients stay and the front goes on to read and
-           to accept: every 2s a client more logs in, gets an answer and stays
-  nofile   as stuck, because the front has no descriptors left, and it tries
-           again and again (a processor is busy)
-  leak     N clients come and close, but the front never closes its side:
-           N CLOSE_WAIT, while one more client is served as usual
-  loop     one client is thrown out by the front and reconnects at once until
+  stuck    the front stops accepting; its N clients still get their ticks, and
+           N others connect, give up, close and try again: the accept queue
+           fills
+  deaf     the front stops reading; it still accepts, and its N clients still
+           get their ticks
+  frozen   the ticks stop; the N clients stay, and the front still reads and
+           accepts: every 2s one more client logs in, gets an answer and stays
+  nofile   as stuck, because the front has no free descriptors; it tries to
+           accept again and again, which keeps a processor busy
+  leak     N clients connect and close, and the front never closes its side:
+           N CLOSE_WAIT; one more client is served as usual
+  loop     the front disconnects one client, which reconnects at once until
            there are N TIME_WAIT, then so slowly that about N to 2N of them
            remain; 5 more clients are served as usual
-  slow     one more client, which never reads; N are served as usual
-  down     the front ends; the clients reconnect in vain
+  slow     one more client connects and never reads; N are served as usual
+  down     the front ends; the clients try to reconnect
 
 Options:
   --port P         port of the front, 1 to 65535 (default: 41213)
   --clients N      the N above, 1 to 5000 (default: 60)
-  --others K       of burst, leak and loop: the clients served as usual besides,
-                   1 to 5000 (default: 5; leak: 1)
+  --others K       for burst, leak and loop: the number of other clients, which
+                   are served as usual, 1 to 5000 (default: 5; leak: 1)
   --after TIME     time until the trouble begins, up to 1h (default: 0s)
-  --over TIME      of burst, logoff, leak and loop: the time that the N take,
-                   up to 1h (default: 0s, as fast as they can)
-  --for TIME       how long to go on once ready, up to 1h (default: 30s)
+  --over TIME      for burst, logoff, leak and loop: the time over which the N
+                   are spread, up to 1h (default: 0s, as fast as possible)
+  --for TIME       how long to continue once ready, up to 1h (default: 30s)
   --address ADDR   loopback address of the front (default: 127.0.0.1)
   --clients-netns FILE
-                   Linux, root: the clients live in this network namespace, as
-                   on another host; ADDR is then any address of the front's
+                   Linux, root: the clients run in this network namespace, as
+                   on another host; ADDR is then any address of the front's host
   -h, --help       show this help
 
-On Linux the clients come from the front's neighbours, 127.0.0.11 to 127.0.0.19,
-the one in trouble from 127.0.0.66; elsewhere, and with IPv6, all share one
-address. Windows has no hang and no nofile.
+On Linux the clients have the addresses 127.0.0.11 to 127.0.0.19, and the client
+in trouble has 127.0.0.66. On other systems, and with IPv6, all clients have the
+address of the front. Windows has no hang and no nofile.
 
-A line that starts with "front_drill: trouble" says that the trouble begins, or
-what else is to change, and one that starts with "front_drill: ready" that the
-scenario has taken its full shape. The drill cleans up at its end, on Ctrl-C,
-SIGTERM and SIGHUP, and when the process that started it ends. What loop and
-logoff leave in TIME_WAIT is the kernel's, for about a minute.
+The line "front_drill: trouble ..." is printed when the trouble, or another
+change, begins; "front_drill: ready ..." when the scenario is complete. The
+drill cleans up at its end, on Ctrl-C, SIGTERM and SIGHUP, and when the process
+that started it ends. The kernel keeps the TIME_WAIT sockets of loop and logoff
+for about a minute.
 
 Exit codes:
   0  the drill ended as planned, on a signal or with its parent
-  1  the drill could not be set up, or broke off
+  1  the drill could not be set up, or failed
   2  the command line is wrong
 
 Examples:
@@ -91,12 +94,25 @@ Examples:
   front_drill leak --clients 100 --others 50 --after 10s --over 20s
 `
 
-// The scenarios, and those to which an option does not apply.
 var (
-	scenarios = []string{"healthy", "quiet", "burst", "logoff", "hang", "stuck", "deaf", "frozen", "nofile", "leak", "loop", "slow", "down"}
-	steady    = []string{"healthy", "quiet"}                // nothing begins
-	paced     = []string{"burst", "logoff", "leak", "loop"} // one after the other
-	besides   = map[string]int{"burst": 5, "leak": 1, "loop": 5}
+	scenarios = []string{"healthy", "quiet", "burst", "logoff", "hang", "stuck", "deaf", "frozen", "nofile",
+		"leak", "loop", "slow", "down"}
+
+	// unchanging are the scenarios in which no change begins: they have no --after.
+	unchanging = []string{"healthy", "quiet"}
+
+	// paced are the scenarios in which the clients act one after the other: they have --over.
+	paced = []string{"burst", "logoff", "leak", "loop"}
+
+	// defaultOthers are the scenarios that have --others, with its default.
+	defaultOthers = map[string]int{"burst": 5, "leak": 1, "loop": 5}
+)
+
+// The largest values of the options.
+const (
+	maxPort    = 65535
+	maxClients = 5000
+	maxTime    = time.Hour
 )
 
 // drill is what the command line asks for.
@@ -105,19 +121,19 @@ type drill struct {
 	address  net.IP
 	port     int
 	clients  int
-	others   int           // clients besides
+	others   int           // clients that are served as usual; 0 in scenarios without them
 	after    time.Duration // until the trouble begins
-	over     time.Duration // that the clients take for it
-	hold     time.Duration
-	netns    string // the clients' network namespace
+	over     time.Duration // over which the clients are spread
+	holdTime time.Duration // from "ready" to the end
+	netns    string        // file of the clients' network namespace, or ""
 }
 
 func main() {
 	os.Exit(run(os.Args[1:], os.Stdout, os.Stderr))
 }
 
-// run is the whole program. The supervisor starts the same program again as
-// the front and as the clients, with a part's name as the first argument.
+// run runs the whole program and returns the exit code. The supervisor starts the same
+// program again as the front and as the clients, with the part's name as the first argument.
 func run(args []string, stdout, stderr io.Writer) int {
 	parent := os.Getppid()
 	part := ""
@@ -134,37 +150,40 @@ func run(args []string, stdout, stderr io.Writer) int {
 		return exitUsage
 	}
 	if part != "" {
-		fmt.Fprintf(stdout, "%s%v\n", wordError, d.play(part, stdout))
+		fmt.Fprintf(stdout, "%s%v\n", messageError, d.play(part, stdout))
 		return exitFailed
 	}
 
-	say := func(format string, a ...any) { fmt.Fprintf(stdout, "front_drill: "+format+"\n", a...) }
-	early, err := d.supervise(parent, say, stderr)
+	printLine := func(format string, a ...any) { fmt.Fprintf(stdout, "front_drill: "+format+"\n", a...) }
+	stopReason, err := d.supervise(parent, printLine, stderr)
 	if err != nil {
 		fmt.Fprintf(stderr, "front_drill: %v\n", err)
 		return exitFailed
 	}
-	if early != "" {
-		say("stopped early: %s", early)
+	if stopReason != "" {
+		printLine("stopped early: %s", stopReason)
 	}
-	say("done")
+	printLine("done")
 	return exitDone
 }
 
-// parse reads the command line. All values are taken as text and checked
-// here, so that every error names the option and the value as typed.
+// options are the options as typed. All values are text, and this program checks them, so that
+// every error names the option and the value as typed.
+type options struct {
+	Port    string `long:"port" default:"41213"`
+	Clients string `long:"clients" default:"60"`
+	Others  string `long:"others"`
+	After   string `long:"after" default:"0s"`
+	Over    string `long:"over" default:"0s"`
+	For     string `long:"for" default:"30s"`
+	Address string `long:"address" default:"127.0.0.1"`
+	Netns   string `long:"clients-netns"`
+	Help    bool   `short:"h" long:"help"`
+}
+
+// parse reads the command line. help reports whether it asks for the help.
 func parse(args []string) (d drill, help bool, err error) {
-	var opts struct {
-		Port    string `long:"port" default:"41213"`
-		Clients string `long:"clients" default:"60"`
-		Others  string `long:"others"`
-		After   string `long:"after" default:"0s"`
-		Over    string `long:"over" default:"0s"`
-		For     string `long:"for" default:"30s"`
-		Address string `long:"address" default:"127.0.0.1"`
-		Netns   string `long:"clients-netns"`
-		Help    bool   `short:"h" long:"help"`
-	}
+	var opts options
 	words, err := flags.NewParser(&opts, flags.PassDoubleDash).ParseArgs(args)
 	if err != nil {
 		return d, false, fmt.Errorf("%w, see --help", err)
@@ -172,77 +191,107 @@ func parse(args []string) (d drill, help bool, err error) {
 	if opts.Help {
 		return d, true, nil
 	}
-	names := strings.Join(scenarios, ", ")
-	if len(words) == 0 {
-		return d, false, fmt.Errorf("no scenario given: %s (--help explains them)", names)
-	}
-	d.scenario = words[0]
-	if !slices.Contains(scenarios, d.scenario) {
-		return d, false, fmt.Errorf("%q is not a scenario: %s", d.scenario, names)
-	}
-	if len(words) > 1 {
-		return d, false, fmt.Errorf("unexpected argument after %s: %q", d.scenario, strings.Join(words[1:], " "))
-	}
-	if d.port, err = number("--port", opts.Port, 65535); err != nil {
+	if d.scenario, err = parseScenario(words); err != nil {
 		return d, false, err
 	}
-	if d.clients, err = number("--clients", opts.Clients, 5000); err != nil {
-		return d, false, err
-	}
-	most, has := besides[d.scenario]
-	if d.others = most; opts.Others != "" {
-		if !has {
-			return d, false, fmt.Errorf("--others: %s has no clients besides", d.scenario)
-		}
-		if d.others, err = number("--others", opts.Others, 5000); err != nil {
+	for _, set := range []func(options) error{d.setNumbers, d.setTimes, d.setAddress} {
+		if err := set(opts); err != nil {
 			return d, false, err
 		}
-	}
-	if d.after, err = duration("--after", opts.After, 0); err != nil {
-		return d, false, err
-	}
-	if d.after > 0 && slices.Contains(steady, d.scenario) {
-		return d, false, fmt.Errorf("--after: in %s nothing begins", d.scenario)
-	}
-	if d.over, err = duration("--over", opts.Over, 0); err != nil {
-		return d, false, err
-	}
-	if d.over > 0 && !slices.Contains(paced, d.scenario) {
-		return d, false, fmt.Errorf("--over: %s comes at once", d.scenario)
-	}
-	if d.hold, err = duration("--for", opts.For, 1); err != nil {
-		return d, false, err
-	}
-	d.netns = opts.Netns
-	// A pretend front has no business on a network that others can reach.
-	if d.address = net.ParseIP(opts.Address); d.address == nil || d.netns == "" && !d.address.IsLoopback() {
-		return d, false, fmt.Errorf("--address: %q is not a loopback IP address, such as 127.0.0.1 or ::1", opts.Address)
 	}
 	return d, false, nil
 }
 
-func number(option, text string, most int) (int, error) {
+// parseScenario returns the scenario, which must be the only argument.
+func parseScenario(words []string) (string, error) {
+	names := strings.Join(scenarios, ", ")
+	if len(words) == 0 {
+		return "", fmt.Errorf("no scenario given: %s (--help explains them)", names)
+	}
+	if !slices.Contains(scenarios, words[0]) {
+		return "", fmt.Errorf("%q is not a scenario: %s", words[0], names)
+	}
+	if len(words) > 1 {
+		return "", fmt.Errorf("unexpected argument after %s: %q", words[0], strings.Join(words[1:], " "))
+	}
+	return words[0], nil
+}
+
+// setNumbers checks and sets the port and the numbers of clients.
+func (d *drill) setNumbers(opts options) (err error) {
+	if d.port, err = number("--port", opts.Port, maxPort); err != nil {
+		return err
+	}
+	if d.clients, err = number("--clients", opts.Clients, maxClients); err != nil {
+		return err
+	}
+	others, hasOthers := defaultOthers[d.scenario]
+	d.others = others
+	if opts.Others == "" {
+		return nil
+	}
+	if !hasOthers {
+		return fmt.Errorf("--others: %s has no other clients", d.scenario)
+	}
+	d.others, err = number("--others", opts.Others, maxClients)
+	return err
+}
+
+// setTimes checks and sets the times.
+func (d *drill) setTimes(opts options) (err error) {
+	if d.after, err = duration("--after", opts.After, 0); err != nil {
+		return err
+	}
+	if d.after > 0 && slices.Contains(unchanging, d.scenario) {
+		return fmt.Errorf("--after: no trouble begins in %s", d.scenario)
+	}
+	if d.over, err = duration("--over", opts.Over, 0); err != nil {
+		return err
+	}
+	if d.over > 0 && !slices.Contains(paced, d.scenario) {
+		return fmt.Errorf("--over: the trouble of %s cannot be spread over a time", d.scenario)
+	}
+	d.holdTime, err = duration("--for", opts.For, 1)
+	return err
+}
+
+// setAddress checks and sets the address and the clients' namespace. Without a namespace the
+// address must be on loopback: other hosts must not reach a simulated front.
+func (d *drill) setAddress(opts options) error {
+	d.netns = opts.Netns
+	if d.address = net.ParseIP(opts.Address); d.address == nil || d.netns == "" && !d.address.IsLoopback() {
+		return fmt.Errorf("--address: %q is not a loopback IP address, such as 127.0.0.1 or ::1", opts.Address)
+	}
+	return nil
+}
+
+// number parses a number from 1 to limit.
+func number(option, text string, limit int) (int, error) {
 	n, err := strconv.Atoi(text)
-	if err != nil || n < 1 || n > most {
-		return 0, fmt.Errorf("%s: %q is not a number from 1 to %d", option, text, most)
+	if err != nil || n < 1 || n > limit {
+		return 0, fmt.Errorf("%s: %q is not a number from 1 to %d", option, text, limit)
 	}
 	return n, nil
 }
 
+// duration parses a duration from least to maxTime.
 func duration(option, text string, least time.Duration) (time.Duration, error) {
 	d, err := time.ParseDuration(text)
-	if err != nil || d < least || d > time.Hour {
-		least := map[bool]string{true: "above 0", false: "from 0s"}[least > 0]
-		return 0, fmt.Errorf("%s: %q is not a duration %s and up to 1h, such as 30s", option, text, least)
+	if err != nil || d < least || d > maxTime {
+		from := "from 0s"
+		if least > 0 {
+			from = "above 0"
+		}
+		return 0, fmt.Errorf("%s: %q is not a duration %s and up to 1h, such as 30s", option, text, from)
 	}
 	return d, nil
 }
 
-// args is the command line that parse turns back into d.
+// args returns the command line that parse turns into d.
 func (d drill) args() []string {
 	args := []string{d.scenario, "--port", strconv.Itoa(d.port), "--clients", strconv.Itoa(d.clients),
 		"--after", d.after.String(), "--over", d.over.String(),
-		"--for", d.hold.String(), "--address", d.address.String()}
+		"--for", d.holdTime.String(), "--address", d.address.String()}
 	if d.others > 0 {
 		args = append(args, "--others", strconv.Itoa(d.others))
 	}
@@ -252,21 +301,21 @@ func (d drill) args() []string {
 	return args
 }
 
-// endpoint is where the front listens.
+// endpoint returns the address and the port of the front.
 func (d drill) endpoint() string {
 	return net.JoinHostPort(d.address.String(), strconv.Itoa(d.port))
 }
 
-// served is the number of clients that are connected at first and get ticks.
-func (d drill) served() int {
+// initialClients returns the number of clients that connect first and get ticks.
+func (d drill) initialClients() int {
 	if d.others > 0 {
 		return d.others
 	}
 	return d.clients
 }
 
-// spread tells whether clients can come from several addresses: Linux alone
-// owns all of 127.0.0.0/8 without further set-up, and ::1 is a single address.
-func (d drill) spread() bool {
+// hasManyAddresses reports whether the clients can have several addresses. Only Linux has all
+// of 127.0.0.0/8 without configuration, and ::1 is a single address.
+func (d drill) hasManyAddresses() bool {
 	return runtime.GOOS == "linux" && d.address.To4() != nil
 }

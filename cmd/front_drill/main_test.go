@@ -9,8 +9,8 @@ import (
 	"testing"
 )
 
-// asDrill in the environment makes the test binary act as front_drill; the
-// parts that it starts inherit it.
+// asDrill is a variable that makes the test binary run as front_drill. The parts that it starts
+// inherit it.
 const asDrill = "FRONT_DRILL_TEST_AS_DRILL=1"
 
 func TestMain(m *testing.M) {
@@ -44,14 +44,14 @@ func TestUsageErrors(t *testing.T) {
 		"healthy --for=-1s":               `--for: "-1s" is not a duration above 0 and up to 1h`,
 		"healthy --for 3601s":             `--for: "3601s" is not a duration above 0 and up to 1h`,
 		"healthy --for 30":                `--for: "30" is not a duration above 0 and up to 1h`,
-		"hang --others 5":                 `--others: hang has no clients besides`,
+		"hang --others 5":                 `--others: hang has no other clients`,
 		"leak --others 0":                 `--others: "0" ` + number,
 		"leak --others 5001":              `--others: "5001" ` + number,
 		"leak --after 3601s":              `--after: "3601s" is not a duration from 0s and up to 1h`,
 		"leak --after=-1s":                `--after: "-1s" is not a duration from 0s and up to 1h`,
-		"healthy --after 1s":              `--after: in healthy nothing begins`,
+		"healthy --after 1s":              `--after: no trouble begins in healthy`,
 		"leak --over 1":                   `--over: "1" is not a duration from 0s and up to 1h`,
-		"stuck --over 1s":                 `--over: stuck comes at once`,
+		"stuck --over 1s":                 `--over: the trouble of stuck cannot be spread over a time`,
 		"healthy --address 8.8.8.8":       `--address: "8.8.8.8" is not a loopback IP address`,
 		"healthy --address 0.0.0.0":       `--address: "0.0.0.0" is not a loopback IP address`,
 		"healthy --address ::":            `--address: "::" is not a loopback IP address`,
@@ -67,7 +67,7 @@ func TestUsageErrors(t *testing.T) {
 			t.Errorf("%q: code %d, stdout %q, stderr %q; want code 2 and %q", line, code, &stdout, &stderr, want)
 		}
 		if strings.Count(stderr.String(), "\n") != 1 {
-			t.Errorf("%q: not one line: %q", line, &stderr)
+			t.Errorf("%q: the error is not one line: %q", line, &stderr)
 		}
 	}
 }
@@ -86,8 +86,9 @@ func TestHelp(t *testing.T) {
 	}
 }
 
-// The supervisor hands its order on to the parts as a command line.
-func TestArgsAreReadBack(t *testing.T) {
+// TestArgsRoundTrip requires that parse reads what args returns: the supervisor passes the
+// drill to the parts as a command line.
+func TestArgsRoundTrip(t *testing.T) {
 	for _, line := range []string{
 		"healthy",
 		"hang --port 1 --clients 5000 --for 1h --address ::1",
@@ -107,14 +108,15 @@ func TestArgsAreReadBack(t *testing.T) {
 	}
 }
 
-// Every scenario is explained, and something begins in all but the steady ones.
+// TestScenarios requires that the help explains every scenario, and that a change begins in all
+// but the unchanging ones.
 func TestScenarios(t *testing.T) {
 	for _, name := range scenarios {
 		if !strings.Contains(usage, "\n  "+name+" ") {
 			t.Errorf("help does not explain %s", name)
 		}
-		if _, begins := changes[name]; begins == slices.Contains(steady, name) {
-			t.Errorf("%s: something begins: %v", name, begins)
+		if _, begins := changes[name]; begins == slices.Contains(unchanging, name) {
+			t.Errorf("%s: a change begins: %v", name, begins)
 		}
 	}
 }

@@ -14,72 +14,72 @@ import (
 	"time"
 )
 
-// The parts that a drill consists of besides its supervisor.
+// The two processes that the supervisor starts.
 const (
 	partFront   = "as-front"
 	partClients = "as-clients"
 )
 
-// What the parts tell the supervisor.
+// The messages of the parts to the supervisor.
 const (
-	wordError   = "error: "
-	wordListens = "listens"
-	wordBegun   = "begun"   // the front has begun its part of the trouble
-	wordServed  = "served"  // a client has had its first tick
-	wordGaveUp  = "gave-up" // a served client has closed
-	wordLeft    = "left"    // a leaver has closed
-	wordThrown  = "thrown"  // the front has closed on a client
-	wordDeaf    = "deaf"    // the front has not read what a client sent
-	wordUnsent  = "unsent"  // a client has not taken what the front sent
+	messageError   = "error: "
+	messageListens = "listens"
+	messageBegun   = "begun"   // the front has begun its part of the trouble
+	messageServed  = "served"  // a client has had its first tick
+	messageGaveUp  = "gave-up" // a served client has closed
+	messageLeft    = "left"    // a client has closed as planned
+	messageThrown  = "thrown"  // the front has closed the session of a client
+	messageDeaf    = "deaf"    // the front has not read what a client sent
+	messageUnsent  = "unsent"  // a client has not taken what the front sent
 )
 
-// What goes over the wire: a client says once how it wants to be treated,
-// gets ticks, and answers each of them.
+// The protocol: a client first sends a login, which says what the front is to do. It then gets
+// ticks, and answers each of them.
 const (
-	loginStay  = "stay\n"
-	loginLeave = "leave\n" // wants one tick, and closes
-	loginThrow = "throw\n" // wants to be thrown out
-	loginMute  = "mute\n"  // never reads
-	tick       = "tick\n"
-	answer     = "ok\n"
-	logoff     = "bye\n" // wants to be closed on
+	loginStay       = "stay\n"
+	loginLeave      = "leave\n" // wants one tick, then closes
+	loginThrow      = "throw\n" // wants the front to close
+	loginNotReading = "mute\n"  // wants ticks and never reads
+	tick            = "tick\n"
+	answer          = "ok\n"
+	logoff          = "bye\n" // wants the front to close, after a login with "stay"
 )
 
 const (
-	hangBacklog   = 128
+	hangBacklog   = 128 // a small backlog, so that the accept queue fills soon
 	tickEvery     = 500 * time.Millisecond
-	quietEvery    = 15 * time.Second // between two heartbeats
-	loginEvery    = 2 * time.Second  // of frozen
-	slowTick      = 16 << 10         // bytes of a tick, so that a client that does not read is soon full
-	slowWindow    = 8 << 10          // bytes of its receive buffer, where that can be set
-	slowTaken     = 96 << 10         // bytes that its kernel takes, at most
-	giveUpAfter   = time.Second      // two ticks missed
+	quietEvery    = 15 * time.Second // between two heartbeats in scenario quiet
+	loginEvery    = 2 * time.Second  // between two logins in scenario frozen
+	slowTick      = 16 << 10         // bytes of a tick in scenario slow, so that buffers fill soon
+	slowWindow    = 8 << 10          // bytes of the receive buffer of its client, where it can be set
+	slowTaken     = 96 << 10         // bytes that the client's kernel takes, at most
+	giveUpAfter   = 2 * tickEvery    // a client that misses two ticks closes
 	reconnectWait = 200 * time.Millisecond
-	loopRefill    = 55 * time.Second // for as many throw-outs as there were at first
+	loopRenewal   = 55 * time.Second // for as many sessions as there were at first; shorter than TIME_WAIT (60 s)
 
-	// A FIN is delivered by whichever processor has the time: only when that has
-	// happened is the front's side in TIME_WAIT.
-	lastFIN = 100 * time.Millisecond
+	// finDelivery is the time in which the kernel delivers a FIN on loopback. Only after that is
+	// the front's side in TIME_WAIT.
+	finDelivery = 100 * time.Millisecond
 
-	sources     = 9 // client addresses, 127.0.0.11 and following
-	firstSource = 11
-	loneSource  = 66 // of the one that makes trouble
+	addressCount = 9  // client addresses
+	firstHost    = 11 // last byte of the first client address
+	troubleHost  = 66 // last byte of the address of the client in trouble
 )
 
 // part is the front or the clients.
 type part struct {
 	drill
-	tell    io.Writer
+	out     io.Writer
 	trouble chan struct{} // closed when the trouble begins
 }
 
-// play acts as one of the parts until it fails, the supervisor goes away or
-// the drill should long be over.
-func (d drill) play(name string, tell io.Writer) error {
-	// On a Ctrl-C the supervisor decides, even where all share a console.
+// play runs one of the parts. It returns an error if the part fails. The process exits when the
+// supervisor ends, or a while after the drill should have ended.
+func (d drill) play(name string, out io.Writer) error {
+	// The supervisor handles Ctrl-C, also where all processes share a console.
 	signal.Ignore(os.Interrupt)
-	time.AfterFunc(setUpLimit+d.after+setUpLimit+d.over+d.hold+limitMargin, func() { os.Exit(exitFailed) })
-	p := &part{d, tell, make(chan struct{})}
+	time.AfterFunc(setUpLimit+d.after+setUpLimit+d.over+d.holdTime+limitMargin, func() { os.Exit(exitFailed) })
+	p := &part{drill: d, out: out, trouble: make(chan struct{})}
 	go func() {
 		in := bufio.NewReader(os.Stdin)
 		if _, err := in.ReadString('\n'); err == nil {
@@ -94,8 +94,8 @@ func (d drill) play(name string, tell io.Writer) error {
 	return p.playClients()
 }
 
-// begun tells whether the trouble of this scenario has begun.
-func (p *part) begun(scenario string) bool {
+// hasBegun reports whether the drill acts this scenario and its trouble has begun.
+func (p *part) hasBegun(scenario string) bool {
 	select {
 	case <-p.trouble:
 		return p.scenario == scenario
@@ -104,9 +104,10 @@ func (p *part) begun(scenario string) bool {
 	}
 }
 
+// playFront listens, and accepts and serves clients.
 func (p *part) playFront() error {
-	// Keep-alive is off: its probes would clear away CLOSE_WAIT as soon as
-	// the client's kernel has forgotten the connection.
+	// Keepalive is off: its probes would remove a CLOSE_WAIT socket as soon as the client's
+	// kernel has removed its end.
 	config := net.ListenConfig{KeepAlive: -1}
 	config.SetMultipathTCP(false)
 	l, err := config.Listen(context.Background(), "tcp", p.endpoint())
@@ -120,59 +121,59 @@ func (p *part) playFront() error {
 			return fmt.Errorf("set the backlog of the front: %w", err)
 		}
 	}
-	fmt.Fprintln(p.tell, wordListens)
+	fmt.Fprintln(p.out, messageListens)
 	go func() {
 		<-p.trouble
 		switch p.scenario {
 		case "stuck":
 			_ = listener.SetDeadline(time.Now())
 		case "nofile":
-			if err := noDescriptors(); err != nil {
-				fmt.Fprintf(p.tell, "%slimit the descriptors: %v\n", wordError, err)
+			if err := exhaustDescriptors(); err != nil {
+				fmt.Fprintf(p.out, "%slimit the descriptors: %v\n", messageError, err)
 			}
 		}
-		fmt.Fprintln(p.tell, wordBegun)
+		fmt.Fprintln(p.out, messageBegun)
 	}()
 	for {
 		conn, err := listener.Accept()
 		switch {
 		case err == nil:
 			go p.serve(conn.(*net.TCPConn))
-		case p.begun("stuck"):
+		case p.hasBegun("stuck"):
 			select {}
-		case !p.begun("nofile"):
+		case !p.hasBegun("nofile"):
 			return fmt.Errorf("the front cannot accept: %w", err)
 		}
 	}
 }
 
-// serve is the front's side of one connection.
+// serve runs the front's side of one session.
 func (p *part) serve(conn *net.TCPConn) {
 	defer conn.Close()
 	in := bufio.NewReader(conn)
 	login, err := in.ReadString('\n')
 	if err != nil || login == loginThrow {
-		// All input is read, so this is an orderly close: TIME_WAIT is ours.
+		// All input is read, so that close sends a FIN and the front's side gets TIME_WAIT.
 		return
 	}
-	// All other connections are reset when the front ends, without a trace.
+	// The kernel resets all other sessions when the front ends, so that no TIME_WAIT is left.
 	_ = conn.SetLinger(0)
 	_, err = conn.Write(p.tick())
 	if login == loginLeave {
-		// Forgotten for good; the deferred close keeps it from being
-		// collected, which would close it after all.
+		// The front never closes. The deferred Close keeps the garbage collector from collecting
+		// conn, which would close it.
 		select {}
 	}
 	go p.feed(conn, login)
 	for err == nil && login != logoff {
-		if login, err = in.ReadString('\n'); p.begun("deaf") {
-			time.Sleep(2 * tickEvery) // the client has answered another tick
-			fmt.Fprintln(p.tell, wordDeaf)
+		if login, err = in.ReadString('\n'); p.hasBegun("deaf") {
+			time.Sleep(2 * tickEvery) // the client answers another tick meanwhile
+			fmt.Fprintln(p.out, messageDeaf)
 			select {}
 		}
 	}
 	if err == nil {
-		_ = conn.SetLinger(-1) // orderly
+		_ = conn.SetLinger(-1) // close sends a FIN, not a reset
 	}
 }
 
@@ -182,29 +183,30 @@ func (p *part) feed(conn net.Conn, login string) {
 	if p.scenario == "quiet" {
 		every = quietEvery
 	}
-	for n := 2; ; n++ { // the first was that of the login
+	for n := 2; ; n++ { // serve has sent the first
 		time.Sleep(every)
-		if p.begun("frozen") {
+		if p.hasBegun("frozen") {
 			return
 		}
 		if _, err := conn.Write(p.tick()); err != nil {
 			return
 		}
-		if login == loginMute && n*slowTick > slowTaken {
-			fmt.Fprintln(p.tell, wordUnsent)
+		if login == loginNotReading && n*slowTick > slowTaken {
+			fmt.Fprintln(p.out, messageUnsent)
 		}
 	}
 }
 
+// playClients connects the clients, and acts the trouble when it begins.
 func (p *part) playClients() error {
-	held := make([]net.Conn, p.served())
+	held := make([]net.Conn, p.initialClients())
 	for i := range held {
 		host := p.host(i)
 		conn, err := p.login(host, loginStay)
 		if err != nil {
 			return fmt.Errorf("client %d of %d: %w", i+1, len(held), err)
 		}
-		fmt.Fprintln(p.tell, wordServed)
+		fmt.Fprintln(p.out, messageServed)
 		held[i] = conn
 		go p.stay(conn, host)
 	}
@@ -219,29 +221,29 @@ func (p *part) playClients() error {
 			go p.stay(nil, p.host(i))
 		}
 	case "frozen":
-		return p.logIn()
+		return p.logInOneByOne()
 	case "leak":
-		return p.leave()
+		return p.connectAndLeave()
 	case "loop":
-		return p.comeBack()
+		return p.reconnectInLoop()
 	case "slow":
-		conn, err := p.connect(loneSource, loginMute)
+		conn, err := p.connect(troubleHost, loginNotReading)
 		if err != nil {
 			return fmt.Errorf("the client that does not read: %w", err)
 		}
-		defer conn.Close() // keeps it from being collected
+		defer conn.Close() // keeps the garbage collector from collecting conn
 	}
 	select {}
 }
 
-// host is the last byte of a client's address.
-func (p *part) host(i int) byte { return byte(firstSource + i%sources) }
+// host returns the last byte of the address of client i.
+func (p *part) host(i int) byte { return byte(firstHost + i%addressCount) }
 
-// pace spreads the clients over the time that they have for the trouble.
+// pace waits between two clients, so that they are spread over the time of --over.
 func (p *part) pace() { time.Sleep(p.over / time.Duration(p.clients)) }
 
-// stay reads ticks. When they stop it closes, and tries again without end, as
-// does one that is not connected yet.
+// stay runs a client that reads and answers ticks. If its session fails, the client closes and
+// reconnects. It first connects if conn is nil.
 func (p *part) stay(conn net.Conn, host byte) {
 	for {
 		for conn == nil {
@@ -254,7 +256,7 @@ func (p *part) stay(conn net.Conn, host byte) {
 		}
 		var err error
 		for err == nil {
-			if p.impatient() {
+			if p.clientsGiveUp() {
 				_ = conn.SetReadDeadline(time.Now().Add(giveUpAfter))
 			}
 			if err = p.readTick(conn); err == nil {
@@ -262,24 +264,23 @@ func (p *part) stay(conn net.Conn, host byte) {
 			}
 		}
 		conn.Close()
-		if p.begun("logoff") {
-			fmt.Fprintln(p.tell, wordLeft)
+		if p.hasBegun("logoff") {
+			fmt.Fprintln(p.out, messageLeft)
 			return
 		}
-		fmt.Fprintln(p.tell, wordGaveUp)
+		fmt.Fprintln(p.out, messageGaveUp)
 		conn = nil
 		time.Sleep(reconnectWait)
 	}
 }
 
-// impatient tells whether clients give up that get no ticks. Only a front that
-// hangs needs that; in the others a slow machine must not make them reconnect.
-func (p *part) impatient() bool {
-	return p.scenario == "hang" || p.begun("stuck") || p.begun("nofile")
+// clientsGiveUp reports whether clients without ticks give up and reconnect. They do so only in
+// scenarios that need it: in others a slow machine must not make them reconnect.
+func (p *part) clientsGiveUp() bool {
+	return p.scenario == "hang" || p.hasBegun("stuck") || p.hasBegun("nofile")
 }
 
-// burst lets many clients log in, several at a time, since they come from
-// several hosts.
+// burst lets many clients log in, several at a time, as clients on several hosts do.
 func (p *part) burst() error {
 	failed := make(chan error)
 	for i := range p.clients {
@@ -289,7 +290,7 @@ func (p *part) burst() error {
 				failed <- fmt.Errorf("client %d of %d: %w", i+1, p.clients, err)
 				return
 			}
-			fmt.Fprintln(p.tell, wordServed)
+			fmt.Fprintln(p.out, messageServed)
 			p.stay(conn, p.host(i))
 		}()
 		p.pace()
@@ -297,8 +298,7 @@ func (p *part) burst() error {
 	return <-failed
 }
 
-// logOff lets one client after the other ask the front to close. Those that
-// wait for ticks then see the end, and do not come back.
+// logOff lets one client after the other ask the front to close. They do not reconnect.
 func (p *part) logOff(held []net.Conn) error {
 	for i, conn := range held {
 		if _, err := io.WriteString(conn, logoff); err != nil {
@@ -309,61 +309,62 @@ func (p *part) logOff(held []net.Conn) error {
 	select {}
 }
 
-// logIn lets a client more log in now and then.
-func (p *part) logIn() error {
+// logInOneByOne lets one more client log in every loginEvery.
+func (p *part) logInOneByOne() error {
 	for i := 0; ; i++ {
 		time.Sleep(loginEvery)
 		conn, err := p.login(p.host(i), loginStay)
 		if err != nil {
-			return fmt.Errorf("client %d after the last tick: %w", i+1, err)
+			return fmt.Errorf("new client %d: %w", i+1, err)
 		}
-		fmt.Fprintln(p.tell, wordServed)
+		fmt.Fprintln(p.out, messageServed)
 		go p.stay(conn, p.host(i))
 	}
 }
 
-// leave lets one client after the other connect, get a tick and close.
-func (p *part) leave() error {
+// connectAndLeave lets one client after the other connect, get a tick and close.
+func (p *part) connectAndLeave() error {
 	for i := range p.clients {
 		conn, err := p.login(p.host(i), loginLeave)
 		if err != nil {
-			return fmt.Errorf("leaver %d of %d: %w", i+1, p.clients, err)
+			return fmt.Errorf("client %d of %d: %w", i+1, p.clients, err)
 		}
 		conn.Close()
-		fmt.Fprintln(p.tell, wordLeft)
+		fmt.Fprintln(p.out, messageLeft)
 		p.pace()
 	}
 	select {}
 }
 
-// comeBack connects again each time it is thrown out: first at once, then a
-// little more often than old TIME_WAIT sockets run out, a minute after they were
-// made. A port that comes up again makes no new one, so it counts once.
-func (p *part) comeBack() error {
+// reconnectInLoop runs a client that the front disconnects and that connects again: at once
+// until there are enough TIME_WAIT sockets, then a little more often than old ones expire, one
+// minute after they were made. A client port that is used again replaces the old socket, so
+// each port counts once.
+func (p *part) reconnectInLoop() error {
 	ports := map[string]bool{}
 	for {
-		conn, err := p.connect(loneSource, loginThrow)
+		conn, err := p.connect(troubleHost, loginThrow)
 		if err != nil {
-			return fmt.Errorf("client after %d throw-outs: %w", len(ports), err)
+			return fmt.Errorf("client after %d disconnections: %w", len(ports), err)
 		}
 		_, _ = io.Copy(io.Discard, conn)
 		conn.Close()
 		if port := conn.LocalAddr().String(); !ports[port] {
 			ports[port] = true
 			if len(ports) == p.clients {
-				time.Sleep(lastFIN) // the next word is that of the full shape
+				time.Sleep(finDelivery) // the next message makes the scenario complete
 			}
-			fmt.Fprintln(p.tell, wordThrown)
+			fmt.Fprintln(p.out, messageThrown)
 		}
 		if len(ports) < p.clients {
 			p.pace()
 		} else {
-			time.Sleep(loopRefill / time.Duration(p.clients))
+			time.Sleep(loopRenewal / time.Duration(p.clients))
 		}
 	}
 }
 
-// login connects and waits for the first tick.
+// login connects, sends the login and waits for the first tick.
 func (p *part) login(host byte, how string) (net.Conn, error) {
 	conn, err := p.connect(host, how)
 	if err == nil {
@@ -372,28 +373,28 @@ func (p *part) login(host byte, how string) (net.Conn, error) {
 	return conn, err
 }
 
-// connect dials the front and logs in. Where clients have an address of their
-// own, host is its last byte; the others are the front's.
+// connect dials the front and sends the login. Where clients have different addresses, host is
+// the last byte; the other bytes are those of the front.
 func (p *part) connect(host byte, how string) (net.Conn, error) {
 	dialer := net.Dialer{KeepAlive: -1, Timeout: setUpLimit}
 	dialer.SetMultipathTCP(false)
-	if p.impatient() {
+	if p.clientsGiveUp() {
 		dialer.Timeout = giveUpAfter
 	}
-	if how == loginMute {
-		dialer.Control = narrow
+	if how == loginNotReading {
+		dialer.Control = setSmallReceiveBuffer
 	}
-	if p.spread() {
+	if p.hasManyAddresses() {
 		from := slices.Clone(p.address.To4())
 		from[3] = host
 		dialer.LocalAddr = &net.TCPAddr{IP: from}
 		dialer.Control = func(network, address string, c syscall.RawConn) error {
-			if how == loginMute {
-				if err := narrow(network, address, c); err != nil {
+			if how == loginNotReading {
+				if err := setSmallReceiveBuffer(network, address, c); err != nil {
 					return err
 				}
 			}
-			return bindLate(network, address, c)
+			return choosePortAtConnect(network, address, c)
 		}
 	}
 	conn, err := dialer.Dial("tcp", p.endpoint())
@@ -407,12 +408,13 @@ func (p *part) connect(host byte, how string) (net.Conn, error) {
 	return conn, nil
 }
 
+// readTick reads one tick.
 func (p *part) readTick(conn net.Conn) error {
 	_, err := io.ReadFull(conn, p.tick())
 	return err
 }
 
-// tick is what the front sends at a login and every tickEvery, in a slice of its own.
+// tick returns a new slice with what the front sends at a login and every tickEvery.
 func (p *part) tick() []byte {
 	if p.scenario == "slow" {
 		return bytes.Repeat([]byte(tick), slowTick/len(tick))

@@ -19,8 +19,8 @@ import (
 
 func TestHealthy(t *testing.T) {
 	t.Parallel()
-	r := begin(t, "127.0.0.1", "healthy --clients 40 --for 2s")
-	r.until(t, "front_drill: ready")
+	r := startDrill(t, "127.0.0.1", "healthy --clients 40 --for 2s")
+	r.awaitLine(t, "front_drill: ready")
 	wantText := []string{
 		fmt.Sprintf("front_drill: front (pid %d) listens on 127.0.0.1:%d", r.front, r.port),
 		fmt.Sprintf("front_drill: 40 clients connected from 9 addresses (pid %d)", r.clients),
@@ -31,7 +31,7 @@ func TestHealthy(t *testing.T) {
 	}
 	for until := time.Now().Add(1200 * time.Millisecond); time.Now().Before(until); time.Sleep(100 * time.Millisecond) {
 		rows := sockets(t, r.port)
-		n := tally(rows)
+		n := countStates(rows)
 		if n[established] != 40 || n[listening] != 1 || len(rows) != 41 {
 			t.Fatalf("sockets %v, want 40 established and nothing else", n)
 		}
@@ -48,17 +48,17 @@ func TestHealthy(t *testing.T) {
 	if code := r.wait(t); code != 0 || r.text[len(r.text)-1] != "front_drill: done" || r.stderr.Len() > 0 {
 		t.Errorf("code %d, output %q, stderr %q", code, r.text, &r.stderr)
 	}
-	r.gone(t, 0)
-	if n := tally(sockets(t, r.port)); len(n) > 0 {
-		t.Errorf("left behind: %v", n)
+	r.requireGone(t, 0)
+	if n := countStates(sockets(t, r.port)); len(n) > 0 {
+		t.Errorf("sockets left: %v", n)
 	}
 }
 
 func TestIPv6(t *testing.T) {
 	t.Parallel()
-	r := begin(t, "::1", "leak --clients 7 --for 1m")
-	r.until(t, "front_drill: ready")
-	if n := tally(sockets(t, r.port)); n[closeWait] != 7 || n[established] != 1 {
+	r := startDrill(t, "::1", "leak --clients 7 --for 1m")
+	r.awaitLine(t, "front_drill: ready")
+	if n := countStates(sockets(t, r.port)); n[closeWait] != 7 || n[established] != 1 {
 		t.Errorf("sockets %v", n)
 	}
 	for _, row := range sockets(t, r.port) {
@@ -72,55 +72,55 @@ func TestIPv6(t *testing.T) {
 func TestHang(t *testing.T) {
 	t.Parallel()
 	const clients = 80
-	r := begin(t, "127.0.0.1", fmt.Sprintf("hang --clients %d --for 5m", clients))
-	r.until(t, "front_drill: front stopped (SIGSTOP)")
-	r.until(t, "front_drill: ready")
+	r := startDrill(t, "127.0.0.1", fmt.Sprintf("hang --clients %d --for 5m", clients))
+	r.awaitLine(t, "front_drill: front stopped (SIGSTOP)")
+	r.awaitLine(t, "front_drill: ready")
 	if state, _ := stat(r.front); state != "T" {
 		t.Errorf("the front's state is %q, not T", state)
 	}
-	if n := tally(sockets(t, r.port)); n[closeWait] < clients {
+	if n := countStates(sockets(t, r.port)); n[closeWait] < clients {
 		t.Errorf("sockets %v when ready, want %d in CLOSE_WAIT", n, clients)
 	}
-	eventually(t, patience, "accept queue 129 of 128, all in CLOSE_WAIT", func() (bool, any) {
+	eventually(t, timeLimit, "accept queue 129 of 128, all in CLOSE_WAIT", func() (bool, any) {
 		rows := sockets(t, r.port)
-		queue, n := accepting(rows), tally(rows)
+		queue, n := acceptQueue(rows), countStates(rows)
 		return queue > hangBacklog && n[closeWait] == clients+int(queue), fmt.Sprint(queue, n)
 	})
 	r.interrupt(t, syscall.SIGINT)
-	// The kernel keeps a half-open connection of a closed listener until its next timer.
-	eventually(t, patience, "nothing left behind", func() (bool, any) {
-		n := tally(sockets(t, r.port))
+	// The kernel keeps a half-open connection of a closed listener until its next timer expires.
+	eventually(t, timeLimit, "no sockets left", func() (bool, any) {
+		n := countStates(sockets(t, r.port))
 		return len(n) == 0, n
 	})
 }
 
 func TestLeak(t *testing.T) {
 	t.Parallel()
-	r := begin(t, "127.0.0.1", "leak --clients 50 --for 3s")
-	r.until(t, "front_drill: ready")
+	r := startDrill(t, "127.0.0.1", "leak --clients 50 --for 3s")
+	r.awaitLine(t, "front_drill: ready")
 	for until := time.Now().Add(2 * time.Second); time.Now().Before(until); time.Sleep(200 * time.Millisecond) {
 		rows := sockets(t, r.port)
-		if n := tally(rows); n[closeWait] != 50 || n[established] != 1 || len(rows) != 52 {
+		if n := countStates(rows); n[closeWait] != 50 || n[established] != 1 || len(rows) != 52 {
 			t.Fatalf("sockets %v", n)
 		}
 	}
 	if code := r.wait(t); code != 0 {
 		t.Errorf("code %d, stderr %q", code, &r.stderr)
 	}
-	r.gone(t, 0)
-	if n := tally(sockets(t, r.port)); len(n) > 0 {
-		t.Errorf("left behind: %v", n)
+	r.requireGone(t, 0)
+	if n := countStates(sockets(t, r.port)); len(n) > 0 {
+		t.Errorf("sockets left: %v", n)
 	}
 }
 
 func TestLoop(t *testing.T) {
 	t.Parallel()
-	r := begin(t, "127.0.0.1", "loop --clients 100 --for 5m")
-	r.until(t, "front_drill: ready")
+	r := startDrill(t, "127.0.0.1", "loop --clients 100 --for 5m")
+	r.awaitLine(t, "front_drill: ready")
 	ready := time.Now()
 	check := func() int {
 		rows := sockets(t, r.port)
-		n := tally(rows)
+		n := countStates(rows)
 		others := len(rows) - n[timeWait] - n[established] - n[listening]
 		if n[timeWait] < 100 || n[timeWait] > 200 || n[established] < 5 || others > 1 {
 			t.Fatalf("sockets %v", n)
@@ -133,16 +133,16 @@ func TestLoop(t *testing.T) {
 		return n[timeWait]
 	}
 	check()
-	// It goes on slowly: 100 a minute are 5 in 3 seconds.
-	eventually(t, patience, "more throw-outs", func() (bool, any) { n := check(); return n >= 105, n })
+	// It then continues slowly: 100 a minute are 5 in 3 seconds.
+	eventually(t, timeLimit, "more disconnections", func() (bool, any) { n := check(); return n >= 105, n })
 	if took := time.Since(ready); took < 2*time.Second {
-		t.Errorf("5 more throw-outs took just %v", took)
+		t.Errorf("5 more disconnections took only %v", took)
 	}
 	r.interrupt(t, syscall.SIGTERM)
 }
 
-// accepting is the accept queue of the listener.
-func accepting(rows []socket) uint64 {
+// acceptQueue returns the length of the accept queue of the listener.
+func acceptQueue(rows []socket) uint64 {
 	i := slices.IndexFunc(rows, func(row socket) bool { return row.state == listening })
 	if i < 0 {
 		return 0
@@ -152,13 +152,13 @@ func accepting(rows []socket) uint64 {
 
 func TestQuiet(t *testing.T) {
 	t.Parallel()
-	r := begin(t, "127.0.0.1", "quiet --clients 20 --for 2s")
-	r.until(t, "front_drill: ready: all clients are connected (ESTABLISHED); for 2s")
+	r := startDrill(t, "127.0.0.1", "quiet --clients 20 --for 2s")
+	r.awaitLine(t, "front_drill: ready: all clients are connected (ESTABLISHED); for 2s")
 	conn := r.dial(t)
 	if n, err := conn.Read(make([]byte, 100)); n > 0 || err == nil {
 		t.Errorf("read %d bytes, %v; want a time-out", n, err)
 	}
-	if n := tally(sockets(t, r.port)); n[established] != 21 || len(n) != 2 {
+	if n := countStates(sockets(t, r.port)); n[established] != 21 || len(n) != 2 {
 		t.Errorf("sockets %v", n)
 	}
 	if code := r.wait(t); code != 0 {
@@ -166,8 +166,8 @@ func TestQuiet(t *testing.T) {
 	}
 }
 
-// dial logs in as one client more, takes the first tick and gives a connection
-// that waits no longer than for two ticks.
+// dial logs in as one more client and reads the first tick. Reads from the returned connection
+// time out after two ticks.
 func (r *running) dial(t *testing.T) net.Conn {
 	t.Helper()
 	conn, err := net.Dial("tcp", fmt.Sprintf("127.0.0.1:%d", r.port))
@@ -178,7 +178,7 @@ func (r *running) dial(t *testing.T) net.Conn {
 	if _, err := conn.Write([]byte(loginStay)); err != nil {
 		t.Fatal(err)
 	}
-	conn.SetReadDeadline(time.Now().Add(patience))
+	conn.SetReadDeadline(time.Now().Add(timeLimit))
 	if _, err := io.ReadFull(conn, make([]byte, len(tick))); err != nil {
 		t.Fatal(err)
 	}
@@ -188,20 +188,20 @@ func (r *running) dial(t *testing.T) net.Conn {
 
 func TestBurst(t *testing.T) {
 	t.Parallel()
-	r := begin(t, "127.0.0.1", "burst --clients 200 --others 30 --for 5m --after 1s --over 1s")
-	r.until(t, "front_drill: 30 clients")
+	r := startDrill(t, "127.0.0.1", "burst --clients 200 --others 30 --for 5m --after 1s --over 1s")
+	r.awaitLine(t, "front_drill: 30 clients")
 	for until := time.Now().Add(500 * time.Millisecond); time.Now().Before(until); time.Sleep(100 * time.Millisecond) {
-		if n := tally(sockets(t, r.port)); n[established] != 30 || len(n) != 2 {
+		if n := countStates(sockets(t, r.port)); n[established] != 30 || len(n) != 2 {
 			t.Fatalf("sockets %v before the burst", n)
 		}
 	}
-	r.until(t, "front_drill: trouble: more clients log in")
+	r.awaitLine(t, "front_drill: trouble: more clients log in")
 	began := time.Now()
-	r.until(t, "front_drill: ready: logged in, all clients get ticks (ESTABLISHED): 200 clients; for 5m")
+	r.awaitLine(t, "front_drill: ready: logged in, all clients get ticks (ESTABLISHED): 200 clients; for 5m")
 	if took := time.Since(began); took < 900*time.Millisecond {
 		t.Errorf("200 logins over 1 s took %v", took)
 	}
-	if n := tally(sockets(t, r.port)); n[established] != 230 || len(n) != 2 {
+	if n := countStates(sockets(t, r.port)); n[established] != 230 || len(n) != 2 {
 		t.Errorf("sockets %v", n)
 	}
 	r.interrupt(t, syscall.SIGTERM)
@@ -209,17 +209,17 @@ func TestBurst(t *testing.T) {
 
 func TestLogoff(t *testing.T) {
 	t.Parallel()
-	r := begin(t, "127.0.0.1", "logoff --clients 50 --for 5m")
-	r.until(t, "front_drill: ready: logged off in order (TIME_WAIT): 50 clients")
-	eventually(t, patience, "50 TIME_WAIT and the listener", func() (bool, any) {
-		n := tally(sockets(t, r.port))
+	r := startDrill(t, "127.0.0.1", "logoff --clients 50 --for 5m")
+	r.awaitLine(t, "front_drill: ready: logged off normally (TIME_WAIT): 50 clients")
+	eventually(t, timeLimit, "50 TIME_WAIT and the listener", func() (bool, any) {
+		n := countStates(sockets(t, r.port))
 		return n[timeWait] == 50 && n[listening] == 1 && len(n) == 2, n
 	})
 	from := map[string]bool{}
 	for _, row := range sockets(t, r.port) {
 		from[row.remote] = from[row.remote] || row.state == timeWait
 	}
-	if len(from) != 10 { // and that of the listener
+	if len(from) != 10 { // 9 clients, and 0.0.0.0 of the listener
 		t.Errorf("clients came from %v", from)
 	}
 	r.interrupt(t, syscall.SIGTERM)
@@ -227,12 +227,12 @@ func TestLogoff(t *testing.T) {
 
 func TestStuck(t *testing.T) {
 	t.Parallel()
-	r := begin(t, "127.0.0.1", "stuck --clients 40 --for 5m")
-	r.until(t, "front_drill: ready: not accepted, closed by clients (CLOSE_WAIT): 40 connections")
-	eventually(t, patience, "accept queue 129 of 128, all in CLOSE_WAIT, 40 served", func() (bool, any) {
+	r := startDrill(t, "127.0.0.1", "stuck --clients 40 --for 5m")
+	r.awaitLine(t, "front_drill: ready: not accepted, closed by clients (CLOSE_WAIT): 40 connections")
+	eventually(t, timeLimit, "accept queue 129 of 128, all in CLOSE_WAIT, 40 served", func() (bool, any) {
 		rows := sockets(t, r.port)
-		n := tally(rows)
-		queue := accepting(rows) // handshakes that end at the same moment can pass the limit together
+		n := countStates(rows)
+		queue := acceptQueue(rows) // several handshakes that end together can exceed the limit
 		return queue > hangBacklog && n[closeWait] == int(queue) && n[established] == 40, fmt.Sprint(queue, n)
 	})
 	r.interrupt(t, syscall.SIGTERM)
@@ -240,12 +240,12 @@ func TestStuck(t *testing.T) {
 
 func TestNoFile(t *testing.T) {
 	t.Parallel()
-	r := begin(t, "127.0.0.1", "nofile --clients 40 --for 5m")
-	r.until(t, "front_drill: ready: not accepted, closed by clients (CLOSE_WAIT): 40 connections")
-	eventually(t, patience, "accept queue 129 of 128, all in CLOSE_WAIT, 40 served", func() (bool, any) {
+	r := startDrill(t, "127.0.0.1", "nofile --clients 40 --for 5m")
+	r.awaitLine(t, "front_drill: ready: not accepted, closed by clients (CLOSE_WAIT): 40 connections")
+	eventually(t, timeLimit, "accept queue 129 of 128, all in CLOSE_WAIT, 40 served", func() (bool, any) {
 		rows := sockets(t, r.port)
-		n := tally(rows)
-		queue := accepting(rows) // handshakes that end at the same moment can pass the limit together
+		n := countStates(rows)
+		queue := acceptQueue(rows) // several handshakes that end together can exceed the limit
 		return queue > hangBacklog && n[closeWait] == int(queue) && n[established] == 40, fmt.Sprint(queue, n)
 	})
 	limits, err := os.ReadFile(fmt.Sprintf("/proc/%d/limits", r.front))
@@ -256,9 +256,9 @@ func TestNoFile(t *testing.T) {
 	if m := regexp.MustCompile(`Max open files +(\d+) `).FindSubmatch(limits); m != nil {
 		limit, _ = strconv.Atoi(string(m[1]))
 	}
-	for fd := range limit { // whoever runs the test may have left it one above
+	for fd := range limit { // a descriptor above the limit may be open too: the test inherits some
 		if _, err := os.Lstat(fmt.Sprintf("/proc/%d/fd/%d", r.front, fd)); err != nil {
-			t.Errorf("of %d descriptors %d is free: %v", limit, fd, err)
+			t.Errorf("the limit is %d, and descriptor %d is free: %v", limit, fd, err)
 		}
 	}
 	r.interrupt(t, syscall.SIGTERM)
@@ -266,11 +266,11 @@ func TestNoFile(t *testing.T) {
 
 func TestDeaf(t *testing.T) {
 	t.Parallel()
-	r := begin(t, "127.0.0.1", "deaf --clients 40 --for 5m")
-	r.until(t, "front_drill: ready: not read by the front (Recv-Q): 40 connections")
+	r := startDrill(t, "127.0.0.1", "deaf --clients 40 --for 5m")
+	r.awaitLine(t, "front_drill: ready: not read by the front (Recv-Q): 40 connections")
 	unread := func() (sum uint64) {
 		rows := sockets(t, r.port)
-		if n := tally(rows); n[established] != 40 || len(rows) != 41 {
+		if n := countStates(rows); n[established] != 40 || len(rows) != 41 {
 			t.Fatalf("sockets %v", n)
 		}
 		for _, row := range rows {
@@ -281,22 +281,22 @@ func TestDeaf(t *testing.T) {
 		}
 		return sum
 	}
-	// That the unread bytes grow tells that the clients still get their ticks.
+	// The unread bytes grow because the clients still get ticks and answer them.
 	first := unread()
-	eventually(t, patience, "unread bytes grow", func() (bool, any) { return unread() > first+40, first })
+	eventually(t, timeLimit, "unread bytes grow", func() (bool, any) { return unread() > first+40, first })
 	r.interrupt(t, syscall.SIGTERM)
 }
 
 func TestFrozen(t *testing.T) {
 	t.Parallel()
-	r := begin(t, "127.0.0.1", "frozen --clients 20 --for 5m")
-	r.until(t, "front_drill: ready: logged in since, none gets ticks (ESTABLISHED): 1 client")
-	conn := r.dial(t) // it gets its answer
+	r := startDrill(t, "127.0.0.1", "frozen --clients 20 --for 5m")
+	r.awaitLine(t, "front_drill: ready: logged in since, none gets ticks (ESTABLISHED): 1 client")
+	conn := r.dial(t) // it gets the first tick
 	if n, err := conn.Read(make([]byte, 100)); n > 0 || err == nil {
 		t.Errorf("read %d bytes, %v; want a time-out", n, err)
 	}
-	eventually(t, patience, "another client logs in, all stay", func() (bool, any) {
-		n := tally(sockets(t, r.port))
+	eventually(t, timeLimit, "another client logs in and all stay", func() (bool, any) {
+		n := countStates(sockets(t, r.port))
 		if len(n) != 2 {
 			t.Fatalf("sockets %v", n)
 		}
@@ -307,19 +307,22 @@ func TestFrozen(t *testing.T) {
 
 func TestSlow(t *testing.T) {
 	t.Parallel()
-	r := begin(t, "127.0.0.1", "slow --clients 20 --for 5m")
-	r.until(t, "front_drill: ready: does not take what the front sends (Send-Q): 1 client")
-	alone := func() uint64 {
+	r := startDrill(t, "127.0.0.1", "slow --clients 20 --for 5m")
+	r.awaitLine(t, "front_drill: ready: does not take what the front sends (Send-Q): 1 client")
+	unsent := func() uint64 {
 		rows := sockets(t, r.port)
-		if n := tally(rows); n[established] != 21 || len(rows) != 22 {
+		if n := countStates(rows); n[established] != 21 || len(rows) != 22 {
 			t.Fatalf("sockets %v", n)
 		}
 		i := slices.IndexFunc(rows, func(row socket) bool { return row.remote == "127.0.0.66" })
 		return rows[i].unsent
 	}
-	first := alone()
-	eventually(t, patience, "its unsent bytes grow", func() (bool, any) { n := alone(); return first > 0 && n > first, n })
-	eventually(t, patience, "nobody else has any", func() (bool, any) {
+	first := unsent()
+	eventually(t, timeLimit, "its unsent bytes grow", func() (bool, any) {
+		n := unsent()
+		return first > 0 && n > first, n
+	})
+	eventually(t, timeLimit, "no other client has unsent bytes", func() (bool, any) {
 		rows := sockets(t, r.port)
 		rows = slices.DeleteFunc(rows, func(row socket) bool { return row.unsent == 0 })
 		return len(rows) == 1, rows
@@ -329,12 +332,12 @@ func TestSlow(t *testing.T) {
 
 func TestDown(t *testing.T) {
 	t.Parallel()
-	r := begin(t, "127.0.0.1", "down --clients 20 --for 3s --after 1s")
-	r.until(t, "front_drill: 20 clients")
-	if n := tally(sockets(t, r.port)); n[established] != 20 || len(n) != 2 {
-		t.Errorf("sockets %v before the end", n)
+	r := startDrill(t, "127.0.0.1", "down --clients 20 --for 3s --after 1s")
+	r.awaitLine(t, "front_drill: 20 clients")
+	if n := countStates(sockets(t, r.port)); n[established] != 20 || len(n) != 2 {
+		t.Errorf("sockets %v before the front ends", n)
 	}
-	r.until(t, "front_drill: ready: reconnect in vain: 20 clients")
+	r.awaitLine(t, "front_drill: ready: disconnected, cannot reconnect: 20 clients")
 	if state, _ := stat(r.front); state != "" {
 		t.Errorf("the front's state is %q", state)
 	}
@@ -344,36 +347,37 @@ func TestDown(t *testing.T) {
 	if code := r.wait(t); code != 0 || r.stderr.Len() > 0 {
 		t.Errorf("code %d, output %q, stderr %q", code, r.text, &r.stderr)
 	}
-	r.gone(t, 0)
+	r.requireGone(t, 0)
 }
 
 func TestPaceAndOthers(t *testing.T) {
 	t.Parallel()
-	r := begin(t, "127.0.0.1", "leak --clients 20 --others 7 --for 5m --over 2s")
-	r.until(t, "front_drill: trouble: the front closes no more")
+	r := startDrill(t, "127.0.0.1", "leak --clients 20 --others 7 --for 5m --over 2s")
+	r.awaitLine(t, "front_drill: trouble: the front stops closing")
 	began := time.Now()
-	r.until(t, "front_drill: ready")
+	r.awaitLine(t, "front_drill: ready")
 	if took := time.Since(began); took < 1800*time.Millisecond {
 		t.Errorf("20 leaks over 2 s took %v", took)
 	}
-	if n := tally(sockets(t, r.port)); n[closeWait] != 20 || n[established] != 7 {
+	if n := countStates(sockets(t, r.port)); n[closeWait] != 20 || n[established] != 7 {
 		t.Errorf("sockets %v", n)
 	}
 	r.interrupt(t, syscall.SIGTERM)
 }
 
-// The lab has the clients on another host; here the namespace is our own.
+// TestClientsNetns runs the clients in the test's own namespace. The lab runs them in another.
 func TestClientsNetns(t *testing.T) {
 	t.Parallel()
 	if os.Geteuid() != 0 {
-		population.Skip(t, "to enter a network namespace needs root")
+		population.Skip(t, "only root may enter a network namespace")
 	}
-	r := begin(t, "127.0.0.1", "healthy --clients 9 --for 5m --clients-netns /proc/self/ns/net")
-	r.until(t, "front_drill: ready")
+	r := startDrill(t, "127.0.0.1", "healthy --clients 9 --for 5m --clients-netns /proc/self/ns/net")
+	r.awaitLine(t, "front_drill: ready")
 	r.interrupt(t, syscall.SIGTERM)
 
 	var stdout, stderr bytes.Buffer
-	cmd := exec.Command(os.Args[0], "healthy", "--clients-netns", "/nowhere", "--port", strconv.Itoa(freePort(t, "127.0.0.1")))
+	port := strconv.Itoa(freePort(t, "127.0.0.1"))
+	cmd := exec.Command(os.Args[0], "healthy", "--clients-netns", "/nowhere", "--port", port)
 	cmd.Env = append(os.Environ(), asDrill)
 	cmd.Stdout, cmd.Stderr = &stdout, &stderr
 	_ = cmd.Run()

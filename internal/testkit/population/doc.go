@@ -1,3 +1,3 @@
-// Package population makes real sockets of known number and state, in a network
-// namespace of its own, for tests and benchmarks. No program imports it.
+// Package population makes real sockets in a known number and state, in a new network
+// namespace, for tests and benchmarks. No shipped program imports it.
 package population

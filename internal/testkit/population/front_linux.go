@@ -14,20 +14,20 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Front is a listener and the two ends of its sessions, held open until the test
-// ends. Sessions are named after the state of the front's end.
+// Front is a listener with both ends of its sessions, which stay open until the test ends. The
+// state of a session is the state of the front's end.
 type Front struct {
 	t        testing.TB
 	listener *net.TCPListener
-	dial     string // address that clients dial
-	held     []io.Closer
+	dial     string      // the address that clients dial
+	held     []io.Closer // the ends of the sessions
 }
 
-// Listen opens a front on network tcp4 or tcp6, or tcp for both, such as
-// "127.0.0.1:41213" or "[::]:41213".
+// Listen opens a front on an address such as "127.0.0.1:41213" or "[::]:41213". network is
+// tcp4 or tcp6, or tcp for both.
 func Listen(t testing.TB, network, address string) *Front {
 	t.Helper()
-	// REUSEADDR is Go's default, so the TIME_WAITs of an earlier test do not hurt.
+	// Go sets SO_REUSEADDR, so the TIME_WAIT sockets of an earlier test do no harm.
 	var config net.ListenConfig
 	config.SetMultipathTCP(false)
 	l, err := config.Listen(context.Background(), network, address)
@@ -39,8 +39,8 @@ func Listen(t testing.TB, network, address string) *Front {
 	return f
 }
 
-// Close ends every session and the listener. The sessions are reset, so that no
-// TIME_WAIT is left for the next test.
+// Close closes the listener and resets every session, so that no TIME_WAIT is left for the next
+// test.
 func (f *Front) Close() {
 	for _, c := range f.held {
 		if conn, ok := c.(*net.TCPConn); ok {
@@ -52,7 +52,7 @@ func (f *Front) Close() {
 	f.listener.Close()
 }
 
-// Dial makes a connection to the front from the client address, and holds it.
+// Dial connects to the front from the client address. The connection stays open.
 func (f *Front) Dial(client string) *net.TCPConn {
 	f.t.Helper()
 	from := netip.MustParseAddr(client)
@@ -86,7 +86,8 @@ func (f *Front) Dial(client string) *net.TCPConn {
 	return conn.(*net.TCPConn)
 }
 
-// Session makes a connection from the client address and accepts it. Both ends are held.
+// Session connects from the client address, accepts the connection and returns both ends. They
+// stay open.
 func (f *Front) Session(client string) (front, peer *net.TCPConn) {
 	f.t.Helper()
 	peer = f.Dial(client)
@@ -99,14 +100,13 @@ func (f *Front) Session(client string) (front, peer *net.TCPConn) {
 	return front, peer
 }
 
-// Make makes n sessions in the named state, from the clients in turn:
-// established, close_wait, time_wait, fin_wait2, fin_wait2_orphan, syn_recv or
-// unaccepted. After syn_recv the front accepts no more silent clients; it must
-// come last.
+// Make makes n sessions in a state, from the clients in turn. The state is established,
+// close_wait, time_wait, fin_wait2, fin_wait2_orphan, syn_recv or unaccepted. syn_recv must come
+// last: after it the front does not accept a client that sends nothing.
 func (f *Front) Make(state string, n int, clients ...string) {
 	f.t.Helper()
 	if state == "syn_recv" {
-		// The kernel leaves a connection half open until its client speaks.
+		// The kernel leaves a connection in SYN_RECV until the client sends data.
 		f.control(func(fd int) error { return unix.SetsockoptInt(fd, unix.SOL_TCP, unix.TCP_DEFER_ACCEPT, 600) })
 	}
 	for i := range n {
@@ -121,36 +121,38 @@ func (f *Front) Make(state string, n int, clients ...string) {
 		case "established":
 		case "close_wait":
 			peer.Close()
-			f.eof(front)
+			f.readEOF(front)
 		case "time_wait":
 			front.Close()
-			f.eof(peer)
+			f.readEOF(peer)
 			peer.Close()
 		case "fin_wait2":
 			front.CloseWrite()
-			f.eof(peer)
+			f.readEOF(peer)
 		case "fin_wait2_orphan":
 			front.Close()
-			f.eof(peer)
+			f.readEOF(peer)
 		default:
-			f.t.Fatalf("population: no state %q", state)
+			f.t.Fatalf("population: %q is not a state that Make can make", state)
 		}
 	}
 	f.settle()
 }
 
-// settle waits until the last packets on loopback have arrived: a FIN or ACK is
-// delivered at once, but by the softirq of whichever processor.
+// settle waits until the last packets on loopback have arrived: a softirq on any processor may
+// deliver a FIN or ACK a moment later.
 func (f *Front) settle() { time.Sleep(20 * time.Millisecond) }
 
-func (f *Front) eof(c *net.TCPConn) {
+// readEOF reads the end that the other side has sent.
+func (f *Front) readEOF(c *net.TCPConn) {
 	f.t.Helper()
 	c.SetReadDeadline(time.Now().Add(10 * time.Second))
 	if n, err := c.Read(make([]byte, 1)); err != io.EOF {
-		f.t.Fatalf("population: read %d bytes, %v; want the end", n, err)
+		f.t.Fatalf("population: read %d bytes, %v; want EOF", n, err)
 	}
 }
 
+// control calls do with the descriptor of the listener.
 func (f *Front) control(do func(fd int) error) {
 	f.t.Helper()
 	raw, err := f.listener.SyscallConn()
@@ -163,13 +165,13 @@ func (f *Front) control(do func(fd int) error) {
 	}
 }
 
-// Backlog sets the length that the accept queue may have.
+// Backlog sets the backlog, which limits the accept queue.
 func (f *Front) Backlog(n int) {
 	f.t.Helper()
 	f.control(func(fd int) error { return unix.Listen(fd, n) })
 }
 
-// Addresses gives n client addresses: 127.0.0.11 and up.
+// Addresses returns n client addresses, from 127.0.0.11 upwards.
 func Addresses(n int) []string {
 	return slices.Collect(func(yield func(string) bool) {
 		for i := range n {
@@ -200,8 +202,8 @@ func ListenReusePort(t testing.TB, address string) net.Listener {
 	return l
 }
 
-// Overflow starts n connections that the full accept queue has to drop, and gives
-// them up after a moment.
+// Overflow tries n connections, which the kernel drops because the accept queue is full. Each
+// attempt ends after a short time.
 func (f *Front) Overflow(n int) {
 	for range n {
 		dialer := net.Dialer{Timeout: 100 * time.Millisecond}

@@ -11,16 +11,17 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// insideVar tells the second start of a program that it is in its namespace, or,
-// with a text, why it could not get one.
-const insideVar = "FRONTSOCKETS_NAMESPACE"
+const (
+	// insideVar is a variable of the second process. Its value is inside if the process is in its
+	// namespace. Otherwise it says why there is none.
+	insideVar = "FRONTSOCKETS_NAMESPACE"
+	inside    = "inside"
+)
 
-const inside = "inside"
-
-// Enter starts the running program again in a new network namespace with a
-// working loopback, waits for it and gives its exit code. In the second start it
-// returns entered, and so does it where no namespace can be had: Missing says why.
-// An ordinary user gets one inside a user namespace, where the kernel allows that.
+// Enter starts the running program again in a new network namespace with a working loopback,
+// waits for it and returns its exit code. In the second process it returns entered true. It does
+// so in the first process if there can be no namespace; Missing then returns the reason. For an
+// ordinary user the namespace is inside a new user namespace, if the kernel allows that.
 func Enter() (code int, entered bool) {
 	if os.Getenv(insideVar) != "" {
 		return 0, true
@@ -36,7 +37,7 @@ func Enter() (code int, entered bool) {
 		cmd.SysProcAttr.GidMappings = []syscall.SysProcIDMap{{ContainerID: 0, HostID: os.Getgid(), Size: 1}}
 	}
 	if err := cmd.Start(); err != nil {
-		os.Setenv(insideVar, fmt.Sprintf("no right to make a network namespace: %v", err))
+		os.Setenv(insideVar, fmt.Sprintf("cannot make a network namespace: %v", err))
 		return 0, true
 	}
 	err := cmd.Wait()
@@ -48,7 +49,8 @@ func Enter() (code int, entered bool) {
 	return cmd.ProcessState.ExitCode(), false
 }
 
-// Missing is why there is no namespace of our own, or "".
+// Missing returns the reason why this process has no namespace of its own, or "". It also brings
+// up loopback in the namespace.
 func Missing() string {
 	if why := os.Getenv(insideVar); why != inside {
 		return why
@@ -59,18 +61,18 @@ func Missing() string {
 	return ""
 }
 
-// clientPorts keeps the ports that clients get by chance away from those of the fronts,
-// all below 50000.
-func clientPorts() error {
+// setClientPorts keeps the kernel from giving a client the port of a front: all fronts of the
+// tests have ports below 50000.
+func setClientPorts() error {
 	return os.WriteFile("/proc/sys/net/ipv4/ip_local_port_range", []byte("50000 60999"), 0)
 }
 
-// Main is a TestMain: it runs the tests in a network namespace of their own.
+// Main is for TestMain: it runs the tests in a new network namespace.
 func Main(m *testing.M) {
 	code, entered := Enter()
 	if entered {
 		if Missing() == "" {
-			if err := clientPorts(); err != nil {
+			if err := setClientPorts(); err != nil {
 				fmt.Fprintln(os.Stderr, err)
 				os.Exit(1)
 			}
@@ -80,8 +82,7 @@ func Main(m *testing.M) {
 	os.Exit(code)
 }
 
-// Need skips a test that is not in a namespace of its own, and fails it under
-// REQUIRE_KERNEL=1.
+// Need skips a test that is not in a new namespace. With REQUIRE_KERNEL=1 it fails the test.
 func Need(t testing.TB) {
 	t.Helper()
 	if why := Missing(); why != "" {
@@ -89,8 +90,8 @@ func Need(t testing.TB) {
 	}
 }
 
-// Skip skips a test for a right or tool that this machine lacks, and fails it
-// under REQUIRE_KERNEL=1.
+// Skip skips a test that needs a right or a tool that this machine lacks. why says which. With
+// REQUIRE_KERNEL=1 it fails the test.
 func Skip(t testing.TB, why string) {
 	t.Helper()
 	if os.Getenv("REQUIRE_KERNEL") == "1" {
@@ -99,6 +100,7 @@ func Skip(t testing.TB, why string) {
 	t.Skip(why)
 }
 
+// loopbackUp brings up the interface lo.
 func loopbackUp() error {
 	fd, err := unix.Socket(unix.AF_INET, unix.SOCK_DGRAM|unix.SOCK_CLOEXEC, 0)
 	if err != nil {

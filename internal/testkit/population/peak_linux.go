@@ -12,7 +12,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// FullPipe is a pipe without room: a write to w waits until somebody reads r.
+// FullPipe returns the ends of a full pipe: a write to w waits until r is read.
 func FullPipe() (r, w *os.File, err error) {
 	var ends [2]int
 	if err := unix.Pipe2(ends[:], unix.O_CLOEXEC|unix.O_NONBLOCK); err != nil {
@@ -30,9 +30,9 @@ func FullPipe() (r, w *os.File, err error) {
 	return os.NewFile(uintptr(ends[0]), "full pipe"), os.NewFile(uintptr(ends[1]), "full pipe"), nil
 }
 
-// Peak is the most memory, in KiB, that a program had resident when it came to
-// write its answer. The kernel's own number, ru_maxrss, will not do: a program
-// started from a larger one inherits the larger one's peak.
+// Peak runs a program and returns its peak of resident memory, in KiB, when it writes its
+// output. The kernel's ru_maxrss is not usable: a program inherits the peak of the process that
+// starts it.
 func Peak(program string, args ...string) (kib int, err error) {
 	r, w, err := FullPipe()
 	if err != nil {
@@ -45,7 +45,7 @@ func Peak(program string, args ...string) (kib int, err error) {
 	if err := cmd.Start(); err != nil {
 		return 0, err
 	}
-	defer cmd.Wait() // its exit code is not the question
+	defer cmd.Wait() // the exit code does not matter
 	defer cmd.Process.Kill()
 	writing := fmt.Sprintf("%d 0x1 ", unix.SYS_WRITE)
 	for range 500 {
@@ -60,9 +60,10 @@ func Peak(program string, args ...string) (kib int, err error) {
 			}
 		}
 	}
-	return 0, fmt.Errorf("%s did not write its answer in 5 s", program)
+	return 0, fmt.Errorf("%s did not write its output within 5 s", program)
 }
 
+// highWater returns the peak of resident memory of a process, in KiB.
 func highWater(pid int) (kib int, err error) {
 	status, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", pid))
 	if err != nil {

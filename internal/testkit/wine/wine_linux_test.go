@@ -1,7 +1,7 @@
 //go:build wine
 
-// Package wine runs the Windows programs under wine: make wine. Sockets under wine
-// are the kernel's, so ss counts the same ones from outside.
+// Package wine runs the Windows programs under wine: make wine. The sockets of a program under
+// wine are sockets of the Linux kernel, so the tests can compare the check with ss.
 package wine
 
 import (
@@ -30,16 +30,18 @@ import (
 )
 
 const (
-	boot = time.Minute      // for wine to fill its folder
-	slow = 20 * time.Second // for anything else
+	bootLimit = time.Minute      // for wine to fill its folder
+	stepLimit = 20 * time.Second // for each other step
 )
 
-// dirVar tells the second start of this test where the Windows programs are. They
-// are built before it has a network of its own, where no module can be fetched.
+// dirVar is a variable of the second process: the folder of the Windows programs. The first
+// process builds them, because the second one is in a network namespace, where go cannot
+// download modules.
 const dirVar = "FRONTSOCKETS_WINDOWS"
 
 func TestMain(m *testing.M) { os.Exit(start(m)) }
 
+// start builds the programs, runs the tests in a new network namespace and returns the exit code.
 func start(m *testing.M) (code int) {
 	if os.Getenv(dirVar) == "" {
 		dir, err := os.MkdirTemp("", "frontsockets")
@@ -47,8 +49,8 @@ func start(m *testing.M) (code int) {
 			defer os.RemoveAll(dir)
 			err = build(dir)
 		}
-		// What wine starts is nobody's child soon; this way it becomes ours, even
-		// where the second start has panicked.
+		// The processes of wine become orphans. As the subreaper this process can wait for them,
+		// even if the second process has panicked.
 		if err == nil {
 			err = unix.Prctl(unix.PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
 		}
@@ -71,9 +73,9 @@ func start(m *testing.M) (code int) {
 	return code
 }
 
-// reap waits until no child is left. It kills those that do not end by themselves.
+// reap waits until no child is left. After stepLimit it kills those that are left.
 func reap() error {
-	for deadline := time.Now().Add(slow); ; time.Sleep(20 * time.Millisecond) {
+	for deadline := time.Now().Add(stepLimit); ; time.Sleep(20 * time.Millisecond) {
 		pid, err := unix.Wait4(-1, nil, unix.WNOHANG, nil)
 		for pid > 0 {
 			pid, err = unix.Wait4(-1, nil, unix.WNOHANG, nil)
@@ -81,11 +83,11 @@ func reap() error {
 		if err == unix.ECHILD {
 			return nil
 		}
-		if time.Now().After(deadline.Add(slow)) {
-			return errors.New("what wine has left does not end")
+		if time.Now().After(deadline.Add(stepLimit)) {
+			return errors.New("processes of wine do not end")
 		}
 		if time.Now().After(deadline) {
-			// A killed child may leave us its own, so this goes on for a while.
+			// The children of a killed child become ours, so this is repeated.
 			for _, child := range children() {
 				_ = unix.Kill(child, unix.SIGKILL)
 			}
@@ -93,7 +95,7 @@ func reap() error {
 	}
 }
 
-// children are the processes whose parent is this one.
+// children returns the process ids of the children.
 func children() (pids []int) {
 	lists, _ := filepath.Glob("/proc/self/task/*/children")
 	for _, list := range lists {
@@ -107,6 +109,7 @@ func children() (pids []int) {
 	return pids
 }
 
+// build builds the Windows programs into the folder.
 func build(dir string) error {
 	cmd := exec.Command("go", "build", "-trimpath", "-tags", "forceposix", "-o", dir,
 		"frontsockets/cmd/check_mdfront_sockets", "frontsockets/cmd/check_front_sockets", "frontsockets/cmd/front_drill")
@@ -117,36 +120,37 @@ func build(dir string) error {
 	return nil
 }
 
-// machine is a Windows that lasts for one test.
+// machine is a Windows installation for one test.
 type machine struct {
-	dir          string // of the programs, and of all that wine writes
+	dir          string // of the programs, and of all files of wine
 	wine, server string
 }
 
+// newMachine boots wine in a new folder.
 func newMachine(t *testing.T) machine {
 	t.Helper()
 	population.Need(t)
-	// No client may happen to get the port of a front: all of those are below 50000.
+	// The kernel must not give a client the port of a front. All fronts have ports below 50000.
 	if err := os.WriteFile("/proc/sys/net/ipv4/ip_local_port_range", []byte("50000 60999"), 0); err != nil {
 		t.Fatal(err)
 	}
-	m := machine{os.Getenv(dirVar), tool(t, "wine64"), tool(t, "wineserver")}
-	t.Cleanup(func() { // after the test's own context has ended
-		ctx, cancel := context.WithTimeout(context.Background(), slow)
+	m := machine{dir: os.Getenv(dirVar), wine: tool(t, "wine64"), server: tool(t, "wineserver")}
+	t.Cleanup(func() { // the context of the test has ended then
+		ctx, cancel := context.WithTimeout(context.Background(), stepLimit)
 		defer cancel()
-		_ = m.command(ctx, m.server, "-k").Run() // fails if it runs no more
+		_ = m.command(ctx, m.server, "-k").Run() // fails if the server has ended
 	})
-	ctx, cancel := context.WithTimeout(t.Context(), boot)
+	ctx, cancel := context.WithTimeout(t.Context(), bootLimit)
 	defer cancel()
-	// No output is taken: the server that this starts would hold the pipe.
+	// There is no pipe for the output: the server that this starts would keep it open.
 	if err := m.command(ctx, m.wine, "wineboot", "-i").Run(); err != nil {
 		t.Fatal("wineboot: ", err)
 	}
-	m.provide(t)
+	m.addLibrary(t)
 	return m
 }
 
-// tool finds a program of wine; Debian has them off the path.
+// tool returns the path of a program of wine. Debian does not install them in PATH.
 func tool(t *testing.T, name string) string {
 	t.Helper()
 	path, err := exec.LookPath(name)
@@ -154,12 +158,12 @@ func tool(t *testing.T, name string) string {
 		path, err = exec.LookPath("/usr/lib/wine/" + name)
 	}
 	if err != nil {
-		population.Skip(t, "there is no "+name)
+		population.Skip(t, name+" is not installed")
 	}
 	return path
 }
 
-// command is a process that ends with this one.
+// command returns a command that the kernel kills when this process ends.
 func (m machine) command(ctx context.Context, name string, args ...string) *exec.Cmd {
 	cmd := exec.CommandContext(ctx, name, args...)
 	cmd.Env = append(os.Environ(), "HOME="+m.dir, "WINEPREFIX="+filepath.Join(m.dir, "prefix"),
@@ -169,9 +173,9 @@ func (m machine) command(ctx context.Context, name string, args ...string) *exec
 	return cmd
 }
 
-// provide adds bcryptprimitives.dll, which Go wants and wine 8 lacks:
-// its one function is another name for one of advapi32.dll.
-func (m machine) provide(t *testing.T) {
+// addLibrary adds bcryptprimitives.dll, which Go needs and wine 8 lacks. Its only function is an
+// alias of a function of advapi32.dll.
+func (m machine) addLibrary(t *testing.T) {
 	t.Helper()
 	library := filepath.Join(m.dir, "prefix/drive_c/windows/system32/bcryptprimitives.dll")
 	if _, err := os.Stat(library); !errors.Is(err, fs.ErrNotExist) {
@@ -187,7 +191,7 @@ func (m machine) provide(t *testing.T) {
 	} {
 		args := strings.Fields(line)
 		if _, err := exec.LookPath(args[0]); err != nil {
-			population.Skip(t, "there is no "+args[0])
+			population.Skip(t, args[0]+" is not installed")
 		}
 		cmd := exec.CommandContext(t.Context(), args[0], args[1:]...)
 		cmd.Dir = m.dir
@@ -197,14 +201,14 @@ func (m machine) provide(t *testing.T) {
 	}
 }
 
-// run runs a Windows program and gives stdout, stderr and the exit code.
+// run runs a Windows program and returns stdout, stderr and the exit code.
 func (m machine) run(t *testing.T, line string) (stdout, stderr string, code int) {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), slow)
+	ctx, cancel := context.WithTimeout(t.Context(), stepLimit)
 	defer cancel()
 	args := strings.Fields(line)
 	if strings.HasPrefix(line, "check_") {
-		args = append(args, "-t", "15") // wine looks for the owner of each socket
+		args = append(args, "-t", "15") // slow: wine searches the owner of each socket
 	}
 	cmd := m.command(ctx, m.wine, append([]string{filepath.Join(m.dir, args[0]+".exe")}, args[1:]...)...)
 	var out, errors bytes.Buffer
@@ -215,8 +219,8 @@ func (m machine) run(t *testing.T, line string) (stdout, stderr string, code int
 	return out.String(), errors.String(), cmd.ProcessState.ExitCode()
 }
 
-// check runs a check, wants this exit code and a silent stderr, and gives stdout. A
-// crash of Go exits 2 as well, but has all its text on stderr.
+// check runs a check, requires the exit code and an empty stderr, and returns stdout. A Go
+// program that crashes also exits with 2, but it writes to stderr.
 func (m machine) check(t *testing.T, line string, want int) string {
 	t.Helper()
 	stdout, stderr, code := m.run(t, line)
@@ -226,13 +230,13 @@ func (m machine) check(t *testing.T, line string, want int) string {
 	return stdout
 }
 
-// drill starts a Windows drill, waits until it is ready, and gives a kill of its
-// supervisor, which is the end of the whole drill. Else it ends with wine.
+// drill starts a Windows drill and waits until it is ready. kill kills its supervisor, which
+// ends the whole drill. Otherwise the drill ends with wine.
 func (m machine) drill(t *testing.T, line string) (kill func()) {
 	t.Helper()
-	// Not the test's context: see testDrills.
+	// The context is not the test's: testDrills says why.
 	ctx, cancel := context.WithCancel(context.Background())
-	limit := time.AfterFunc(slow, cancel)
+	limit := time.AfterFunc(stepLimit, cancel)
 	args := append([]string{filepath.Join(m.dir, "front_drill.exe")}, strings.Fields(line)...)
 	cmd := m.command(ctx, m.wine, args...)
 	stdout, err := cmd.StdoutPipe()
@@ -242,30 +246,31 @@ func (m machine) drill(t *testing.T, line string) (kill func()) {
 	if err := cmd.Start(); err != nil {
 		t.Fatal(err)
 	}
-	kill = func() { cancel(); _ = cmd.Wait() } // a killed process never ends well
-	var said []string
+	kill = func() { cancel(); _ = cmd.Wait() } // Wait returns an error for a killed process
+	var lines []string
 	for in := bufio.NewScanner(stdout); in.Scan(); {
-		said = append(said, in.Text())
+		lines = append(lines, in.Text())
 		if strings.HasPrefix(in.Text(), "front_drill: ready") {
 			limit.Stop()
 			return kill
 		}
 	}
-	t.Fatalf("front_drill %s is not ready: %q", line, said)
+	t.Fatalf("front_drill %s is not ready: %q", line, lines)
 	return nil
 }
 
-// bySS counts the sockets of a local port by state, named like our metrics, and
-// the addresses that they have sessions with.
-func bySS(t *testing.T, port int) map[string]int {
+// countBySS returns what ss shows of a local port: the number of sockets in each state, named
+// like the metrics, and the number of clients.
+func countBySS(t *testing.T, port int) map[string]int {
 	t.Helper()
 	out, err := exec.CommandContext(t.Context(), "ss", "-Htan").Output()
 	if err != nil {
-		population.Skip(t, fmt.Sprintf("there is no ss to compare with: %v", err))
+		population.Skip(t, fmt.Sprintf("ss, to compare with, does not run: %v", err))
 	}
 	metrics := map[string]string{
-		"ESTAB": "established", "SYN-SENT": "syn_sent", "SYN-RECV": "syn_recv", "FIN-WAIT-1": "fin_wait1", "FIN-WAIT-2": "fin_wait2",
-		"TIME-WAIT": "time_wait", "CLOSE-WAIT": "close_wait", "LAST-ACK": "last_ack", "CLOSING": "closing", "LISTEN": "listeners",
+		"ESTAB": "established", "SYN-SENT": "syn_sent", "SYN-RECV": "syn_recv",
+		"FIN-WAIT-1": "fin_wait1", "FIN-WAIT-2": "fin_wait2", "TIME-WAIT": "time_wait",
+		"CLOSE-WAIT": "close_wait", "LAST-ACK": "last_ack", "CLOSING": "closing", "LISTEN": "listeners",
 	}
 	n := map[string]int{"abnormal": 0}
 	clients := map[string]bool{}
@@ -276,7 +281,7 @@ func bySS(t *testing.T, port int) map[string]int {
 		}
 		metric, known := metrics[f[0]]
 		if !known {
-			t.Fatalf("ss has the state %s", f[0])
+			t.Fatalf("ss shows the unknown state %s", f[0])
 		}
 		n[metric]++
 		if metric == "listeners" {
@@ -294,7 +299,7 @@ func bySS(t *testing.T, port int) map[string]int {
 
 var metric = regexp.MustCompile(` '([a-z0-9_]+)'=([^;%]*)`)
 
-// perfdata is the metrics of a check's output.
+// perfdata returns the metrics in a check's output.
 func perfdata(out string) map[string]string {
 	n := map[string]string{}
 	for _, m := range metric.FindAllStringSubmatch(out, -1) {
@@ -303,21 +308,25 @@ func perfdata(out string) map[string]string {
 	return n
 }
 
-// counts are the metrics that are known here, and unknown are those that are not.
 var (
-	counts = strings.Fields("abnormal established syn_sent syn_recv fin_wait1 fin_wait2 time_wait close close_wait last_ack closing clients listeners")
+	// counts are the metrics that Windows provides.
+	counts = strings.Fields("abnormal established syn_sent syn_recv fin_wait1 fin_wait2 time_wait close" +
+		" close_wait last_ack closing clients listeners")
 
-	unknown = strings.Fields("accept_queue accept_queue_pct unaccepted unread unread_bytes unsent unsent_bytes retransmitting stalled stalled_pct feed_age")
+	// unknown are the metrics that Windows does not provide.
+	unknown = strings.Fields("accept_queue accept_queue_pct unaccepted unread unread_bytes unsent" +
+		" unsent_bytes retransmitting stalled stalled_pct feed_age")
 )
 
-// agree runs a check on a port and wants the counts of ss from it, and gives them.
-func (m machine) agree(t *testing.T, line string, port, code int) map[string]int {
+// compareWithSS runs a check on a port, requires that it counts the same as ss, and returns the
+// counts.
+func (m machine) compareWithSS(t *testing.T, line string, port, code int) map[string]int {
 	t.Helper()
 	for range 5 {
-		before := bySS(t, port)
+		before := countBySS(t, port)
 		out := m.check(t, fmt.Sprintf("%s -p %d", line, port), code)
-		if !maps.Equal(before, bySS(t, port)) {
-			continue // it did not stand still
+		if !maps.Equal(before, countBySS(t, port)) {
+			continue // the sockets changed meanwhile
 		}
 		got := perfdata(out)
 		var wrong []string
@@ -332,25 +341,26 @@ func (m machine) agree(t *testing.T, line string, port, code int) map[string]int
 			}
 		}
 		if wrong != nil {
-			t.Errorf("port %d: wrong are %s in %s", port, strings.Join(wrong, ", "), out)
+			t.Errorf("port %d: these metrics are wrong: %s: %s", port, strings.Join(wrong, ", "), out)
 		}
 		return before
 	}
-	t.Fatalf("the sockets of port %d do not stand still", port)
+	t.Fatalf("the sockets of port %d do not stop changing", port)
 	return nil
 }
 
-// eventually polls until ok.
+// eventually polls until ok reports true.
 func eventually(t *testing.T, what string, ok func() bool) {
 	t.Helper()
-	for deadline := time.Now().Add(slow); !ok(); time.Sleep(50 * time.Millisecond) {
+	for deadline := time.Now().Add(stepLimit); !ok(); time.Sleep(50 * time.Millisecond) {
 		if time.Now().After(deadline) {
-			t.Fatalf("%s: not within %v", what, slow)
+			t.Fatalf("%s: not within %v", what, stepLimit)
 		}
 	}
 }
 
-// TestWindows has few sockets: wine's time for a look grows with their square.
+// TestWindows runs all tests on one installation. They make few sockets: the time that wine
+// needs for a look grows with the square of their number.
 func TestWindows(t *testing.T) {
 	m := newMachine(t)
 	t.Run("NothingListens", m.testNothingListens)
@@ -360,6 +370,7 @@ func TestWindows(t *testing.T) {
 	t.Run("DrillEnds", m.testDrillEnds)
 }
 
+// testNothingListens requires CRITICAL for a port without a listener.
 func (m machine) testNothingListens(t *testing.T) {
 	for line, prefix := range map[string]string{
 		"check_mdfront_sockets": "MDFRONT CRITICAL: nothing listens on port 41213;",
@@ -369,12 +380,13 @@ func (m machine) testNothingListens(t *testing.T) {
 			t.Errorf("%s: %q", line, out)
 		}
 	}
-	if out := m.check(t, "check_mdfront_sockets -f hostmonitor", 0); out != "ScriptRes:Bad:0 nothing listens on port 41213\n" {
+	const reply = "ScriptRes:Bad:0 nothing listens on port 41213\n"
+	if out := m.check(t, "check_mdfront_sockets -f hostmonitor", 0); out != reply {
 		t.Errorf("-f hostmonitor: %q", out)
 	}
 }
 
-// testUnknown: a number that Windows does not tell is never a zero.
+// testUnknown requires that a metric which Windows does not provide is unknown and never 0.
 func (m machine) testUnknown(t *testing.T) {
 	const port = 41399
 	population.Listen(t, "tcp4", fmt.Sprintf("127.0.0.1:%d", port)).Make("established", 2, "127.0.0.11")
@@ -415,8 +427,8 @@ func (m machine) testUnknown(t *testing.T) {
 	}
 }
 
-// testAllStates: the states that no drill makes, both address families on one
-// listener, and decoys.
+// testAllStates counts sockets in the states that no drill makes, with both address families on
+// one listener. Port 4121, a prefix of the port, must not count.
 func (m machine) testAllStates(t *testing.T) {
 	const port = 41213
 	clients := population.Addresses(3)
@@ -430,74 +442,82 @@ func (m machine) testAllStates(t *testing.T) {
 	f.Make("fin_wait2", 2, clients...)
 	f.Make("unaccepted", 1, clients...)
 	f.Make("syn_recv", 3, clients...)
-	want := map[string]int{"established": 7, "close_wait": 3, "time_wait": 6, "fin_wait2": 2, "syn_recv": 3, "abnormal": 14, "clients": 4, "listeners": 1}
-	if got := m.agree(t, "check_mdfront_sockets", port, 0); !maps.Equal(got, want) {
+	want := map[string]int{"established": 7, "close_wait": 3, "time_wait": 6, "fin_wait2": 2, "syn_recv": 3,
+		"abnormal": 14, "clients": 4, "listeners": 1}
+	if got := m.compareWithSS(t, "check_mdfront_sockets", port, 0); !maps.Equal(got, want) {
 		t.Errorf("sockets %v, want %v", got, want)
 	}
 	for args, code := range map[string]int{
-		"-c 14": 0, "-c 13": 2, "-w 13": 1, "-a 127.0.0.0/8 -c 13": 0, "-a ::1 -c 1": 0, "-a ::1 -c 0": 2, "-s gopsutil -c 13": 2,
+		"-c 14": 0, "-c 13": 2, "-w 13": 1, "-s gopsutil -c 13": 2,
+		"-a 127.0.0.0/8 -c 13": 0, "-a ::1 -c 1": 0, "-a ::1 -c 0": 2,
 	} {
 		m.check(t, fmt.Sprintf("check_mdfront_sockets -p %d %s", port, args), code)
 	}
 }
 
-// testDrills: Windows sockets of Windows processes.
+// testDrills counts the sockets of Windows processes.
 func (m machine) testDrills(t *testing.T) {
 	for i, d := range []struct {
 		drill, line string
 		code        int
 		want        map[string]int
-		monitor     string
+		reply       string // of HostMonitor output, or ""
 	}{
 		{"healthy --clients 8", "check_mdfront_sockets -c 0", 0,
 			map[string]int{"established": 8, "listeners": 1, "clients": 1, "abnormal": 0}, "Ok:0"},
 		{"leak --clients 5", "check_mdfront_sockets -c @6: -w @5:", 1,
-			map[string]int{"established": 1, "close_wait": 5, "listeners": 1, "clients": 1, "abnormal": 5}, "Bad:5 socket disconnect"},
+			map[string]int{"established": 1, "close_wait": 5, "listeners": 1, "clients": 1, "abnormal": 5},
+			"Bad:5 socket disconnect"},
 		{"leak --clients 6 --address ::1", "check_front_sockets -c @6:", 2,
-			map[string]int{"established": 1, "close_wait": 6, "listeners": 1, "clients": 1, "abnormal": 6}, "Bad:6 socket disconnect"},
-		// It goes on slowly, so this is how it is at first.
+			map[string]int{"established": 1, "close_wait": 6, "listeners": 1, "clients": 1, "abnormal": 6},
+			"Bad:6 socket disconnect"},
+		// The loop continues slowly: these are the least counts, and there is no exact reply.
 		{"loop --clients 4", "check_front_sockets -c @4:", 2,
 			map[string]int{"established": 5, "time_wait": 4, "listeners": 1, "clients": 1, "abnormal": 4}, ""},
 	} {
 		port := 41301 + i
-		// All go on until wine ends: its server, as of version 8, has an assertion that
-		// can fail when a listener's process is killed while a client connects.
+		// All drills run until wine ends: the server of wine 8 has an assertion that can fail
+		// when the process of a listener is killed while a client connects.
 		m.drill(t, fmt.Sprintf("%s --port %d --for 1m", d.drill, port))
-		got := m.agree(t, d.line, port, d.code)
-		if d.monitor == "" {
+		got := m.compareWithSS(t, d.line, port, d.code)
+		if d.reply == "" {
 			more := max(0, got["time_wait"]-d.want["time_wait"])
 			d.want["time_wait"] += more
 			d.want["abnormal"] += more
-		} else if out := m.check(t, fmt.Sprintf("%s -p %d -f hostmonitor", d.line, port), 0); out != "ScriptRes:"+d.monitor+"\n" {
-			t.Errorf("%s: -f hostmonitor: %q, want %q", d.drill, out, d.monitor)
+		} else {
+			out := m.check(t, fmt.Sprintf("%s -p %d -f hostmonitor", d.line, port), 0)
+			if want := "ScriptRes:" + d.reply + "\n"; out != want {
+				t.Errorf("%s: -f hostmonitor: %q, want %q", d.drill, out, want)
+			}
 		}
 		if !maps.Equal(got, d.want) {
 			t.Errorf("%s: sockets %v, want %v", d.drill, got, d.want)
 		}
 	}
-	if stdout, stderr, code := m.run(t, "front_drill hang"); code != 1 || stdout != "" || !strings.Contains(stderr, "windows") {
+	stdout, stderr, code := m.run(t, "front_drill hang")
+	if code != 1 || stdout != "" || !strings.Contains(stderr, "windows") {
 		t.Errorf("hang: exit %d: %s%s", code, stdout, stderr)
 	}
 }
 
-// testDrillEnds: nothing is left of a drill that has ended as planned, nor of one
-// whose supervisor was killed.
+// testDrillEnds requires that no socket is left of a drill that has ended as planned, and of a
+// drill whose supervisor was killed.
 func (m machine) testDrillEnds(t *testing.T) {
 	const port = 41397
-	quiet := func() bool {
-		n := bySS(t, port)
+	noSockets := func() bool {
+		n := countBySS(t, port)
 		return n["listeners"] == 0 && n["established"] == 0
 	}
 	stdout, stderr, code := m.run(t, fmt.Sprintf("front_drill leak --port %d --clients 1 --for 1s", port))
 	if code != 0 || stderr != "" || !strings.HasSuffix(stdout, "\nfront_drill: done\n") {
 		t.Errorf("exit %d: %s%s", code, stdout, stderr)
 	}
-	eventually(t, "nothing is left of a drill", quiet)
+	eventually(t, "no sockets of the drill are left", noSockets)
 
 	kill := m.drill(t, fmt.Sprintf("leak --port %d --clients 1 --for 1m", port))
-	if quiet() {
-		t.Fatal("there is no drill to kill")
+	if noSockets() {
+		t.Fatal("the drill to kill has no sockets")
 	}
 	kill()
-	eventually(t, "nothing is left of a killed drill", quiet)
+	eventually(t, "no sockets of the killed drill are left", noSockets)
 }

@@ -15,48 +15,41 @@ import (
 	"frontsockets/internal/testkit/population"
 )
 
-// captureRows is the length of the capture, a line in a hundred of it the front's.
-const captureRows = 10_000_000
+const (
+	captureRows   = 10_000_000 // one in a hundred is a session of the front
+	captureRounds = 7
+	minRatio      = 2        // that awk must take longer than the check
+	maxPeak       = 32 << 10 // KiB of memory of the check
+)
 
-// capture lets the check and the awk of the old script read a long netstat capture.
-func capture(dir string) {
+// reader is a program that counts sockets in the capture.
+type reader struct {
+	name  string
+	args  []string
+	exit  int // the exit code that it must have
+	want  int // the number that it must print
+	times []time.Duration
+}
+
+// measureCapture runs the check, and the awk of the old script, on a long netstat capture.
+func measureCapture(dir string) {
 	awk, err := exec.LookPath("mawk")
 	if err != nil {
-		fmt.Println("\nThe capture is left out: mawk is not installed.")
+		fmt.Println("\nThe capture is skipped: mawk is not installed.")
 		return
 	}
 	file := filepath.Join(dir, "netstat.txt")
 	counts := writeCapture(file)
 	source := "netstat:" + file
 	check := filepath.Join(dir, "check_mdfront_sockets")
-	readers := []struct {
-		name  string
-		cmd   []string
-		exit  int
-		want  int
-		times []time.Duration
-	}{
-		{name: "check_mdfront_sockets", cmd: []string{check, "-s", source, "-f", "value", "-t", "60"}, exit: 2, want: counts.front},
-		{name: "mawk", cmd: []string{awk, "$6!~/ESTABLISHED/{n++} END{print n}", file}, want: counts.all},
+	ours := &reader{name: "check_mdfront_sockets", args: []string{check, "-s", source, "-f", "value", "-t", "60"},
+		exit: 2, want: counts.front}
+	theirs := &reader{name: "mawk", args: []string{awk, "$6!~/ESTABLISHED/{n++} END{print n}", file}, want: counts.all}
+	for range captureRounds {
+		ours.run()
+		theirs.run()
 	}
-	const rounds = 7
-	for range rounds {
-		for i := range readers {
-			r := &readers[i]
-			cmd := exec.Command(r.cmd[0], r.cmd[1:]...)
-			start := time.Now()
-			out, _ := cmd.Output() // the exit code is compared
-			r.times = append(r.times, time.Since(start))
-			if n, err := strconv.Atoi(strings.TrimSpace(string(out))); err != nil || n != r.want || cmd.ProcessState.ExitCode() != r.exit {
-				must(fmt.Errorf("exit %d, counts %q, want %d", cmd.ProcessState.ExitCode(), out, r.want), r.name)
-			}
-		}
-	}
-	median := func(i int) time.Duration {
-		slices.Sort(readers[i].times)
-		return readers[i].times[rounds/2]
-	}
-	ratio := float64(median(1)) / float64(median(0))
+	ratio := theirs.median() / ours.median()
 	kib, err := population.Peak(check, "-s", source, "-t", "60")
 	must(err, "memory")
 	verdict := func(met bool) string {
@@ -65,19 +58,42 @@ func capture(dir string) {
 		}
 		return "NOT MET"
 	}
-	fmt.Printf("\nA netstat capture of %d rows: mawk / ours %.2f (at least 2: %s), peak memory %.1f MiB (under 32: %s)\n",
-		captureRows, ratio, verdict(ratio >= 2), float64(kib)/1024, verdict(kib < 32<<10))
+	fmt.Printf("\nA netstat capture of %d rows: mawk / ours %.2f (at least %d: %s), peak memory %.1f MiB (under %d: %s)\n",
+		captureRows, ratio, minRatio, verdict(ratio >= minRatio), float64(kib)/1024, maxPeak/1024, verdict(kib < maxPeak))
 }
 
-// writeCapture writes the rows, and counts those that are not ESTABLISHED: all, as the
-// old script's awk does with the header's two, and the front's.
+// run runs the program once, and ends the benchmark if its answer is wrong.
+func (r *reader) run() {
+	cmd := exec.Command(r.args[0], r.args[1:]...)
+	start := time.Now()
+	out, _ := cmd.Output() // an exit code other than 0 is compared below
+	r.times = append(r.times, time.Since(start))
+	n, err := strconv.Atoi(strings.TrimSpace(string(out)))
+	if code := cmd.ProcessState.ExitCode(); err != nil || n != r.want || code != r.exit {
+		must(fmt.Errorf("exit code %d, output %q; want exit code %d, output %d", code, out, r.exit, r.want), r.name)
+	}
+}
+
+// median returns the median time in seconds.
+func (r *reader) median() float64 {
+	slices.Sort(r.times)
+	return r.times[len(r.times)/2].Seconds()
+}
+
+// captureHeader is what netstat prints before the first row.
+const captureHeader = "Active Internet connections (servers and established)\n" +
+	"Proto Recv-Q Send-Q Local Address           Foreign Address         State      \n"
+
+// writeCapture writes the capture and counts the lines that are not ESTABLISHED. counts.all
+// includes the two lines of the header, as the old script does; counts.front has only the
+// sockets of the front.
 func writeCapture(file string) (counts struct{ all, front int }) {
 	f, err := os.Create(file)
 	must(err, "capture")
 	w := bufio.NewWriterSize(f, 1<<20)
-	io.WriteString(w, "Active Internet connections (servers and established)\nProto Recv-Q Send-Q Local Address           Foreign Address         State      \n")
+	io.WriteString(w, captureHeader)
 	counts.all = 2
-	states := []string{"ESTABLISHED", "ESTABLISHED", "TIME_WAIT", "ESTABLISHED", "CLOSE_WAIT", "ESTABLISHED", "FIN_WAIT2"}
+	states := strings.Fields("ESTABLISHED ESTABLISHED TIME_WAIT ESTABLISHED CLOSE_WAIT ESTABLISHED FIN_WAIT2")
 	ports := []int{4121, 8080, 443, 41205, 50000, 22}
 	for i := range captureRows {
 		local, state := ports[i%len(ports)], states[i%len(states)]

@@ -16,27 +16,33 @@ import (
 	"frontsockets/internal/testkit/population"
 )
 
-// diagnosisClients are on each of two listeners: so many one drill can have.
+// diagnosisClients is the number of clients on each of two listeners. One drill cannot have more.
 const diagnosisClients = 5000
 
-// diagnosis compares a bare count with the full diagnosis, on a front of 10,000 clients.
-func diagnosis(dir string) {
-	if why := population.Missing(); why != "" { // and set lo up
+// measureDiagnosis compares a bare count with the full diagnosis, on a front with 10,000
+// clients.
+func measureDiagnosis(dir string) {
+	if why := population.Missing(); why != "" { // it also brings up lo
 		must(errors.New(why), "namespace")
 	}
 	for _, address := range []string{"127.0.0.1", "::1"} {
-		drill := exec.Command(filepath.Join(dir, "front_drill"), "healthy", "--port", strconv.Itoa(port), "--clients", strconv.Itoa(diagnosisClients), "--address", address, "--for", "10m")
+		drill := exec.Command(filepath.Join(dir, "front_drill"), "healthy", "--port", strconv.Itoa(port),
+			"--clients", strconv.Itoa(diagnosisClients), "--address", address, "--for", "10m")
 		drill.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGTERM}
 		drill.Stderr = os.Stderr
 		out, err := drill.StdoutPipe()
 		must(err, "drill")
 		must(drill.Start(), "drill")
-		defer drill.Wait() // it is interrupted, so its exit code says nothing
+		defer drill.Wait() // we interrupt it, so its exit code has no meaning
 		defer drill.Process.Signal(os.Interrupt)
 		for lines := bufio.NewScanner(out); lines.Scan() && !strings.Contains(lines.Text(), "ready"); {
 		}
 	}
-	check := filepath.Join(dir, "check_mdfront_sockets")
+	compareForms(filepath.Join(dir, "check_mdfront_sockets"))
+}
+
+// compareForms prints how much longer each form of output takes than a bare number.
+func compareForms(check string) {
 	took := map[string][]time.Duration{}
 	forms := []string{"-f value", "-f nagios", "-f json", "-v"}
 	const rounds = 21
@@ -47,7 +53,7 @@ func diagnosis(dir string) {
 			took[form] = append(took[form], time.Since(start))
 			must(err, check)
 			if form != "-f value" && !strings.Contains(string(out), strconv.Itoa(2*diagnosisClients)) {
-				must(fmt.Errorf("it does not see %d clients: %.300s", 2*diagnosisClients, out), check)
+				must(fmt.Errorf("the output does not have %d clients: %.300s", 2*diagnosisClients, out), check)
 			}
 		}
 	}
@@ -58,6 +64,6 @@ func diagnosis(dir string) {
 	fmt.Printf("\nOn a front with %d established clients:\n\n", 2*diagnosisClients)
 	for _, form := range forms[1:] {
 		x := median(form) / median("-f value")
-		promise(fmt.Sprintf("%s / a bare number < 2", form), x, x < 2)
+		printTarget(fmt.Sprintf("%s / a bare number < 2", form), x, x < 2)
 	}
 }

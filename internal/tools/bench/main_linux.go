@@ -1,7 +1,7 @@
-// Bench measures the check beside the programs that could do its work: whole
-// processes, taking turns, on a host with few and on one with many other sockets.
-// The sockets are real and live in a network namespace of the benchmark's own. The
-// times of one machine say little, so it reports ratios.
+// Bench compares the check with other programs that could do its work. It runs whole
+// processes in turn, on a host with few and on a host with many other sockets. The sockets
+// are real, in a new network namespace. It reports ratios, because the times of one machine
+// say little about another.
 package main
 
 import (
@@ -22,34 +22,33 @@ import (
 	"frontsockets/internal/testkit/population"
 )
 
-// The front that is asked about, and the sockets of everybody else.
+// The port of the front, and the numbers of its sockets by state.
 const (
 	port        = 41213
 	established = 200
 	timeWait    = 60
 	closeWait   = 13
 	abnormal    = timeWait + closeWait
-	sockets     = established + abnormal + 1 // the listener
-
+	sockets     = established + abnormal + 1 // one is the listener
 )
 
-// hosts are measured one after the other, each in a namespace of its own. Every dump
-// walks the kernel's whole table of established sockets, empty buckets too, and the
-// kernel sizes that by the memory of the machine: a bucket for 128 KiB (tcp_init in
-// tcp.c). The small host has the table of a machine of 1 GiB, the large one this
-// machine's.
+// hosts are measured one after the other, each in its own namespace. Every dump walks the
+// kernel's whole table of established sockets, including empty buckets. The kernel sets the
+// size of the table by the memory of the machine: one bucket for 128 KiB (tcp_init in
+// tcp.c). The small host has the table of a machine with 1 GiB. The large host has the table
+// of this machine (buckets 0).
 var hosts = []struct{ others, buckets int }{{1_000, 8192}, {100_000, 0}}
 
-// The program starts itself in these modes too. dirVar tells it where the programs
-// are that it built before it entered its namespace, which has no network.
+// The modes in which the program starts itself. dirVar holds the folder of the programs,
+// which are built before the program enters its namespace: there it has no network.
 const (
-	hostMode     = "host"
-	holdMode     = "hold"
-	gopsutilMode = "gopsutil"
-	captureMode  = "capture"
-
+	hostMode      = "host"
+	holdMode      = "hold"
+	gopsutilMode  = "gopsutil"
+	captureMode   = "capture"
 	diagnosisMode = "diagnosis"
-	dirVar        = "FRONTSOCKETS_BENCH"
+
+	dirVar = "FRONTSOCKETS_BENCH"
 )
 
 //go:embed minimal.c
@@ -58,24 +57,24 @@ var minimalC []byte
 func main() {
 	switch args := os.Args[1:]; {
 	case len(args) == 2 && args[0] == hostMode:
-		measure(os.Getenv(dirVar), args[1])
+		measureHost(os.Getenv(dirVar), args[1])
 	case len(args) == 3 && args[0] == holdMode:
 		hold(args[1], args[2])
 	case len(args) == 1 && args[0] == gopsutilMode:
 		countByGopsutil()
 	case len(args) == 1 && args[0] == diagnosisMode:
-		diagnosis(os.Getenv(dirVar))
+		measureDiagnosis(os.Getenv(dirVar))
 	case len(args) == 1 && args[0] == captureMode:
-		capture(os.Getenv(dirVar))
+		measureCapture(os.Getenv(dirVar))
 	case os.Getenv(dirVar) != "":
-		enter()
+		enterNamespaces()
 	default:
-		os.Exit(prepare())
+		os.Exit(runAll())
 	}
 }
 
-// must ends a process that cannot go on. Its children do not outlive it, and the
-// folder is removed by the first start of the program.
+// must ends the process if there is an error. Its children end with it, and the first
+// process of the program removes the folder.
 func must(err error, doing string) {
 	if err != nil {
 		fmt.Fprintf(os.Stderr, "bench: %s: %v\n", doing, err)
@@ -83,17 +82,18 @@ func must(err error, doing string) {
 	}
 }
 
-// prepare builds the check as it is shipped, and the C program if there is a
-// compiler, and starts the program again to measure them.
-func prepare() int {
-	signal.Notify(make(chan os.Signal, 1), os.Interrupt) // ends the others; this one cleans up
+// runAll builds the check as it is shipped, and the C program if there is a compiler. It
+// then starts the program again to measure them, and returns the exit code.
+func runAll() int {
+	signal.Notify(make(chan os.Signal, 1), os.Interrupt) // the children end, and this process cleans up
 	dir, err := os.MkdirTemp("", "frontsockets-bench-")
 	must(err, "temporary folder")
 	defer os.RemoveAll(dir)
 	source := filepath.Join(dir, "minimal.c")
 	must(os.WriteFile(source, minimalC, 0o600), "temporary folder")
 
-	steps := []*exec.Cmd{exec.Command("go", "build", "-trimpath", "-tags", "forceposix", "-o", dir, "frontsockets/cmd/check_mdfront_sockets", "frontsockets/cmd/front_drill")}
+	steps := []*exec.Cmd{exec.Command("go", "build", "-trimpath", "-tags", "forceposix", "-o", dir,
+		"frontsockets/cmd/check_mdfront_sockets", "frontsockets/cmd/front_drill")}
 	if _, err := exec.LookPath("cc"); err == nil {
 		steps = append(steps, exec.Command("cc", "-O2", "-o", filepath.Join(dir, "minimal"), source))
 	}
@@ -111,9 +111,9 @@ func prepare() int {
 	return 0
 }
 
-// enter enters a namespace, and from there each host's: the size of a namespace's
-// table is set in the one that it is made from.
-func enter() {
+// enterNamespaces enters a namespace, and starts each host in a namespace inside it: the size
+// of a namespace's table is set in its parent.
+func enterNamespaces() {
 	code, entered := population.Enter()
 	if !entered {
 		os.Exit(code)
@@ -124,24 +124,27 @@ func enter() {
 	self, err := os.Executable()
 	must(err, "the program itself")
 	for i, h := range hosts {
-		must(os.WriteFile("/proc/sys/net/ipv4/tcp_child_ehash_entries", []byte(strconv.Itoa(h.buckets)), 0), "size of the socket table")
-		cmd := exec.Command(self, hostMode, strconv.Itoa(i))
-		cmd.Stdout, cmd.Stderr = os.Stdout, os.Stderr
-		cmd.SysProcAttr = &syscall.SysProcAttr{Cloneflags: unix.CLONE_NEWNET, Pdeathsig: syscall.SIGKILL}
-		must(cmd.Run(), "host")
+		size := []byte(strconv.Itoa(h.buckets))
+		must(os.WriteFile("/proc/sys/net/ipv4/tcp_child_ehash_entries", size, 0), "size of the socket table")
+		runInNamespace(self, hostMode, strconv.Itoa(i))
 	}
-	cmd := exec.Command(self, diagnosisMode)
-	cmd.Stdout, cmd.Stderr = os.Stdout, os.Stderr
-	cmd.SysProcAttr = &syscall.SysProcAttr{Cloneflags: unix.CLONE_NEWNET, Pdeathsig: syscall.SIGKILL}
-	must(cmd.Run(), "diagnosis")
+	runInNamespace(self, diagnosisMode)
 }
 
-// measure lets the contenders race on one of the hosts.
-func measure(dir, number string) {
+// runInNamespace runs the program in the mode, in a new network namespace.
+func runInNamespace(self, mode string, args ...string) {
+	cmd := exec.Command(self, append([]string{mode}, args...)...)
+	cmd.Stdout, cmd.Stderr = os.Stdout, os.Stderr
+	cmd.SysProcAttr = &syscall.SysProcAttr{Cloneflags: unix.CLONE_NEWNET, Pdeathsig: syscall.SIGKILL}
+	must(cmd.Run(), mode)
+}
+
+// measureHost measures the contenders on one of the hosts, and prints the results.
+func measureHost(dir, number string) {
 	index, err := strconv.Atoi(number)
 	must(err, "host")
 	others := hosts[index].others
-	if why := population.Missing(); why != "" { // and set lo up
+	if why := population.Missing(); why != "" { // it also brings up lo
 		must(errors.New(why), "namespace")
 	}
 	self, err := os.Executable()
@@ -151,25 +154,27 @@ func measure(dir, number string) {
 	defer c.end()
 	c.grow(self, others)
 	h := newHost(dir, self)
-	h.race(f)
+	h.measure(f)
 
 	// A namespace that shares its parent's table shows a negative size.
 	buckets, err := os.ReadFile("/proc/sys/net/ipv4/tcp_ehash_entries")
 	must(err, "size of the socket table")
-	fmt.Printf("\nOn a host with %d,%03d other sockets, a socket table of %s buckets, and a front with %d established clients, %d TIME_WAIT and %d CLOSE_WAIT:\n\n",
+	fmt.Printf("\nOn a host with %d,%03d other sockets, a socket table of %s buckets, and a front with"+
+		" %d established clients, %d TIME_WAIT and %d CLOSE_WAIT:\n\n",
 		others/1000, others%1000, strings.Trim(string(buckets), "-\n"), established, timeWait, closeWait)
-	h.table()
+	h.printTable()
 	fmt.Println()
 	if index == 0 {
-		h.startUpContract()
+		h.printStartUpTarget()
 	} else {
-		h.ratioContract()
+		h.printRatioTargets()
 	}
-	for _, line := range h.leftOut {
-		fmt.Println("left out:", line)
+	for _, line := range h.skipped {
+		fmt.Println("skipped:", line)
 	}
 }
 
+// countByGopsutil prints the number of the front's sockets that gopsutil finds.
 func countByGopsutil() {
 	rows, err := net.Connections("tcp")
 	must(err, "gopsutil")

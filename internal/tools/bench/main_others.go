@@ -8,6 +8,6 @@ import (
 )
 
 func main() {
-	fmt.Fprintln(os.Stderr, "the benchmark makes its sockets in a network namespace: it needs Linux")
+	fmt.Fprintln(os.Stderr, "bench: needs Linux, since it makes its sockets in a network namespace")
 	os.Exit(1)
 }

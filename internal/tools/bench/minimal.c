@@ -1,9 +1,9 @@
 //go:build ignore
 
 /*
- * The least that a program can do to see the sockets of one local port: the same
- * single sock_diag dump that the check asks for, its rows counted and not decoded.
- * It is what the check is compared with, and no part of it.
+ * The smallest program that sees the sockets of one local port. It asks the kernel for
+ * the same sock_diag dump as the check, and counts the rows without decoding them. The
+ * benchmark compares the check with it.
  */
 #include <arpa/inet.h>
 #include <linux/inet_diag.h>

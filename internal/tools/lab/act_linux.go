@@ -21,17 +21,18 @@ const (
 	frontAddress = "10.41.0.1"
 	mdPort       = 41213
 	tradePort    = 41205
-	setUp        = 30 * time.Second // at most
+	setUpLimit   = 30 * time.Second // for front_drill to print an expected line
+	stopLimit    = 5 * time.Second  // for front_drill to end
 )
 
-// host is a network namespace of its own with a shell in it.
+// host is a new network namespace with a shell in it.
 type host struct {
 	cmd *exec.Cmd
 	in  io.Writer
 	out *bufio.Reader
 }
 
-// newHost makes one that lives as long as this process.
+// newHost makes a host that lasts as long as this process.
 func newHost() *host {
 	cmd := exec.Command("sh", "-e")
 	cmd.Stderr = os.Stderr
@@ -41,10 +42,10 @@ func newHost() *host {
 	out, err := cmd.StdoutPipe()
 	must(err, "shell")
 	must(cmd.Start(), "shell")
-	return &host{cmd, in, bufio.NewReader(out)}
+	return &host{cmd: cmd, in: in, out: bufio.NewReader(out)}
 }
 
-// do runs commands there and waits until they are done.
+// do runs commands on the host and waits until they have ended.
 func (h *host) do(commands string) {
 	_, err := io.WriteString(h.in, commands+"\necho done\n")
 	must(err, commands)
@@ -52,18 +53,18 @@ func (h *host) do(commands string) {
 	must(err, commands)
 }
 
-// act acts a scenario on two hosts, this process's and the clients', and prints the
-// answers.
+// act acts a scenario on two hosts, this process's and the clients', and prints the answers
+// as JSON.
 func act(name string) {
 	s := find(name)
 	clients := newHost()
-	wire(clients)
+	connect(clients)
 	stage := &stage{scenario: s, port: mdPort, check: "check_mdfront_sockets", seedAlarm: 50}
 	if s.trade {
 		stage.port, stage.check, stage.seedAlarm = tradePort, "check_front_sockets", 100
 	}
-	drill, lines := stage.drill(clients)
-	stage.until(lines, " connected from ")
+	drill, lines := stage.startDrill(clients)
+	stage.awaitLine(lines, " connected from ")
 	if s.crowd {
 		clients.do(`"$LAB" ` + crowdMode + ` &`)
 		time.Sleep(time.Second)
@@ -79,7 +80,7 @@ func act(name string) {
 			began <- time.Now()
 			clients.do(s.strike)
 		case s.begins():
-			stage.until(lines, "front_drill: trouble")
+			stage.awaitLine(lines, "front_drill: trouble")
 			began <- time.Now()
 		default:
 			time.Sleep(calm)
@@ -94,18 +95,19 @@ func act(name string) {
 		stage.answers[i].Answered = stage.asked[i][1].Sub(t0).Seconds()
 	}
 	must(drill.Process.Signal(unix.SIGTERM), "front_drill")
-	kill := time.AfterFunc(5*time.Second, func() { drill.Process.Kill() })
+	kill := time.AfterFunc(stopLimit, func() { drill.Process.Kill() })
 	_, _ = io.Copy(io.Discard, lines)
 	_ = drill.Wait()
 	kill.Stop()
 	must(json.NewEncoder(os.Stdout).Encode(stage.answers), "answers")
 }
 
-// wire joins the hosts with a cable. The front's host sends all to the clients',
-// which has the addresses of every client; what it does not have it drops.
-func wire(clients *host) {
+// connect joins the hosts with a virtual cable. The front's host routes everything to the
+// clients' host, which has the addresses of all clients and drops packets to others.
+func connect(clients *host) {
 	run("ip", "link", "set", "lo", "up")
-	run("ip", "link", "add", "front", "type", "veth", "peer", "name", "clients", "netns", strconv.Itoa(clients.cmd.Process.Pid))
+	run("ip", "link", "add", "front", "type", "veth",
+		"peer", "name", "clients", "netns", strconv.Itoa(clients.cmd.Process.Pid))
 	commands := []string{"ip link set lo up", "ip addr add 10.41.0.2/24 dev clients"}
 	for _, last := range []int{11, 12, 13, 14, 15, 16, 17, 18, 19, 66} {
 		commands = append(commands, fmt.Sprintf("ip addr add 10.41.0.%d/24 dev clients", last))
@@ -120,6 +122,7 @@ func wire(clients *host) {
 	run("ip", "route", "add", "default", "via", "10.41.0.2")
 }
 
+// run runs a command, and ends the process if the command fails.
 func run(name string, args ...string) {
 	out, err := exec.Command(name, args...).CombinedOutput()
 	if err != nil {
@@ -127,19 +130,21 @@ func run(name string, args ...string) {
 	}
 }
 
-// stage is a scenario while it is acted.
+// stage has the state of a scenario while it is acted.
 type stage struct {
 	scenario
 	port      int
 	check     string
 	seedAlarm int
 	answers   []answer
-	asked     [][2]time.Time // asked, answered
+	asked     [][2]time.Time // for each answer, when it was asked for and when it came
 }
 
-// drill starts front_drill, the front here and the clients on their host.
-func (s *stage) drill(clients *host) (*exec.Cmd, *bufio.Reader) {
-	args := append(strings.Fields(s.scenario.drill), "--port", strconv.Itoa(s.port), "--address", frontAddress, "--for", "5m",
+// startDrill starts front_drill, with the front on this host and the clients on theirs. It
+// returns the process and the lines that it prints.
+func (s *stage) startDrill(clients *host) (*exec.Cmd, *bufio.Reader) {
+	args := append(strings.Fields(s.drill),
+		"--port", strconv.Itoa(s.port), "--address", frontAddress, "--for", "5m",
 		"--clients-netns", fmt.Sprintf("/proc/%d/ns/net", clients.cmd.Process.Pid))
 	if s.begins() && s.strike == "" {
 		args = append(args, "--after", calm.String())
@@ -153,10 +158,12 @@ func (s *stage) drill(clients *host) (*exec.Cmd, *bufio.Reader) {
 	return cmd, bufio.NewReader(out)
 }
 
-// until reads lines of front_drill up to one with the text.
-func (s *stage) until(lines *bufio.Reader, text string) {
-	late := time.AfterFunc(setUp, func() { must(fmt.Errorf("front_drill does not say %q", text), s.name) })
-	defer late.Stop()
+// awaitLine reads lines of front_drill up to one that contains the text.
+func (s *stage) awaitLine(lines *bufio.Reader, text string) {
+	timeout := time.AfterFunc(setUpLimit, func() {
+		must(fmt.Errorf("front_drill did not print %q within %v", text, setUpLimit), s.name)
+	})
+	defer timeout.Stop()
 	for line := ""; !strings.Contains(line, text); {
 		var err error
 		line, err = lines.ReadString('\n')
@@ -164,7 +171,7 @@ func (s *stage) until(lines *bufio.Reader, text string) {
 	}
 }
 
-// ask asks both once a second until the scenario has ended.
+// ask asks the check and the old rule once a second until the scenario has ended.
 func (s *stage) ask(ended <-chan struct{}) {
 	second := time.NewTicker(time.Second)
 	defer second.Stop()
@@ -185,7 +192,7 @@ func (s *stage) ask(ended <-chan struct{}) {
 	}
 }
 
-// askOurs runs the check.
+// askOurs runs the check and returns its answer.
 func (s *stage) askOurs() (a answer) {
 	args := append(strings.Fields(os.Getenv(flagsVar)), "-f", "json")
 	if s.outside {
@@ -204,7 +211,7 @@ func (s *stage) askOurs() (a answer) {
 		Diagnosis      struct{ Code string }
 	}
 	if err := json.Unmarshal(out, &said); err != nil || said.Status == "" {
-		must(fmt.Errorf("not an answer: %q", out), s.check)
+		must(fmt.Errorf("output without a status: %q", out), s.check)
 	}
 	if dir := os.Getenv(answersVar); dir != "" {
 		must(os.WriteFile(filepath.Join(dir, s.name+".json"), out, 0o644), "answers")
@@ -212,7 +219,7 @@ func (s *stage) askOurs() (a answer) {
 	return answer{Status: strings.ToUpper(said.Status), Code: said.Diagnosis.Code, Reason: said.Reason}
 }
 
-// askSeed runs the old script's pipeline and compares as it did.
+// askSeed runs the old script's pipeline and reports whether the old script would alarm.
 func (s *stage) askSeed() bool {
 	pipeline := fmt.Sprintf("netstat -an | grep %d | awk '$6!~/ESTABLISHED/{print $6}' | wc -l", s.port)
 	out, err := exec.Command("sh", "-c", pipeline).Output()

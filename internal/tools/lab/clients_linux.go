@@ -13,20 +13,20 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// crowdSubnets are where the clients of a crowd live, crowdEach in each.
+// crowdSubnets are the subnets of the crowd, with crowdEach clients in each.
 var crowdSubnets = []string{cutSubnet, "10.42.2", "10.42.3"}
 
 const (
 	crowdEach = 20
-	floodPace = 10 * time.Millisecond
+	floodPace = 10 * time.Millisecond // between two SYNs
 )
 
-// dieWithShell ends this process with the shell that started it, and so with its host.
+// dieWithShell makes the kernel kill this process when the shell that started it ends.
 func dieWithShell() {
 	must(unix.Prctl(unix.PR_SET_PDEATHSIG, uintptr(syscall.SIGKILL), 0, 0, 0), "prctl")
 }
 
-// crowd is more clients for the front of front_drill.
+// crowd connects more clients to the front of front_drill and answers its ticks.
 func crowd() {
 	dieWithShell()
 	for _, subnet := range crowdSubnets {
@@ -42,7 +42,7 @@ func crowd() {
 				tick := make([]byte, 5)
 				for {
 					if _, err := io.ReadFull(conn, tick); err != nil {
-						return // the end of the scenario
+						return // the scenario has ended
 					}
 					_, _ = io.WriteString(conn, "ok\n")
 				}
@@ -52,14 +52,14 @@ func crowd() {
 	select {}
 }
 
-// flood sends SYNs from addresses that drop what comes back.
+// flood sends SYNs from addresses that drop the answers.
 func flood() {
 	dieWithShell()
 	fd, err := unix.Socket(unix.AF_INET, unix.SOCK_RAW|unix.SOCK_CLOEXEC, unix.IPPROTO_RAW)
 	must(err, "raw socket")
 	to := &unix.SockaddrInet4{Addr: [4]byte(net.ParseIP(frontAddress).To4())}
 	for {
-		// RFC 791 and RFC 9293; the kernel fills in the checksum of the first.
+		// The headers of RFC 791 and RFC 9293; the kernel fills in the checksum of the first.
 		from := [4]byte{10, 43, byte(rand.IntN(256)), byte(1 + rand.IntN(254))}
 		ip := append([]byte{0x45, 0, 0, 40, 0, 0, 0, 0, 64, unix.IPPROTO_TCP, 0, 0}, from[:]...)
 		ip = append(ip, to.Addr[:]...)
@@ -74,7 +74,7 @@ func flood() {
 	}
 }
 
-// checksum is that of RFC 1071 for an even number of bytes.
+// checksum returns the checksum of RFC 1071 for an even number of bytes.
 func checksum(data []byte) uint16 {
 	sum := uint32(0)
 	for i := 0; i < len(data); i += 2 {

@@ -7,35 +7,36 @@ import (
 	"strings"
 )
 
-// answer is what was said to one question, which both were asked at the same moment.
+// answer is the answers of the check and of the old rule, both asked at the same moment.
 type answer struct {
-	Asked    float64 // seconds since the trouble began; below 0, before it
-	Answered float64 // the same for our answer
-	Status   string  // ours: OK, WARNING, CRITICAL or UNKNOWN
-	Code     string  // of our diagnosis
-	Reason   string
-	Seed     bool // the old rule's alarm
+	Asked    float64 // seconds since the trouble began; negative before it
+	Answered float64 // the same, for the moment of the check's answer
+	Status   string  // of the check: OK, WARNING, CRITICAL or UNKNOWN
+	Code     string  // of the check's diagnosis
+	Reason   string  // of the check's status
+	Seed     bool    // reports whether the old rule alarms
 }
 
-// finding is what a run of a scenario shows.
+// finding is the result of one run of a scenario.
 type finding struct {
 	code        string  // the last diagnosis
-	wrong       string  // why that or an earlier one is wrong, or ""
-	ours, seeds float64 // seconds until the alarm, never if there was none
-	by          string  // what ours was: CRITICAL, or the diagnosis
-	alarm       float64 // seconds until our status was no longer OK
-	falseOurs   int     // false alarms
-	falseSeeds  int
+	wrong       string  // why the run is a failure, or ""
+	ours, seeds float64 // seconds until the check and the old rule noticed; never if they did not
+	by          string  // how the check noticed: CRITICAL, or diagnosis
+	alarm       float64 // seconds until the check's status was WARNING or CRITICAL
+	falseOurs   int     // false alarms of the check
+	falseSeeds  int     // and of the old rule
 }
 
-const never = math.MaxFloat64 // seconds
+// never stands for the seconds until an event that did not come.
+const never = math.MaxFloat64
 
-// judge compares the answers with the truth. A diagnosis may be late: until it is
-// right it may be healthy or unclear, but never another. The last has to be right.
+// judge compares the answers with the truth. A diagnosis may come late: before the right one
+// it may be healthy or unclear, but no other. The last one must be right.
 func judge(s scenario, answers []answer) finding {
 	f := finding{ours: never, seeds: never, alarm: never}
 	if len(answers) == 0 {
-		f.wrong = "no answers"
+		f.wrong = "there are no answers"
 		return f
 	}
 	for _, a := range answers {
@@ -70,19 +71,19 @@ func judge(s scenario, answers []answer) finding {
 	case f.code != s.truth:
 		f.wrong = fmt.Sprintf("%q at the end", f.code)
 	case f.alarm > f.seeds:
-		f.wrong = "our alarm came later than the seed's"
+		f.wrong = "the check alarms later than the old rule"
 	case f.alarm == never && !s.fine() && !s.unalarmed:
-		f.wrong = "no alarm"
+		f.wrong = "the check does not alarm"
 	}
 	return f
 }
 
-// story tells the answers in short, such as "OK healthy ×6, CRITICAL hung ×20".
-func story(answers []answer) string {
+// summary returns the answers with equal ones in one line: "0.2 s: CRITICAL hung ×20 (reason)".
+func summary(answers []answer) string {
 	var parts []string
 	for i := 0; i < len(answers); {
 		a, n := answers[i], 0
-		for ; i < len(answers) && answers[i].Status == a.Status && answers[i].Code == a.Code && (answers[i].Answered >= 0) == (a.Answered >= 0); i++ {
+		for ; i < len(answers) && a.equal(answers[i]); i++ {
 			n++
 		}
 		parts = append(parts, fmt.Sprintf("%.1f s: %s %s ×%d (%s)", a.Asked, a.Status, a.Code, n, a.Reason))
@@ -90,11 +91,17 @@ func story(answers []answer) string {
 	return strings.Join(parts, "\n    ")
 }
 
-// row is a scenario's line of the table, for all its runs.
+// equal reports whether the check answered the same, both times before or after the trouble
+// began.
+func (a answer) equal(b answer) bool {
+	return a.Status == b.Status && a.Code == b.Code && (a.Answered >= 0) == (b.Answered >= 0)
+}
+
+// row returns a scenario's row of the table, for all its runs.
 func row(s scenario, runs []finding) string {
 	var codes, by []string
 	var ours, alarms, seeds []float64
-	var wrong, false0, false1 int
+	var wrong, falseOurs, falseSeeds int
 	for _, f := range runs {
 		if !slices.Contains(codes, f.code) {
 			codes = append(codes, f.code)
@@ -106,7 +113,7 @@ func row(s scenario, runs []finding) string {
 			wrong++
 		}
 		ours, alarms, seeds = append(ours, f.ours), append(alarms, f.alarm), append(seeds, f.seeds)
-		false0, false1 = false0+f.falseOurs, false1+f.falseSeeds
+		falseOurs, falseSeeds = falseOurs+f.falseOurs, falseSeeds+f.falseSeeds
 	}
 	right := "right"
 	switch {
@@ -117,30 +124,30 @@ func row(s scenario, runs []finding) string {
 	case len(runs) > 1:
 		right = fmt.Sprintf("right in %d of %d", len(runs), len(runs))
 	}
-	first, alarm, old := "–", "–", "–"
+	noticed, alarm, old := "–", "–", "–"
 	if s.begins() && s.truth != "healthy" {
-		first = seconds(ours)
+		noticed = seconds(ours)
 		if len(by) > 0 {
-			first += " " + strings.Join(by, " or ")
+			noticed += " " + strings.Join(by, " or ")
 		}
 	}
 	if s.begins() && !s.fine() {
 		alarm, old = seconds(alarms), seconds(seeds)
 	}
 	return fmt.Sprintf("| %s | `%s` | `%s` | %s | %s | %s | %s | %d | %d |",
-		s.name, s.truth, strings.Join(codes, "`, `"), right, first, alarm, old, false0, false1)
+		s.name, s.truth, strings.Join(codes, "`, `"), right, noticed, alarm, old, falseOurs, falseSeeds)
 }
 
-// seconds gives the fastest and slowest.
-func seconds(of []float64) string {
-	slices.Sort(of)
+// seconds returns the shortest and the longest time, such as "0.2 to 1.3".
+func seconds(times []float64) string {
+	slices.Sort(times)
 	text := func(x float64) string {
 		if x == never {
 			return "never"
 		}
 		return fmt.Sprintf("%.1f", x)
 	}
-	first, last := text(of[0]), text(of[len(of)-1])
+	first, last := text(times[0]), text(times[len(times)-1])
 	if first == last {
 		return first
 	}

@@ -4,11 +4,13 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"frontsockets/internal/diagnosis"
 )
 
-// said makes answers, one a second, of words such as "OK:healthy" and
-// "CRITICAL:hung:seed"; the trouble begins before the one that starts with "!".
-func said(words string) (answers []answer) {
+// parseAnswers makes answers, one a second, from words such as "OK:healthy" and
+// "CRITICAL:hung:seed". The trouble begins before the word that starts with "!".
+func parseAnswers(words string) (answers []answer) {
 	fields := strings.Fields(words)
 	began := slices.IndexFunc(fields, func(w string) bool { return w[0] == '!' })
 	for i, w := range fields {
@@ -17,7 +19,10 @@ func said(words string) (answers []answer) {
 		if began < 0 {
 			asked = float64(i - len(fields))
 		}
-		answers = append(answers, answer{Asked: asked, Answered: asked + 0.1, Status: parts[0], Code: parts[1], Seed: len(parts) > 2})
+		answers = append(answers, answer{
+			Asked: asked, Answered: asked + 0.1,
+			Status: parts[0], Code: parts[1], Seed: len(parts) > 2,
+		})
 	}
 	return answers
 }
@@ -34,21 +39,21 @@ func TestJudge(t *testing.T) {
 		answers string
 		want    string // row without the scenario's name and truth
 	}{
-		{"at once", hang, "OK:healthy !CRITICAL:hung CRITICAL:hung:seed",
+		{"immediate", hang, "OK:healthy !CRITICAL:hung CRITICAL:hung:seed",
 			"`hung` | right | 0.5 CRITICAL | 0.5 | 1.5 | 0 | 0"},
 		{"late", hang, "OK:healthy !OK:healthy OK:unclear:seed WARNING:hung",
 			"`hung` | **wrong** | 2.5 diagnosis | 2.5 | 1.5 | 0 | 0"},
 		{"alarm before the diagnosis", hang, "OK:healthy !CRITICAL:unclear CRITICAL:hung",
 			"`hung` | right | 0.5 CRITICAL | 0.5 | never | 0 | 0"},
-		{"never", hang, "OK:healthy !OK:healthy OK:healthy",
+		{"no alarm", hang, "OK:healthy !OK:healthy OK:healthy",
 			"`healthy` | **wrong** | never | never | never | 0 | 0"},
-		{"another before", hang, "OK:healthy !OK:network CRITICAL:hung",
+		{"wrong diagnosis first", hang, "OK:healthy !OK:network CRITICAL:hung",
 			"`hung` | **wrong** | 1.5 CRITICAL | 1.5 | never | 0 | 0"},
-		{"another after", hang, "OK:healthy !OK:hung OK:network OK:hung",
+		{"wrong diagnosis later", hang, "OK:healthy !OK:hung OK:network OK:hung",
 			"`hung` | **wrong** | 0.5 diagnosis | never | never | 0 | 0"},
-		{"forgotten", hang, "OK:healthy !OK:hung OK:unclear",
+		{"right diagnosis is not the last", hang, "OK:healthy !OK:hung OK:unclear",
 			"`unclear` | **wrong** | 0.5 diagnosis | never | never | 0 | 0"},
-		{"too soon", hang, "OK:hung !OK:hung",
+		{"diagnosis before the trouble", hang, "OK:hung !OK:hung",
 			"`hung` | **wrong** | 0.5 diagnosis | never | never | 0 | 0"},
 		{"false alarms before", hang, "UNKNOWN:healthy OK:healthy:seed !CRITICAL:hung:seed",
 			"`hung` | right | 0.5 CRITICAL | 0.5 | 0.5 | 1 | 1"},
@@ -56,33 +61,34 @@ func TestJudge(t *testing.T) {
 			"`healthy` | right | – | – | – | 0 | 0"},
 		{"false alarms", calm, "OK:healthy WARNING:healthy:seed CRITICAL:unclear:seed OK:healthy",
 			"`healthy` | right | – | – | – | 2 | 2"},
-		{"named", calm, "OK:healthy OK:hung OK:healthy",
+		{"wrong diagnosis of a healthy front", calm, "OK:healthy OK:hung OK:healthy",
 			"`healthy` | **wrong** | – | – | – | 0 | 0"},
-		{"healthy all along", burst, "OK:healthy !OK:healthy CRITICAL:healthy:seed OK:healthy",
+		{"healthy burst", burst, "OK:healthy !OK:healthy CRITICAL:healthy:seed OK:healthy",
 			"`healthy` | right | – | – | – | 1 | 1"},
-		{"harmless", logoff, "OK:healthy !OK:unclear:seed OK:mass_logoff:seed",
+		{"logoff is not an alarm", logoff, "OK:healthy !OK:unclear:seed OK:mass_logoff:seed",
 			"`mass_logoff` | right | 1.5 diagnosis | – | – | 0 | 2"},
-		{"alarm about nothing", logoff, "OK:healthy !CRITICAL:unclear OK:mass_logoff",
+		{"alarm about a logoff", logoff, "OK:healthy !CRITICAL:unclear OK:mass_logoff",
 			"`mass_logoff` | right | 1.5 diagnosis | – | – | 1 | 0"},
-		{"nothing", hang, "", "`` | **wrong** | never | never | never | 0 | 0"},
-		{"no threshold for it", cut, "OK:healthy !OK:network OK:network",
+		{"no answers", hang, "", "`` | **wrong** | never | never | never | 0 | 0"},
+		{"trouble without a threshold", cut, "OK:healthy !OK:network OK:network",
 			"`network` | right | 0.5 diagnosis | never | never | 0 | 0"},
 	} {
-		got := row(c.of, []finding{judge(c.of, said(c.answers))})
+		got := row(c.of, []finding{judge(c.of, parseAnswers(c.answers))})
 		if want := "| " + c.of.name + " | `" + c.of.truth + "` | " + c.want + " |"; got != want {
 			t.Errorf("%s:\n got %s\nwant %s", c.name, got, want)
 		}
 	}
 }
 
-func TestRuns(t *testing.T) {
+func TestRowOfSeveralRuns(t *testing.T) {
 	hang := scenario{name: "hang", truth: "hung", drill: "hang --clients 1"}
 	got := row(hang, []finding{
-		judge(hang, said("OK:healthy !OK:healthy CRITICAL:hung OK:hung")),
-		judge(hang, said("OK:healthy !OK:hung OK:healthy:seed OK:network")),
-		judge(hang, said("OK:healthy !OK:unclear OK:hung:seed OK:hung")),
+		judge(hang, parseAnswers("OK:healthy !OK:healthy CRITICAL:hung OK:hung")),
+		judge(hang, parseAnswers("OK:healthy !OK:hung OK:healthy:seed OK:network")),
+		judge(hang, parseAnswers("OK:healthy !OK:unclear OK:hung:seed OK:hung")),
 	})
-	want := "| hang | `hung` | `hung`, `network` | **wrong** in 2 of 3 | 0.5 to 1.5 CRITICAL or diagnosis | 1.5 to never | 1.5 to never | 0 | 0 |"
+	want := "| hang | `hung` | `hung`, `network` | **wrong** in 2 of 3 | 0.5 to 1.5 CRITICAL or diagnosis |" +
+		" 1.5 to never | 1.5 to never | 0 | 0 |"
 	if got != want {
 		t.Errorf("\n got %s\nwant %s", got, want)
 	}
@@ -97,10 +103,10 @@ func TestScenarios(t *testing.T) {
 		}
 		names[s.name], codes[s.truth] = true, true
 	}
-	// All that docs/REFERENCE.md names, but unclear.
-	for _, code := range strings.Fields("healthy down hung out_of_descriptors feed_stalled not_closing client_loop network syn_backlog mass_logoff") {
-		if !codes[code] {
-			t.Errorf("no scenario is %s", code)
+	for _, kind := range diagnosis.Kinds {
+		code := string(kind.Code)
+		if kind.Code != diagnosis.Unclear && !codes[code] {
+			t.Errorf("no scenario has the diagnosis %s", code)
 		}
 		delete(codes, code)
 	}

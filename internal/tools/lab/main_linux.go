@@ -1,7 +1,7 @@
-// Lab acts the ways in which a front can be in trouble, and some in which it only
-// looks so, and asks the check and the old script's rule once a second. It prints how
-// soon each was right, and how often each was wrong. The processes are real, and the
-// hosts are network namespaces: a scenario has two, the front's and its clients'.
+// Lab acts the troubles of a front, and healthy scenarios that look like trouble, and asks the
+// check and the old script's rule once a second. It prints how soon each was right, and how
+// often each was wrong. The processes are real. The hosts are network namespaces, two for
+// each scenario: the front's and its clients'.
 package main
 
 import (
@@ -24,11 +24,11 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// What the other modes find in the environment.
+// Variables that the first process sets for the processes in other modes.
 const (
 	selfVar    = "LAB"         // this program
-	dirVar     = "LAB_DIR"     // where the programs are that it built
-	flagsVar   = "LAB_FLAGS"   // of the check
+	dirVar     = "LAB_DIR"     // the folder of the programs that it built
+	flagsVar   = "LAB_FLAGS"   // options of the check
 	answersVar = "LAB_ANSWERS" // folder for the check's last answers
 )
 
@@ -45,7 +45,7 @@ func main() {
 	}
 }
 
-// must ends a process that cannot go on; what it has started ends with it.
+// must ends the process if there is an error. Its children end with it.
 func must(err error, doing string) {
 	if err != nil {
 		fmt.Fprintf(os.Stderr, "lab: %s: %v\n", doing, err)
@@ -53,6 +53,7 @@ func must(err error, doing string) {
 	}
 }
 
+// find returns the scenario with the name.
 func find(name string) scenario {
 	for _, s := range scenarios {
 		if s.name == name {
@@ -63,33 +64,52 @@ func find(name string) scenario {
 	panic("unreachable")
 }
 
+// program returns the path of a program that this one built.
 func program(name string) string { return filepath.Join(os.Getenv(dirVar), name) }
 
-// lab is the whole run; it gives the exit code.
-func lab() int {
-	repeat := flag.Int("runs", 1, "act each scenario `N` times")
-	parallel := flag.Int("parallel", 4, "act `N` scenarios at a time")
-	file := flag.String("o", "", "write the table of all scenarios to this `FILE` too")
-	flags := flag.String("check", "--policy strict --sample 500ms", "`OPTIONS` of the check")
-	answers := flag.String("answers", "", "keep the check's last answer of each scenario in this `FOLDER`")
+// settings is what the command line asks for.
+type settings struct {
+	selected []scenario
+	runs     int    // of each scenario
+	parallel int    // scenarios at a time
+	file     string // for the table, or ""
+	flags    string // options of the check
+	answers  string // folder for the check's answers, or ""
+}
+
+// parseFlags reads the command line and reports whether it is right.
+func parseFlags() (s settings, ok bool) {
+	flag.IntVar(&s.runs, "runs", 1, "act each scenario `N` times")
+	flag.IntVar(&s.parallel, "parallel", 4, "act `N` scenarios at a time")
+	flag.StringVar(&s.file, "o", "", "also write the table of all scenarios to this `FILE`")
+	flag.StringVar(&s.flags, "check", "--policy strict --sample 500ms", "`OPTIONS` of the check")
+	flag.StringVar(&s.answers, "answers", "", "keep the check's last answer of each scenario in this `FOLDER`")
 	flag.Usage = func() {
 		fmt.Fprintln(flag.CommandLine.Output(), "Usage: lab [options] [SCENARIO...]")
 		flag.PrintDefaults()
 	}
 	flag.Parse()
-	selected := scenarios
+	s.selected = scenarios
 	if names := flag.Args(); len(names) > 0 {
-		selected = nil
+		s.selected = nil
 		for _, name := range names {
-			selected = append(selected, find(name))
+			s.selected = append(s.selected, find(name))
 		}
 	}
-	if *repeat < 1 || *parallel < 1 || *file != "" && len(flag.Args()) > 0 {
+	if s.runs < 1 || s.parallel < 1 || s.file != "" && len(flag.Args()) > 0 {
 		flag.Usage()
+		return s, false
+	}
+	return s, true
+}
+
+// lab runs the whole program and returns the exit code.
+func lab() int {
+	s, ok := parseFlags()
+	if !ok {
 		return 2
 	}
-
-	limit := 10 * time.Minute * time.Duration(*repeat)
+	limit := 10 * time.Minute * time.Duration(s.runs)
 	ctx, cancel := context.WithTimeout(context.Background(), limit)
 	defer cancel()
 	ctx, stop := signal.NotifyContext(ctx, os.Interrupt, syscall.SIGTERM, syscall.SIGHUP)
@@ -97,53 +117,19 @@ func lab() int {
 	dir, err := os.MkdirTemp("", "frontsockets-lab-")
 	must(err, "temporary folder")
 	defer os.RemoveAll(dir)
-	if err := prepare(ctx, dir, *flags, *answers); err != nil {
+	if err := prepare(ctx, dir, s.flags, s.answers); err != nil {
 		fmt.Fprintf(os.Stderr, "lab: %v\n", err)
 		return 1
 	}
-
-	findings := make([][]finding, len(selected))
-	problems := 0
-	var lock sync.Mutex
-	var all sync.WaitGroup
-	turns := make(chan struct{}, *parallel)
-	for range *repeat {
-		for i, s := range selected {
-			turns <- struct{}{}
-			all.Add(1)
-			go func() {
-				defer func() { <-turns; all.Done() }()
-				said, err := actIn(ctx, s)
-				lock.Lock()
-				defer lock.Unlock()
-				f := judge(s, said)
-				findings[i] = append(findings[i], f)
-				switch {
-				case err != nil:
-					fmt.Fprintf(os.Stderr, "lab: %s: %v\n", s.name, err)
-				case f.wrong != "" || f.falseOurs > 0:
-					fmt.Fprintf(os.Stderr, "%s: diagnosis: %s; false alarms: %d\n    %s\n", s.name, cmp.Or(f.wrong, "right"), f.falseOurs, story(said))
-				default:
-					fmt.Fprintf(os.Stderr, "%s: right\n", s.name)
-					return
-				}
-				problems++
-			}()
-		}
-	}
-	all.Wait()
+	findings, problems := s.actAll(ctx)
 	if ctx.Err() != nil {
-		fmt.Fprintf(os.Stderr, "lab: broken off: %v\n", context.Cause(ctx))
+		fmt.Fprintf(os.Stderr, "lab: stopped early: %v\n", context.Cause(ctx))
 		return 1
 	}
-	table := write(selected, findings, *repeat, *flags)
+	table := table(s, findings)
 	fmt.Print(table)
-	if *file != "" {
-		err := os.MkdirAll(filepath.Dir(*file), 0o755)
-		if err == nil {
-			err = os.WriteFile(*file, []byte(head+table+foot()), 0o644)
-		}
-		if err != nil {
+	if s.file != "" {
+		if err := writeFile(s.file, head+table+foot()); err != nil {
 			fmt.Fprintf(os.Stderr, "lab: %v\n", err)
 			return 1
 		}
@@ -154,10 +140,61 @@ func lab() int {
 	return 0
 }
 
+// actAll acts every selected scenario. It returns the findings of each scenario, and the
+// number of runs that failed or were not right.
+func (s settings) actAll(ctx context.Context) (findings [][]finding, problems int) {
+	findings = make([][]finding, len(s.selected))
+	var lock sync.Mutex
+	var all sync.WaitGroup
+	turns := make(chan struct{}, s.parallel)
+	for range s.runs {
+		for i, scenario := range s.selected {
+			turns <- struct{}{}
+			all.Add(1)
+			go func() {
+				defer func() { <-turns; all.Done() }()
+				answers, err := actIn(ctx, scenario)
+				lock.Lock()
+				defer lock.Unlock()
+				f := judge(scenario, answers)
+				findings[i] = append(findings[i], f)
+				if !printProgress(scenario, f, answers, err) {
+					problems++
+				}
+			}()
+		}
+	}
+	all.Wait()
+	return findings, problems
+}
+
+// printProgress prints the result of one run and reports whether it was right.
+func printProgress(s scenario, f finding, answers []answer, err error) (right bool) {
+	switch {
+	case err != nil:
+		fmt.Fprintf(os.Stderr, "lab: %s: %v\n", s.name, err)
+	case f.wrong != "" || f.falseOurs > 0:
+		fmt.Fprintf(os.Stderr, "%s: diagnosis: %s; false alarms: %d\n    %s\n",
+			s.name, cmp.Or(f.wrong, "right"), f.falseOurs, summary(answers))
+	default:
+		fmt.Fprintf(os.Stderr, "%s: right\n", s.name)
+		return true
+	}
+	return false
+}
+
+// writeFile writes the text, and makes the folder of the file if there is none.
+func writeFile(file, text string) error {
+	if err := os.MkdirAll(filepath.Dir(file), 0o755); err != nil {
+		return err
+	}
+	return os.WriteFile(file, []byte(text), 0o644)
+}
+
 // prepare builds the programs and sets the environment of the scenarios.
 func prepare(ctx context.Context, dir, flags, answers string) error {
 	if os.Geteuid() != 0 {
-		return errors.New("it makes network namespaces and raw packets: run it as root")
+		return errors.New("run it as root: it makes network namespaces and sends raw packets")
 	}
 	for _, tool := range []string{"ip", "netstat", "awk", "grep"} {
 		if _, err := exec.LookPath(tool); err != nil {
@@ -188,55 +225,58 @@ func prepare(ctx context.Context, dir, flags, answers string) error {
 	return nil
 }
 
-// actIn acts a scenario in a network namespace of its own.
-func actIn(ctx context.Context, s scenario) (said []answer, err error) {
+// actIn acts a scenario in a new network namespace and returns the answers.
+func actIn(ctx context.Context, s scenario) (answers []answer, err error) {
 	cmd := exec.CommandContext(ctx, os.Getenv(selfVar), actMode, s.name)
 	var out bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &out, os.Stderr
-	// Its own process group: at a Ctrl-C this program decides.
+	// The process group is new, so that Ctrl-C reaches this program alone, which then decides.
 	cmd.SysProcAttr = &syscall.SysProcAttr{Cloneflags: unix.CLONE_NEWNET, Pdeathsig: syscall.SIGKILL, Setpgid: true}
 	cmd.WaitDelay = 5 * time.Second
 	if err := cmd.Run(); err != nil {
 		return nil, err
 	}
-	return said, json.Unmarshal(out.Bytes(), &said)
+	return answers, json.Unmarshal(out.Bytes(), &answers)
 }
 
+// head is the text of docs/LAB.md before the table.
 const head = `# The lab
 
 <!-- Written by make lab. -->
 
 ` + "`make lab`" + ` acts each scenario with real processes on two hosts, the front's and its
-clients' (network namespaces, joined by a virtual cable). It is healthy at first; then
-the trouble begins, and is watched for 20 seconds. Once a second, at the same moments,
-it asks the check and the seed's rule, which counts the lines of ` + "`netstat -an | grep PORT`" + `
-that are not ESTABLISHED and alarms from 50 (market data) or 100 (trade).
+clients' (network namespaces that a virtual cable connects). Each scenario is healthy at
+first. Then the trouble begins, and the lab watches it for 20 seconds. Once a second, at the
+same moments, it asks the check and the seed's rule, which counts the lines of
+` + "`netstat -an | grep PORT`" + ` that are not ESTABLISHED and alarms from 50 (market data) or 100
+(trade).
 
-How to read it: the *truth* is what was acted; *ours* is the last diagnosis, and it is
-*right* if no other but ` + "`healthy` and `unclear`" + ` came before. The seconds run from the begin
-of the trouble to the question that got the first CRITICAL or the right diagnosis, to
-the first that was not OK, and to the one at which the seed's rule alarms. The check takes
-half a second longer for its two looks. (Cron asked the seed once a minute, so it was up to
-a minute later than here.) An alarm that comes later than the seed's, or not at all where
-there is trouble, is as wrong as a wrong diagnosis; but for a cut-off subnet, for which the
-policy has no threshold. A *false alarm* is an answer other than OK before
-the trouble, or in a scenario without any: ` + "quiet, healthy, burst, rush, logoff and night" + `.
+How to read the table: *truth* is what was acted. *Ours* is the last diagnosis. It is *right*
+if all diagnoses before it were the same, ` + "`healthy` or `unclear`" + `. The seconds run from the
+beginning of the trouble to the question that got the first CRITICAL or the right diagnosis,
+to the first answer that was not OK, and to the first alarm of the seed's rule. The check
+takes half a second longer, because it looks twice. (Cron asked the seed once a minute, so it
+was up to a minute later than here.) If the check alarms later than the seed, or does not
+alarm while there is trouble, the run is wrong too; the exception is a subnet that is cut off,
+for which the policy has no threshold. A *false alarm* is an answer other than OK before the
+trouble, or in a scenario without trouble: quiet, healthy, burst, rush, logoff and night.
 
 `
 
-// write is the table.
-func write(selected []scenario, findings [][]finding, repeat int, flags string) string {
+// table returns the table of the findings.
+func table(s settings, findings [][]finding) string {
 	var b strings.Builder
-	fmt.Fprintf(&b, "%d × each scenario; the check with `%s`.\n\n", repeat, flags)
-	b.WriteString("| scenario | truth | ours | right? | s until ours | s until strict alarms | s until the seed does | false alarms: ours | the seed's |\n")
+	fmt.Fprintf(&b, "%d × each scenario; the check with `%s`.\n\n", s.runs, s.flags)
+	b.WriteString("| scenario | truth | ours | right? | s until ours | s until strict alarms |" +
+		" s until the seed does | false alarms: ours | the seed's |\n")
 	b.WriteString("| --- | --- | --- | --- | --- | --- | --- | --: | --: |\n")
-	for i, s := range selected {
-		fmt.Fprintln(&b, row(s, findings[i]))
+	for i, scenario := range s.selected {
+		fmt.Fprintln(&b, row(scenario, findings[i]))
 	}
 	return b.String()
 }
 
-// foot is how the scenarios are acted.
+// foot returns the table of how the scenarios are acted.
 func foot() string {
 	var b strings.Builder
 	b.WriteString("\n| scenario | front | how it is acted |\n| --- | --- | --- |\n")

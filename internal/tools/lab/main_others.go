@@ -8,6 +8,6 @@ import (
 )
 
 func main() {
-	fmt.Fprintln(os.Stderr, "the lab acts its scenarios in network namespaces: it needs Linux")
+	fmt.Fprintln(os.Stderr, "lab: needs Linux, since it acts its scenarios in network namespaces")
 	os.Exit(1)
 }

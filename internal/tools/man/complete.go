@@ -7,7 +7,7 @@ import (
 	"frontsockets/plugins"
 )
 
-// flags are the spellings of an option.
+// flags returns the spellings of an option.
 func flags(o plugins.Option) []string {
 	if o.Short == "" {
 		return []string{"--" + o.Long}
@@ -15,6 +15,7 @@ func flags(o plugins.Option) []string {
 	return []string{"-" + o.Short, "--" + o.Long}
 }
 
+// names returns the names of the entries, separated by spaces.
 func names(entries []plugins.Entry) string {
 	var list []string
 	for _, e := range entries {
@@ -23,7 +24,8 @@ func names(entries []plugins.Entry) string {
 	return strings.Join(list, " ")
 }
 
-// bash is a completion function that needs no other. Readline cuts words at = and :.
+// bash returns a completion function that needs no library of functions. Readline splits
+// words at = and :.
 func bash(m plugins.Manual) string {
 	var all []string
 	var cases strings.Builder
@@ -38,12 +40,14 @@ func bash(m plugins.Manual) string {
 			fmt.Fprintf(&cases, "\t%s) return ;;\n", pattern)
 		}
 	}
-	return strings.NewReplacer("PROGRAM", m.Program, "CASES", cases.String(), "OPTIONS", strings.Join(all, " "), "ARGUMENTS", names(m.Arguments)).Replace(
+	fields := strings.NewReplacer("PROGRAM", m.Program, "CASES", cases.String(),
+		"OPTIONS", strings.Join(all, " "), "ARGUMENTS", names(m.Arguments))
+	return fields.Replace(
 		`# bash completion for PROGRAM
 
 _PROGRAM() {
 	local cur=${COMP_WORDS[COMP_CWORD]} prev=${COMP_WORDS[COMP_CWORD - 1]} before='' words='' files=''
-	# A word is cut at = and :, which are words of their own then.
+	# Readline splits a word at = and :, and each of these is then a word.
 	if [[ $cur == [=:] ]]; then
 		before=$prev prev=$cur cur=''
 	elif [[ $prev == [=:] && $COMP_CWORD -ge 2 ]]; then
@@ -69,7 +73,7 @@ complete -F _PROGRAM PROGRAM
 `)
 }
 
-// zsh is a completion function in a file of its own.
+// zsh returns a file with a completion function.
 func zsh(m plugins.Manual) string {
 	quote := strings.NewReplacer("'", `'\''`, "[", `\[`, "]", `\]`, ":", `\:`).Replace
 	var b strings.Builder
@@ -83,24 +87,24 @@ func zsh(m plugins.Manual) string {
 		case o.Value == "":
 		case o.Value == "FILE":
 			action += "_files"
-		case strings.Contains(words, ":"): // goes on with a file
+		case strings.Contains(words, ":"): // the name of a file follows
 			action += `{compset -P "*\:" && _files || compadd -S "" -- ` + quote(words) + "}"
 		case strings.Contains(words, "="):
 			action += `{compadd -S "" -- ` + words + "}"
 		case words != "":
 			action += "(" + words + ")"
 		default:
-			action += " " // there is nothing to offer
+			action += " " // zsh has nothing to offer
 		}
-		spellings, not := flags(o), "'*'"
+		spellings, exclusion := flags(o), "'*'"
 		if !o.Repeatable {
-			not = "'(" + strings.Join(spellings, " ") + ")'"
+			exclusion = "'(" + strings.Join(spellings, " ") + ")'"
 		}
 		spec := spellings[0] + after
 		if o.Short != "" {
 			spec = "{" + spellings[0] + strings.Replace(after, "=", "+", 1) + "," + spellings[1] + after + "}"
 		}
-		fmt.Fprintf(&b, " \\\n\t%s%s'[%s]%s'", not, spec, quote(o.Help), action)
+		fmt.Fprintf(&b, " \\\n\t%s%s'[%s]%s'", exclusion, spec, quote(o.Help), action)
 	}
 	if len(m.Arguments) > 0 {
 		fmt.Fprintf(&b, " \\\n\t'1: :((")
@@ -116,7 +120,7 @@ func zsh(m plugins.Manual) string {
 	return b.String()
 }
 
-// fish is a list of what completes what.
+// fish returns the completion commands.
 func fish(m plugins.Manual) string {
 	quote := func(text string) string {
 		return "'" + strings.NewReplacer(`\`, `\\`, "'", `\'`).Replace(text) + "'"
@@ -124,7 +128,8 @@ func fish(m plugins.Manual) string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "# fish completion for %s\n\ncomplete -c %[1]s -f\n", m.Program)
 	for _, e := range m.Arguments {
-		fmt.Fprintf(&b, "complete -c %s -n 'not __fish_seen_subcommand_from %s' -a %s -d %s\n", m.Program, names(m.Arguments), e.Name, quote(e.Text))
+		fmt.Fprintf(&b, "complete -c %s -n 'not __fish_seen_subcommand_from %s' -a %s -d %s\n",
+			m.Program, names(m.Arguments), e.Name, quote(e.Text))
 	}
 	for _, o := range m.Options {
 		fmt.Fprintf(&b, "complete -c %s", m.Program)

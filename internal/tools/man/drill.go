@@ -9,13 +9,13 @@ import (
 )
 
 var (
-	entryLine  = regexp.MustCompile(`^  (\S.*?)(?:  +(\S.*))?$`) // a name, and behind two spaces what is said of it
+	entryLine  = regexp.MustCompile(`^  (\S.*?)(?:  +(\S.*))?$`) // a name, two spaces, and its description
 	optionName = regexp.MustCompile(`^(?:-(\w), )?--([a-z-]+)(?: (\S+))?$`)
 )
 
-// fromHelp reads the help of front_drill: paragraphs, and lists under a line that ends
-// in a colon.
-func fromHelp(help string) (plugins.Manual, error) {
+// parseHelp reads the help of front_drill: paragraphs, and lists under a line that ends in
+// a colon.
+func parseHelp(help string) (plugins.Manual, error) {
 	m := plugins.Manual{Program: "front_drill"}
 	for _, block := range strings.Split(strings.TrimSpace(help), "\n\n") {
 		first, rest, _ := strings.Cut(block, "\n")
@@ -24,7 +24,7 @@ func fromHelp(help string) (plugins.Manual, error) {
 			m.About = append(m.About, strings.Join(strings.Fields(block), " "))
 			continue
 		}
-		entries := list(rest)
+		entries := parseList(rest)
 		switch title, note, _ := strings.Cut(title, "; "); title {
 		case "Usage":
 			m.Synopsis = strings.TrimPrefix(rest, "  "+m.Program+" ")
@@ -34,7 +34,8 @@ func fromHelp(help string) (plugins.Manual, error) {
 				if name == nil {
 					return m, fmt.Errorf("%q is not an option", e.Name)
 				}
-				m.Options = append(m.Options, plugins.Option{Short: name[1], Long: name[2], Value: name[3], Help: e.Text})
+				option := plugins.Option{Short: name[1], Long: name[2], Value: name[3], Help: e.Text}
+				m.Options = append(m.Options, option)
 			}
 		default:
 			s := plugins.Section{Title: strings.Replace(title, "Exit codes", "Exit status", 1), Entries: entries}
@@ -51,13 +52,14 @@ func fromHelp(help string) (plugins.Manual, error) {
 		return m, fmt.Errorf("this is not the help of %s: %q", m.Program, help)
 	}
 	m.Title = strings.ToLower(m.About[0][:1]) + strings.TrimSuffix(m.About[0][1:], ".")
-	m.Sections = append(m.Sections, plugins.Section{Title: "See also", Text: []string{plugins.MDFront.Program + "(1), " + plugins.Front.Program + "(1)"}})
+	checks := plugins.MDFront.Program + "(1), " + plugins.Front.Program + "(1)"
+	m.Sections = append(m.Sections, plugins.Section{Title: "See also", Text: []string{checks}})
 	return m, nil
 }
 
-// list reads the lines of a list; one that is further to the right goes on with what was
-// said.
-func list(lines string) []plugins.Entry {
+// parseList reads the lines of a list. A line with more indentation continues the text of
+// the entry above it.
+func parseList(lines string) []plugins.Entry {
 	var entries []plugins.Entry
 	for _, line := range strings.Split(lines, "\n") {
 		if e := entryLine.FindStringSubmatch(line); e != nil {

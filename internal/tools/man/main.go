@@ -1,5 +1,5 @@
-// Man writes the man pages of the programs and their completion for bash, zsh and fish
-// into a folder: make man. What it knows of front_drill is its help, from stdin.
+// Man writes the man pages of the programs, and their completions for bash, zsh and fish,
+// into a folder. It reads the help of front_drill from stdin. Run it by make man.
 package main
 
 import (
@@ -22,12 +22,13 @@ func main() {
 	}
 }
 
+// write writes the files of all programs into the folder.
 func write(folder string, drillHelp io.Reader) error {
 	help, err := io.ReadAll(drillHelp)
 	if err != nil {
 		return err
 	}
-	drill, err := fromHelp(string(help))
+	drill, err := parseHelp(string(help))
 	if err != nil {
 		return err
 	}

@@ -2,7 +2,6 @@ package main
 
 import (
 	"bytes"
-	"io"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -12,12 +11,13 @@ import (
 	"testing"
 	"time"
 
-	"frontsockets/internal/testkit/population"
+	"frontsockets/internal/diagnosis"
 	"frontsockets/internal/tcp"
+	"frontsockets/internal/testkit/population"
 	"frontsockets/plugins"
 )
 
-// drillHelp is what front_drill says of itself.
+// drillHelp returns the help of front_drill.
 func drillHelp(t *testing.T) string {
 	t.Helper()
 	out, err := exec.Command("go", "run", "-tags", "forceposix", "../../../cmd/front_drill", "--help").Output()
@@ -27,8 +27,8 @@ func drillHelp(t *testing.T) string {
 	return string(out)
 }
 
-// written writes everything into a folder of its own.
-func written(t *testing.T) string {
+// writeAll writes all pages and completions into a temporary folder.
+func writeAll(t *testing.T) string {
 	t.Helper()
 	folder := t.TempDir()
 	if err := write(folder, strings.NewReader(drillHelp(t))); err != nil {
@@ -37,57 +37,32 @@ func written(t *testing.T) string {
 	return folder
 }
 
-// need skips a test without its tool.
-func need(t *testing.T, tool string) {
+// requireTool skips the test if the machine lacks the tool.
+func requireTool(t *testing.T, tool string) {
 	t.Helper()
 	if _, err := exec.LookPath(tool); err != nil {
-		population.Skip(t, "there is no "+tool)
+		population.Skip(t, tool+" is not installed")
 	}
 }
 
-// TestPages: every option and example of the help is in the page and in the completions,
-// every section is there, and man has nothing to complain of.
+// TestPages requires that a page and its completions name every option and example of the
+// help, that every section is there, and that man has no warnings.
 func TestPages(t *testing.T) {
-	folder := written(t)
-	var md, front bytes.Buffer
-	plugins.MDFront.Run([]string{"--help"}, nil, &md, io.Discard)
-	plugins.Front.Run([]string{"--help"}, nil, &front, io.Discard)
-	sections := []string{"METRICS", "POLICIES", "STATES", "DIAGNOSES"}
-	for s := tcp.Established; s < tcp.NumStates; s++ {
-		sections = append(sections, " "+strings.ToUpper(s.String())+" ")
-	}
-	codes, err := os.ReadFile("../../diagnosis/diagnosis.go")
-	if err != nil {
-		t.Fatal(err)
-	}
-	found := regexp.MustCompile(`Code += "(.*)"`).FindAllSubmatch(codes, -1)
-	if len(found) < 10 {
-		t.Fatalf("diagnosis.go has the codes %q", found)
-	}
-	for _, code := range found {
-		sections = append(sections, " "+string(code[1])+" ")
-	}
-	for program, help := range map[string]string{"check_mdfront_sockets": md.String(), "check_front_sockets": front.String(), "front_drill": drillHelp(t)} {
-		need(t, "man")
-		cmd := exec.Command("man", "--warnings=w", "-l", filepath.Join(folder, "man", program+".1"))
-		cmd.Env = append(os.Environ(), "LC_ALL=C.UTF-8", "MANROFFSEQ=", "MANWIDTH=1000", "MAN_KEEP_FORMATTING=")
-		var complaints strings.Builder
-		cmd.Stderr = &complaints
-		out, err := cmd.Output()
-		if err != nil || complaints.Len() > 0 {
-			t.Errorf("%s: %v, %s", program, err, &complaints)
-		}
-		page := strings.Join(strings.Fields(string(out)), " ")
-		wants := regexp.MustCompile(`--[a-z-]+`).FindAllString(help, -1)
-		_, examples, _ := strings.Cut(help, "\nExamples:\n")
-		for line := range strings.Lines(examples) {
-			if strings.Contains(line, program) {
-				wants = append(wants, strings.TrimSpace(line))
-			}
-		}
+	requireTool(t, "man")
+	folder := writeAll(t)
+	var mdHelp, frontHelp bytes.Buffer
+	plugins.MDFront.Run([]string{"--help"}, nil, &mdHelp)
+	plugins.Front.Run([]string{"--help"}, nil, &frontHelp)
+	for program, help := range map[string]string{
+		"check_mdfront_sockets": mdHelp.String(),
+		"check_front_sockets":   frontHelp.String(),
+		"front_drill":           drillHelp(t),
+	} {
+		wants := textsOfHelp(program, help)
 		if program != "front_drill" {
-			wants = append(wants, sections...)
+			wants = append(wants, sectionsOfChecks()...)
 		}
+		page := renderPage(t, filepath.Join(folder, "man", program+".1"))
 		for _, want := range append(wants, "EXAMPLES", "EXIT STATUS", "SEE ALSO", "NAME "+program+" - ") {
 			if !strings.Contains(page, want) {
 				t.Errorf("the page of %s has no %q:\n%s", program, want, page)
@@ -96,7 +71,46 @@ func TestPages(t *testing.T) {
 	}
 }
 
-// What Tab offers behind a line, in each shell.
+// sectionsOfChecks returns the headings of a check's page, and the names of all states and
+// diagnoses.
+func sectionsOfChecks() []string {
+	texts := []string{"METRICS", "POLICIES", "STATES", "DIAGNOSES"}
+	for s := tcp.Established; s < tcp.NumStates; s++ {
+		texts = append(texts, " "+strings.ToUpper(s.String())+" ")
+	}
+	for _, kind := range diagnosis.Kinds {
+		texts = append(texts, " "+string(kind.Code)+" ")
+	}
+	return texts
+}
+
+// textsOfHelp returns the options and the examples in the help of a program.
+func textsOfHelp(program, help string) []string {
+	texts := regexp.MustCompile(`--[a-z-]+`).FindAllString(help, -1)
+	_, examples, _ := strings.Cut(help, "\nExamples:\n")
+	for line := range strings.Lines(examples) {
+		if strings.Contains(line, program) {
+			texts = append(texts, strings.TrimSpace(line))
+		}
+	}
+	return texts
+}
+
+// renderPage returns the text that man shows for the file, with single spaces between words.
+func renderPage(t *testing.T, file string) string {
+	t.Helper()
+	cmd := exec.Command("man", "--warnings=w", "-l", file)
+	cmd.Env = append(os.Environ(), "LC_ALL=C.UTF-8", "MANROFFSEQ=", "MANWIDTH=1000", "MAN_KEEP_FORMATTING=")
+	var warnings strings.Builder
+	cmd.Stderr = &warnings
+	out, err := cmd.Output()
+	if err != nil || warnings.Len() > 0 {
+		t.Errorf("man %s: %v, %s", file, err, &warnings)
+	}
+	return strings.Join(strings.Fields(string(out)), " ")
+}
+
+// offers are the words that Tab offers after a line, in each shell.
 var offers = []struct{ line, want string }{
 	{"check_mdfront_sockets --fo", "--format"},
 	{"check_mdfront_sockets --hol", "--holidays"},
@@ -116,7 +130,8 @@ var offers = []struct{ line, want string }{
 	{"front_drill hang --clients-netns /etc/hostn", "/etc/hostname"},
 }
 
-// The shells, and how each tells what it offers: arguments are the folder and the line.
+// shells are the commands that print what each shell offers. Their arguments are the
+// folder of the completions and the line.
 var shells = map[string][]string{
 	"bash": {"bash", "--norc", "-c", `
 		program=${2%% *}
@@ -132,13 +147,14 @@ var shells = map[string][]string{
 }
 
 func TestCompletion(t *testing.T) {
-	folder := written(t)
+	folder := writeAll(t)
 	for shell, command := range shells {
 		t.Run(shell, func(t *testing.T) {
 			t.Parallel()
-			need(t, shell)
+			requireTool(t, shell)
 			for _, o := range offers {
-				cmd := exec.CommandContext(t.Context(), command[0], append(command[1:], filepath.Join(folder, "completion", shell), o.line)...)
+				args := append(slices.Clone(command[1:]), filepath.Join(folder, "completion", shell), o.line)
+				cmd := exec.CommandContext(t.Context(), command[0], args...)
 				cmd.Env = append(os.Environ(), "HOME="+t.TempDir(), "TERM=dumb")
 				cmd.WaitDelay = time.Second
 				timer := time.AfterFunc(30*time.Second, func() { _ = cmd.Process.Kill() })
@@ -146,7 +162,7 @@ func TestCompletion(t *testing.T) {
 				timer.Stop()
 				got := strings.Fields(string(out))
 				slices.Sort(got)
-				// fish repeats the option, and zsh leaves the folder out.
+				// fish repeats the option, and zsh omits the folder.
 				for i := range got {
 					got[i] = strings.TrimPrefix(got[i], "--format=")
 				}

@@ -19,23 +19,23 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Those that the contract is about.
+// The contenders that have a target.
 const (
 	ours       = "check_mdfront_sockets"
 	minimal    = "minimal C dump"
 	ssPipeline = "ss pipeline"
 	script     = "netstat pipeline, the old script"
-	idle       = "true"
+	emptyRun   = "true" // a program that does nothing
 )
 
 // contender is one way to count the sockets of the front, as a whole process.
 type contender struct {
 	name  string
 	args  []string
-	needs []string // tools
-	exit  int
-	want  int  // what it has to count; 0 is anything, -1 is nothing
-	lines bool // it does not print a number but a line for each
+	needs []string // tools that must be installed
+	exit  int      // the exit code that it must have
+	want  int      // the number that it must count; 0: any number, -1: it prints no number
+	lines bool     // it prints one line for each socket, not a number
 
 	counted int
 	times   []time.Duration
@@ -43,21 +43,35 @@ type contender struct {
 	peak    int64   // KiB
 }
 
-// host is the contenders on a host with so many other sockets.
+// host has the contenders that run on one host.
 type host struct {
 	contenders []*contender
-	leftOut    []string
-	stdout     *os.File // of whoever runs: nobody has to read a file meanwhile
+	skipped    []string // contenders whose tools are missing
+	stdout     *os.File // of each contender; a pipe would need a reader during the measurement
 }
 
+// newHost returns a host with the contenders whose tools are installed.
 func newHost(dir, self string) *host {
 	stdout, err := os.Create(filepath.Join(dir, "stdout"))
 	must(err, "temporary folder")
 	h := &host{stdout: stdout}
+	for _, c := range allContenders(dir, self) {
+		missing := slices.IndexFunc(c.needs, func(tool string) bool { _, err := exec.LookPath(tool); return err != nil })
+		if missing >= 0 {
+			h.skipped = append(h.skipped, fmt.Sprintf("%s (%s is not installed)", c.name, c.needs[missing]))
+			continue
+		}
+		h.contenders = append(h.contenders, c)
+	}
+	return h
+}
+
+// allContenders returns the programs to compare. dir has those that were built.
+func allContenders(dir, self string) []*contender {
 	check := filepath.Join(dir, "check_mdfront_sockets")
 	ss := fmt.Sprintf("ss -Htan state all sport = :%d | awk '$1 !~ /ESTAB|LISTEN/' | wc -l", port)
 	netstat := fmt.Sprintf("netstat -an | grep %d | awk '$6!~/ESTABLISHED/{print $6}' | wc -l", port)
-	for _, c := range []*contender{
+	return []*contender{
 		{name: ours, args: []string{check, "-f", "value"}, exit: 2, want: abnormal},
 		{name: "check_mdfront_sockets --version", args: []string{check, "--version"}, exit: 3, want: -1},
 		{name: minimal, args: []string{filepath.Join(dir, "minimal")}, needs: []string{"cc"}, want: sockets},
@@ -66,37 +80,35 @@ func newHost(dir, self string) *host {
 			needs: []string{"ss"}, want: sockets, lines: true},
 		{name: script, args: []string{"sh", "-c", netstat}, needs: []string{"netstat", "awk"}},
 		{name: "gopsutil net.Connections", args: []string{self, gopsutilMode}, want: sockets},
-		{name: idle, args: []string{"true"}, needs: []string{"true"}, want: -1},
-	} {
-		missing := slices.IndexFunc(c.needs, func(tool string) bool { _, err := exec.LookPath(tool); return err != nil })
-		if missing >= 0 {
-			h.leftOut = append(h.leftOut, fmt.Sprintf("%s (%s not installed)", c.name, c.needs[missing]))
-			continue
-		}
-		h.contenders = append(h.contenders, c)
+		{name: emptyRun, args: []string{"true"}, needs: []string{"true"}, want: -1},
 	}
-	return h
 }
 
-// race lets the contenders take turns, so that the noise of the machine hits all
-// alike. The order is another one each round, and a quick one runs once before it
-// is timed, so that nobody finds the caches as somebody else left them. The slow sit
-// out most rounds.
-func (h *host) race(f *front) {
-	const rounds, least, share, quick = 101, 3, 8 * time.Second, 100 * time.Millisecond
-	runs, warms := map[*contender]int{}, map[*contender]bool{}
+const (
+	rounds      = 101                    // at most this many runs of a contender
+	minRuns     = 3                      // at least this many
+	totalTime   = 8 * time.Second        // that the runs of one contender may take
+	warmUpLimit = 100 * time.Millisecond // a contender that is quicker runs once before each timed run
+)
+
+// measure runs the contenders in turn, so that the noise of the machine affects all of them
+// equally. The order is random in each round. A quick contender runs once before it is
+// timed, so that it does not depend on the caches that another one left. A slow contender
+// skips most rounds.
+func (h *host) measure(f *front) {
+	runs, warmsUp := map[*contender]int{}, map[*contender]bool{}
 	for _, c := range h.contenders {
 		f.renew()
 		took := c.run(h.stdout)
-		runs[c], warms[c] = min(max(int(share/took), least), rounds), took < quick
+		runs[c], warmsUp[c] = min(max(int(totalTime/took), minRuns), rounds), took < warmUpLimit
 	}
 	order := slices.Clone(h.contenders)
 	for round := range rounds {
 		rand.Shuffle(len(order), func(i, j int) { order[i], order[j] = order[j], order[i] })
 		for _, c := range order {
-			if round*runs[c]/rounds != (round+1)*runs[c]/rounds {
+			if round*runs[c]/rounds != (round+1)*runs[c]/rounds { // its runs are spread over the rounds
 				f.renew()
-				if warms[c] {
+				if warmsUp[c] {
 					c.run(h.stdout)
 				}
 				c.times = append(c.times, c.run(h.stdout))
@@ -112,8 +124,8 @@ func (h *host) race(f *front) {
 	}
 }
 
-// run runs the contender from before its start until it was waited for, and checks
-// what it counted.
+// run runs the contender, checks its exit code and its count, and returns the time from its
+// start to its end.
 func (c *contender) run(stdout *os.File) time.Duration {
 	must(stdout.Truncate(0), "stdout")
 	_, err := stdout.Seek(0, io.SeekStart)
@@ -130,9 +142,14 @@ func (c *contender) run(stdout *os.File) time.Duration {
 	if code := cmd.ProcessState.ExitCode(); code != c.exit {
 		must(fmt.Errorf("exit code %d, want %d", code, c.exit), c.name)
 	}
-	if c.want < 0 {
-		return took
+	if c.want >= 0 {
+		c.readCount(stdout)
 	}
+	return took
+}
+
+// readCount reads what the contender printed, and ends the benchmark if the count is wrong.
+func (c *contender) readCount(stdout *os.File) {
 	out, err := os.ReadFile(stdout.Name())
 	must(err, "stdout")
 	c.counted = strings.Count(string(out), "\n")
@@ -143,17 +160,17 @@ func (c *contender) run(stdout *os.File) time.Duration {
 	if c.want > 0 && c.counted != c.want {
 		must(fmt.Errorf("it counts %d sockets, want %d", c.counted, c.want), c.name)
 	}
-	return took
 }
 
-// runForPeak runs the contender once more and gives its largest resident set, of a
-// pipeline that of its largest process. A process starts with the peak of whoever
-// forked it (exec_mmap in the kernel's fs/exec.c), and this program is larger than
-// most contenders. So a shell forks it and goes, as an echo that waits for nobody, and
-// this program, as the subreaper, waits for the orphan.
+// runForPeak runs the contender once more and returns its largest resident set in KiB; for a
+// pipeline, that of its largest process. A process starts with the peak of the process that
+// forked it (exec_mmap in the kernel's fs/exec.c), and this program is larger than most
+// contenders. So a shell forks the contender and becomes an echo that does not wait for it.
+// This program is the subreaper and waits for the orphan.
 func (c *contender) runForPeak() int64 {
 	must(unix.Prctl(unix.PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0), "subreaper")
-	out, err := exec.Command("sh", append([]string{"-c", `"$@" >/dev/null & exec echo $!`, "sh"}, c.args...)...).Output()
+	shell := []string{"-c", `"$@" >/dev/null & exec echo $!`, "sh"}
+	out, err := exec.Command("sh", append(shell, c.args...)...).Output()
 	must(err, c.name)
 	pid, err := strconv.Atoi(strings.TrimSpace(string(out)))
 	must(err, c.name)
@@ -163,8 +180,8 @@ func (c *contender) runForPeak() int64 {
 	return int64(usage.Maxrss)
 }
 
-// table prints the contenders, fastest first.
-func (h *host) table() {
+// printTable prints the contenders, the fastest first.
+func (h *host) printTable() {
 	fmt.Println("| whole process | it counts | time / ours | peak MiB | median ms, this machine, this run | runs |")
 	fmt.Println("| --- | --: | --: | --: | --: | --: |")
 	slices.SortFunc(h.contenders, func(a, b *contender) int { return cmp.Compare(a.median, b.median) })
@@ -181,7 +198,7 @@ func (h *host) table() {
 	}
 }
 
-// ms is the contender's median, not a number if it was left out.
+// ms returns the contender's median in milliseconds, or NaN if it was skipped.
 func (h *host) ms(name string) float64 {
 	if i := slices.IndexFunc(h.contenders, func(c *contender) bool { return c.name == name }); i >= 0 {
 		return h.contenders[i].median
@@ -189,35 +206,37 @@ func (h *host) ms(name string) float64 {
 	return math.NaN()
 }
 
-// promise prints what is promised, and whether this run kept it. No exit code
-// hangs on it: a noisy machine is no fault of the program.
-func promise(what string, x float64, kept bool) {
+// printTarget prints a target, the value x, and whether this run met it. The exit code does
+// not depend on it: a busy machine is not a fault of the program.
+func printTarget(what string, x float64, met bool) {
 	switch {
 	case math.IsNaN(x):
 		fmt.Printf("- %s: not measured\n", what)
-	case kept:
+	case met:
 		fmt.Printf("- %s: %.2f, met\n", what, x)
 	default:
 		fmt.Printf("- %s: %.2f, NOT MET\n", what, x)
 	}
 }
 
-func (h *host) startUpContract() {
-	x := h.ms(ours) - h.ms(idle)
-	promise("start-up of a whole check over true ≤ 3 ms", x, x <= 3)
+// printStartUpTarget prints the target for the time that a check takes on a small host.
+func (h *host) printStartUpTarget() {
+	x := h.ms(ours) - h.ms(emptyRun)
+	printTarget("start-up of a whole check over true ≤ 3 ms", x, x <= 3)
 }
 
-func (h *host) ratioContract() {
+// printRatioTargets prints the targets that compare the check with the others.
+func (h *host) printRatioTargets() {
 	x := h.ms(ours) / h.ms(minimal)
-	promise("ours / minimal C ≤ 1.3", x, x <= 1.3)
+	printTarget("ours / minimal C ≤ 1.3", x, x <= 1.3)
 	x = h.ms(ssPipeline) / h.ms(ours)
-	promise("ss pipeline / ours ≥ 1.6", x, x >= 1.6)
+	printTarget("ss pipeline / ours ≥ 1.6", x, x >= 1.6)
 	x = h.ms(script) / h.ms(ours)
-	promise("script / ours ≥ 20", x, x >= 20)
+	printTarget("script / ours ≥ 20", x, x >= 20)
 	for _, c := range h.contenders {
 		if c.name == ours {
 			x = float64(c.peak) / 1024
-			promise("peak < 16 MiB", x, x < 16)
+			printTarget("peak < 16 MiB", x, x < 16)
 		}
 	}
 }
