@@ -59,7 +59,7 @@ var optionHelp = map[string]string{
 	"sample": "look twice, this far apart: for listen_drops, reconnects, unread_stuck and a more certain" +
 		" diagnosis",
 	"top":    "number of clients that -v and JSON list",
-	"source": "where to look: " + strings.Join(sourceNames(), ", ") + "; FILE is a recording, - is stdin",
+	"source": "where to look: " + strings.Join(SourceNames(), ", ") + "; FILE is a recording, - is stdin",
 	"save":   "also write the sockets to FILE as a snapshot, atomically",
 	"max-age": "a snapshot older than this is UNKNOWN; if the option is given, so is an older netstat or ss" +
 		" FILE",

@@ -52,8 +52,8 @@ func (s *settings) readAnswer(o options, u *usageError) {
 	s.style.Metric, cause = tally.ParseMetric(o.Metric)
 	u.reject("--metric", allowed(cause, "one of those in --help"))
 	s.style.Number = o.Reply == "number"
-	if !slices.Contains(replyNames, o.Reply) {
-		u.reject("--reply", fmt.Errorf("'%s' is not a reply; use %s", o.Reply, list(replyNames)))
+	if !slices.Contains(ReplyNames, o.Reply) {
+		u.reject("--reply", fmt.Errorf("'%s' is not a reply; use %s", o.Reply, list(ReplyNames)))
 	}
 	s.style.Verbose = len(o.Verbose)
 	s.showOwner = s.style.Verbose > 0 || s.format.Name == "json"
@@ -291,5 +291,5 @@ func parseTop(s string) (int, error) {
 	return int(n), nil
 }
 
-// replyNames are the values of --reply.
-var replyNames = []string{"text", "number"}
+// ReplyNames are the values of --reply.
+var ReplyNames = []string{"text", "number"}

@@ -12,8 +12,8 @@ import (
 	"frontsockets/internal/textfile"
 )
 
-// sourceNames are the values of -s: a live source, or a tool or snapshot with its FILE.
-func sourceNames() []string {
+// SourceNames returns the values of -s: a live source, or a tool or snapshot with its FILE.
+func SourceNames() []string {
 	names := slices.Clone(source.Names)
 	for _, tool := range capture.Names {
 		names = append(names, tool+":FILE")
@@ -39,5 +39,5 @@ func sourcesByName(name, netns string, recorded textfile.File) ([]tcp.Source, er
 	case kind == "snapshot":
 		return []tcp.Source{snapshot.From(recorded)}, nil
 	}
-	return nil, fmt.Errorf("'%s' is not a source; use one of %s", name, strings.Join(sourceNames(), ", "))
+	return nil, fmt.Errorf("'%s' is not a source; use one of %s", name, strings.Join(SourceNames(), ", "))
 }

@@ -84,7 +84,9 @@ type observation struct {
 
 // number puts the value of a metric into a phrase.
 func number(m tally.Metric) func(observation, string) string {
-	return func(o observation, phrase string) string { return strings.Replace(phrase, "N", o.Values[m].String(), 1) }
+	return func(o observation, phrase string) string {
+		return strings.Replace(phrase, "N", o.Values[m].String(), 1)
+	}
 }
 
 func noListener(o observation, _ string) string { return NoListener(o.missing) }

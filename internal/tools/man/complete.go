@@ -3,12 +3,10 @@ package main
 import (
 	"fmt"
 	"strings"
-
-	"frontsockets/plugins"
 )
 
 // flags returns the spellings of an option.
-func flags(o plugins.Option) []string {
+func flags(o option) []string {
 	if o.Short == "" {
 		return []string{"--" + o.Long}
 	}
@@ -16,7 +14,7 @@ func flags(o plugins.Option) []string {
 }
 
 // names returns the names of the entries, separated by spaces.
-func names(entries []plugins.Entry) string {
+func names(entries []entry) string {
 	var list []string
 	for _, e := range entries {
 		list = append(list, e.Name)
@@ -26,7 +24,7 @@ func names(entries []plugins.Entry) string {
 
 // bash returns a completion function that needs no library of functions. Readline splits
 // words at = and :.
-func bash(m plugins.Manual) string {
+func bash(m manual) string {
 	var all []string
 	var cases strings.Builder
 	for _, o := range m.Options {
@@ -74,7 +72,7 @@ complete -F _PROGRAM PROGRAM
 }
 
 // zsh returns a file with a completion function.
-func zsh(m plugins.Manual) string {
+func zsh(m manual) string {
 	quote := strings.NewReplacer("'", `'\''`, "[", `\[`, "]", `\]`, ":", `\:`).Replace
 	var b strings.Builder
 	fmt.Fprintf(&b, "#compdef %s\n\n_arguments -s -S", m.Program)
@@ -121,7 +119,7 @@ func zsh(m plugins.Manual) string {
 }
 
 // fish returns the completion commands.
-func fish(m plugins.Manual) string {
+func fish(m manual) string {
 	quote := func(text string) string {
 		return "'" + strings.NewReplacer(`\`, `\\`, "'", `\'`).Replace(text) + "'"
 	}

@@ -15,8 +15,8 @@ var (
 
 // parseHelp reads the help of front_drill: paragraphs, and lists under a line that ends in
 // a colon.
-func parseHelp(help string) (plugins.Manual, error) {
-	m := plugins.Manual{Program: "front_drill"}
+func parseHelp(help string) (manual, error) {
+	m := manual{Program: "front_drill"}
 	for _, block := range strings.Split(strings.TrimSpace(help), "\n\n") {
 		first, rest, _ := strings.Cut(block, "\n")
 		title, isList := strings.CutSuffix(first, ":")
@@ -34,11 +34,11 @@ func parseHelp(help string) (plugins.Manual, error) {
 				if name == nil {
 					return m, fmt.Errorf("%q is not an option", e.Name)
 				}
-				option := plugins.Option{Short: name[1], Long: name[2], Value: name[3], Help: e.Text}
-				m.Options = append(m.Options, option)
+				o := plugins.Option{Short: name[1], Long: name[2], Value: name[3], Help: e.Text}
+				m.Options = append(m.Options, option{Option: o})
 			}
 		default:
-			s := plugins.Section{Title: strings.Replace(title, "Exit codes", "Exit status", 1), Entries: entries}
+			s := section{Title: strings.Replace(title, "Exit codes", "Exit status", 1), Entries: entries}
 			if note != "" {
 				s.Text = []string{"Here " + note + "."}
 			}
@@ -53,17 +53,17 @@ func parseHelp(help string) (plugins.Manual, error) {
 	}
 	m.Title = strings.ToLower(m.About[0][:1]) + strings.TrimSuffix(m.About[0][1:], ".")
 	checks := plugins.MDFront.Program + "(1), " + plugins.Front.Program + "(1)"
-	m.Sections = append(m.Sections, plugins.Section{Title: "See also", Text: []string{checks}})
+	m.Sections = append(m.Sections, section{Title: "See also", Text: []string{checks}})
 	return m, nil
 }
 
 // parseList reads the lines of a list. A line with more indentation continues the text of
 // the entry above it.
-func parseList(lines string) []plugins.Entry {
-	var entries []plugins.Entry
+func parseList(lines string) []entry {
+	var entries []entry
 	for _, line := range strings.Split(lines, "\n") {
 		if e := entryLine.FindStringSubmatch(line); e != nil {
-			entries = append(entries, plugins.Entry{Name: e[1], Text: e[2]})
+			entries = append(entries, entry{Name: e[1], Text: e[2]})
 		} else if last := len(entries) - 1; last >= 0 {
 			entries[last].Text = strings.TrimSpace(entries[last].Text + " " + strings.TrimSpace(line))
 		}

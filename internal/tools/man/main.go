@@ -32,7 +32,8 @@ func write(folder string, drillHelp io.Reader) error {
 	if err != nil {
 		return err
 	}
-	for _, m := range []plugins.Manual{plugins.MDFront.Manual(), plugins.Front.Manual(), drill} {
+	md, trade := plugins.MDFront, plugins.Front
+	for _, m := range []manual{manualOf(md, trade.Program), manualOf(trade, md.Program), drill} {
 		for name, text := range map[string]string{
 			"man/" + m.Program + ".1":                page(m),
 			"completion/bash/" + m.Program:           bash(m),

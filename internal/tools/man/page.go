@@ -6,12 +6,10 @@ import (
 	"strconv"
 	"strings"
 	"time"
-
-	"frontsockets/plugins"
 )
 
 // page returns the man page of a program.
-func page(m plugins.Manual) string {
+func page(m manual) string {
 	var b strings.Builder
 	emit := func(format string, a ...any) { fmt.Fprintf(&b, format+"\n", a...) }
 	emit(".TH %s 1 \"%s\" frontsockets", strings.ToUpper(m.Program), date())
@@ -57,7 +55,7 @@ func date() string {
 }
 
 // spelling returns "-f, --format FORMAT" with bold options and an italic value.
-func spelling(o plugins.Option) string {
+func spelling(o option) string {
 	text := `\fB\-\-` + roff(o.Long) + `\fR`
 	if o.Short != "" {
 		text = `\fB\-` + o.Short + `\fR, ` + text

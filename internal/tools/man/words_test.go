@@ -1,0 +1,37 @@
+package main
+
+import (
+	"strings"
+	"testing"
+
+	"frontsockets/plugins"
+)
+
+// TestWords: what completion offers as a value is one. A usage error has no perfdata.
+func TestWords(t *testing.T) {
+	offered := 0
+	for _, o := range manualOf(plugins.MDFront, "").Options {
+		for _, word := range o.Words {
+			offered++
+			value := word
+			switch {
+			case strings.HasSuffix(word, "="):
+				value += "10"
+			case strings.HasSuffix(word, ":"):
+				value += "-"
+			}
+			args := []string{"--" + o.Long, value, "--sample", "1ms"}
+			if o.Long == "source" {
+				args = args[:2] // a recording has one look only
+			}
+			var out strings.Builder
+			plugins.MDFront.Run(args, strings.NewReader(""), &out)
+			if text := out.String(); strings.HasPrefix(text, "MDFRONT ") && !strings.Contains(text, " | ") {
+				t.Errorf("%v: %s", args, text)
+			}
+		}
+	}
+	if offered < 100 {
+		t.Errorf("only %d words are offered", offered)
+	}
+}
