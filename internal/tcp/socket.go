@@ -31,6 +31,15 @@ type Socket struct {
 	LastDataSent time.Duration
 	// LastDataReceived is the time since data last came. It is known with LastDataSent.
 	LastDataReceived time.Duration
+	// BytesRead is the number of bytes that the owner has read since the connection was
+	// made (tcp_info, since Linux 4.1).
+	BytesRead uint64
+	// RTT is the smoothed round-trip time.
+	RTT time.Duration
+	// Closed is the time since the socket entered TIME_WAIT.
+	Closed time.Duration
+	// Progress says what an earlier look showed of the socket. See Baseline in package tally.
+	Progress Progress
 	// Drops counts what a listener has dropped since it was made: connections, and
 	// ACKs that came too early under TCP_DEFER_ACCEPT.
 	Drops uint32
@@ -39,8 +48,18 @@ type Socket struct {
 	MPTCP bool
 }
 
+// Progress compares a socket with an earlier look at it.
+type Progress uint8
+
+// Whether the front did anything for the socket between two looks.
+const (
+	NotCompared Progress = iota // there was no earlier look, or nothing to compare
+	Stuck                       // it waits, unread or unclosed, as it did before
+	Served                      // the front accepted it, read from it or closed it
+)
+
 // Facts is the set of a Socket's fields that are known.
-type Facts uint8
+type Facts uint16
 
 // One bit for each fact that some source does not provide.
 const (
@@ -52,6 +71,9 @@ const (
 	FactRetransmits
 	FactLastDataSent
 	FactDrops
+	FactBytesRead
+	FactRTT
+	FactClosed // of a socket in TIME_WAIT
 )
 
 // Has reports whether all wanted facts are known.
