@@ -57,13 +57,15 @@ type inspection struct {
 	feed bool
 	output.Report
 
-	baseline  *tally.Baseline // of --sample
+	baseline  *tally.Baseline // of --sample, or of the look that raised a suspicion
 	started   time.Time       // when the baseline was begun
+	suspects  *tally.Baseline // of the last look
 	recording *snapshot.Recording
 	owner     *process.Owner
+	suspicion bool // one look is not enough to say what was diagnosed
 }
 
-// run takes the steps of a check.
+// run takes the steps of a check: baseline, count, judge, find the owner.
 func (i *inspection) run(ctx context.Context) error {
 	if err := i.takeBaseline(ctx); err != nil {
 		return err
@@ -72,6 +74,7 @@ func (i *inspection) run(ctx context.Context) error {
 		return err
 	}
 	i.judge()
+	i.confirm(ctx)
 	i.findOwner(ctx)
 	return nil
 }
@@ -114,6 +117,7 @@ func (i *inspection) count(ctx context.Context) error {
 	if i.baseline != nil {
 		interval = time.Since(i.started)
 	}
+	i.started = time.Now()
 	var t *tally.Tally
 	look, err := source.First(ctx, i.sources, i.query, func() tcp.Visit {
 		t = tally.New(i.rules, i.baseline, interval)
@@ -132,22 +136,51 @@ func (i *inspection) count(ctx context.Context) error {
 	if !look.Recorded {
 		look.Host, look.Time = i.Look.Host, i.Look.Time
 	}
+	look.Compared = look.Compared || i.baseline != nil
 	result := t.Result(look)
-	i.Look, i.Result = look, &result
+	i.Look, i.Result, i.suspects = look, &result, t.Suspects()
 	return nil
 }
 
-// judge compares the counts with the thresholds, and diagnoses.
+// judge diagnoses, and compares the counts and the diagnosis with the thresholds.
 func (i *inspection) judge() {
-	i.Verdict = verdict.Judge(i.Policy, i.Ports, *i.Result)
-	i.Diagnosis = i.Verdict.Explain(diagnosis.Diagnose(*i.Result, i.Ports, i.feed, i.Owner))
+	d := diagnosis.Diagnose(*i.Result, i.Ports, i.feed, i.Owner)
+	i.suspicion = d.Suspicion
+	d = d.Unconfirmed()
+	i.Verdict = verdict.Judge(i.Policy, i.Ports, *i.Result, d)
+	i.Diagnosis = i.Verdict.Explain(d)
+}
+
+// confirm looks again if the first look points to the front: a moment later the same
+// sockets must still be stuck. A healthy front costs no second look. Without the time for
+// one the suspicion is not said.
+func (i *inspection) confirm(ctx context.Context) {
+	const moment = 250 * time.Millisecond // longer than a front takes between two batches
+	if !i.suspicion || i.Look.Recorded {
+		return
+	}
+	if deadline, ok := ctx.Deadline(); ok && time.Until(deadline) < 2*moment {
+		return
+	}
+	select {
+	case <-time.After(moment - time.Since(i.started)):
+	case <-ctx.Done():
+		return
+	}
+	i.baseline = i.suspects
+	recording := i.recording
+	if i.count(ctx) != nil {
+		i.recording = recording // the first look stays the answer
+		return
+	}
+	i.judge()
 }
 
 // findOwner finds the process that listens, and diagnoses again with what it shows. That
 // takes a walk through all processes: unless it was asked for, it is worth that only to
 // know why a front hangs, or whether it does.
 func (i *inspection) findOwner(ctx context.Context) {
-	wanted := i.showOwner || i.format.ShowsDiagnosis && i.Diagnosis.AskOwner
+	wanted := i.showOwner || i.Diagnosis.AskOwner
 	if i.Look.Recorded || len(i.Result.Listeners) == 0 || !wanted {
 		return
 	}

@@ -47,16 +47,18 @@ func TestLoopingClient(t *testing.T) {
 	population.Need(t)
 	f := population.Listen(t, "tcp4", "127.0.0.1:41252")
 	f.Make("established", 499, population.Addresses(499)...)
-	f.Make("time_wait", 60, "127.9.9.9")
+	f.Make("time_wait", 30, "127.9.9.9")
+	time.Sleep(1100 * time.Millisecond) // it comes back again and again
+	f.Make("time_wait", 30, "127.9.9.9")
 	f.Make("time_wait", 13, population.Addresses(13)...)
 	names := file(t, "127.9.9.0/24 Client A, desk 2\n")
 	program := filepath.Join(programs(t), "check_mdfront_sockets")
 	for args, want := range map[string]string{
 		"":                                   "MDFRONT CRITICAL: :41252 has 73 abnormal sockets (73 TIME_WAIT) from 14 clients, 60 from 127.9.9.9 - one client looping, 82.19 % of them | ",
-		"--policy strict --clients " + names: "MDFRONT CRITICAL: top_client is 60 (critical @49:); :41252 has 73 abnormal sockets (73 TIME_WAIT) from 14 clients, 60 from 127.9.9.9 (Client A, desk 2) - one client looping, 82.19 % of them | ",
+		"--policy strict --clients " + names: "MDFRONT WARNING: one client looping, 82.19 % of them; :41252 has 73 abnormal sockets (73 TIME_WAIT) from 14 clients, 60 from 127.9.9.9 (Client A, desk 2) | ",
 	} {
 		out, code := run(t, exec.Command(program, append(strings.Fields(args), "-p", "41252")...))
-		if code != 2 || !strings.HasPrefix(out, want) {
+		if code == 0 || !strings.HasPrefix(out, want) {
 			t.Errorf("%s: exit %d, %s", args, code, out)
 		}
 	}

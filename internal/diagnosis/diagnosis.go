@@ -13,7 +13,7 @@ import (
 	"frontsockets/internal/tcp"
 )
 
-// Diagnosis is a hint at the kind of trouble. It changes no status.
+// Diagnosis is the kind of trouble.
 type Diagnosis struct {
 	Code Code
 	// Text is the hint in a few words, or empty.
@@ -21,6 +21,8 @@ type Diagnosis struct {
 	Evidence []Evidence
 	// AskOwner says that it would help to know the process that listens.
 	AskOwner bool
+	// Suspicion says that one look is not enough to blame the front: see Unconfirmed.
+	Suspicion bool
 	// Client is the one client that the diagnosis is about, if Text does not name it.
 	Client netip.Addr
 }
@@ -39,17 +41,24 @@ const (
 	// minLoop is the number of abnormal sockets of one client from which it may be looping:
 	// health checks leave fewer behind.
 	minLoop = 30
+	// minLoopSpan is the time over which a client that loops leaves TIME_WAITs behind. Many
+	// clients behind one address that log off together leave theirs at once.
+	minLoopSpan = time.Second
 	// minSessions is the number of sessions that can decide where few are left.
 	minSessions = 3
 	// minClients is the number of clients from which they can share a trouble.
 	minClients = 2
+	// minReturns is the number of TIME_WAITs of a client that was disconnected again and again.
+	minReturns = 3
+	// crashSpan is the time over which these are spread, and recentClose the age of the
+	// youngest of all while it goes on.
+	crashSpan, recentClose = 2 * time.Second, 5 * time.Second
 	// dominantPct is the share, in percent, from which the trouble is one client's.
 	dominantPct = 70
 	// majorityPct is the share, in percent, from which it is most of the front's.
 	majorityPct = 50
-	// retransmittingPct is the share of the established sessions, in percent, from which
-	// retransmissions mean the network: in a large population a few clients are always
-	// unreachable.
+	// retransmittingPct is the share of the sessions, in percent, from which retransmissions
+	// mean the network: in a large population a few clients are always unreachable.
 	retransmittingPct = 5
 	// logoffPct is the share of the abnormal sockets, in percent, that a log-off closes.
 	logoffPct = 80
@@ -65,9 +74,15 @@ const (
 // Diagnose returns the diagnosis of the first rule that holds. A front with a feed sends
 // data all the time. Owner is the process that listens, or nil if it is not known. A fact
 // that is not known supports no rule.
+//
+// A rule that blames the front needs a second look, which finds the same sockets stuck.
+// After one look its diagnosis is a Suspicion. The caller looks again and diagnoses the
+// second look, or calls Unconfirmed.
 func Diagnose(r tally.Result, ports tcp.Ports, feed bool, owner *tcp.Process) Diagnosis {
 	o := observation{r, r.PortsWithoutListener(ports), feed, owner}
-	i := slices.IndexFunc(rules, func(r rule) bool { return r.holds(o) })
+	i := slices.IndexFunc(rules, func(r rule) bool {
+		return r.holds(o) && (r.confirms == nil || !o.Compared || r.confirms(o))
+	})
 	rule := rules[i]
 	d := Diagnosis{Code: rule.code, Text: rule.phrase, Evidence: rule.evidence(o)}
 	if rule.text != nil {
@@ -76,20 +91,33 @@ func Diagnose(r tally.Result, ports tcp.Ports, feed bool, owner *tcp.Process) Di
 	if rule.client != nil {
 		d.Client = rule.client(o)
 	}
-	d.AskOwner = rule.askOwner && owner == nil
+	d.Suspicion = rule.confirms != nil && !o.Compared
+	d.AskOwner = rule.askOwner && owner == nil && !d.Suspicion
 	if d.Code == Hung && owner != nil {
 		d.addOwner(owner)
 	}
 	return d
 }
 
+// Unconfirmed returns what is left of a suspicion when there is no second look.
+func (d Diagnosis) Unconfirmed() Diagnosis {
+	if !d.Suspicion {
+		return d
+	}
+	missing := Evidence{"missing", "a second look", "one look cannot tell whether it is " + string(d.Code)}
+	return Diagnosis{Code: Unclear, Evidence: append(d.Evidence, missing)}
+}
+
 // addOwner adds what the process shows to a diagnosis of Hung.
 func (d *Diagnosis) addOwner(p *tcp.Process) {
 	name := fmt.Sprintf("process %d (%s)", p.PID, p.Name)
 	switch {
+	case slices.Contains(serviceManagers, p.Name):
+		d.Code, d.Text = CrashLoop, phraseServiceManager
 	case p.DescriptorLimit > 0 && p.Descriptors+1 >= p.DescriptorLimit:
 		d.Code, d.Text = OutOfDescriptors, phraseOutOfDescriptors
-	case isStopped(p):
+	}
+	if isStopped(p) {
 		d.Text += fmt.Sprintf(", %s is in state %s", name, p.State)
 	}
 	d.Evidence = append(d.Evidence,
@@ -97,6 +125,9 @@ func (d *Diagnosis) addOwner(p *tcp.Process) {
 		Evidence{"process state", p.State, "of " + name},
 		Evidence{"cpu", fmt.Sprintf("%.0f%%", p.CPU), "of one processor"})
 }
+
+// serviceManagers are the programs that listen for a service before it runs.
+var serviceManagers = []string{"systemd", "inetd", "xinetd"}
 
 // isStopped reports whether a process cannot run.
 func isStopped(p *tcp.Process) bool {

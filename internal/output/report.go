@@ -65,17 +65,15 @@ type Format struct {
 	Render func(Report, Style) []byte
 	// ExitZero is for callers that take another exit code for a broken check.
 	ExitZero bool
-	// ShowsDiagnosis says that the format tells the diagnosis.
-	ShowsDiagnosis bool
 }
 
 // Formats are all formats, the default first.
 var Formats = []Format{
-	{Name: "nagios", Render: Nagios, ShowsDiagnosis: true},
+	{Name: "nagios", Render: Nagios},
 	{Name: "hostmonitor", Render: HostMonitor, ExitZero: true},
-	{Name: "json", Render: JSON, ShowsDiagnosis: true},
+	{Name: "json", Render: JSON},
 	{Name: "value", Render: Value},
-	{Name: "prometheus", Render: Prometheus, ShowsDiagnosis: true},
+	{Name: "prometheus", Render: Prometheus},
 }
 
 // ExitCode is the status for the shell: hostmonitor's is 0 whatever the answer,
@@ -133,6 +131,7 @@ func (r Report) Reason() string {
 		case p.Metric == tally.Abnormal && r.values()[p.Metric].Known():
 		case i == 0:
 			parts = slices.Insert(parts, 0, p.Text)
+		case p.Text == r.Diagnosis.Text: // the hint
 		default:
 			parts = append(parts, p.Text)
 		}
@@ -163,6 +162,9 @@ func (r Report) hint() string {
 	d := r.Diagnosis
 	if r.Result == nil || r.Outside != "" || d.Text == "" || d.Code == diagnosis.Down {
 		return ""
+	}
+	if p := r.Verdict.Problems; len(p) > 0 && p[0].Text == d.Text && !d.Client.IsValid() {
+		return "" // it is the reason
 	}
 	hint := " - " + d.Text
 	if d.Client.IsValid() {

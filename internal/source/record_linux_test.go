@@ -104,9 +104,9 @@ func bigEndian(dump []byte) []byte {
 			value := b[4:size]
 			turn(b, 2, 2)
 			switch kind {
-			case attrInfo: // eight bytes, then 32-bit words up to what is read here
+			case attrInfo: // eight bytes, 24 words of 32 bits, then the words of 64 bits that are read here
 				out = append(out, value[:8]...)
-				rest := turn(value[8:], words(10)...)
+				rest := turn(value[8:], append(words(24), 8, 8, 8, 8)...)
 				out = append(out, rest...)
 			case attrSKMemInfo:
 				turn(value, words(len(value)/4)...)

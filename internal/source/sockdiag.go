@@ -27,25 +27,28 @@ const (
 	tcpDiagGetSock   = 18 // the old request: family 0 dumps IPv4 and IPv6 in one walk
 	sockDiagByFamily = 20
 
-	afInet         = 2
-	afInet6        = 10
-	ipprotoTCP     = 6
-	oldRequestLen  = 60 // struct inet_diag_req
-	sockIDLen      = 48 // struct inet_diag_sockid
-	rowLen         = 72 // struct inet_diag_msg
-	attrHeaderLen  = 4
-	attrBytecode   = 1  // INET_DIAG_REQ_BYTECODE
-	attrInfo       = 2  // INET_DIAG_INFO: struct tcp_info
-	attrSKMemInfo  = 7  // INET_DIAG_SKMEMINFO: uint32[]
-	attrULPInfo    = 19 // INET_DIAG_ULP_INFO: attributes, the first the name of the protocol above
-	extInfo        = 1 << (attrInfo - 1)
-	extSKMemInfo   = 1 << (attrSKMemInfo - 1)
-	lastDataSentAt = 44 // tcp_info.tcpi_last_data_sent, ms
-	lastDataRecvAt = 52 // tcp_info.tcpi_last_data_recv, ms
-	dropsAt        = 32 // SK_MEMINFO_DROPS
-	nestedFlag     = 0x8000
-	timerRetrans   = 1
-	timerProbe     = 4
+	afInet          = 2
+	afInet6         = 10
+	ipprotoTCP      = 6
+	oldRequestLen   = 60 // struct inet_diag_req
+	sockIDLen       = 48 // struct inet_diag_sockid
+	rowLen          = 72 // struct inet_diag_msg
+	attrHeaderLen   = 4
+	attrBytecode    = 1  // INET_DIAG_REQ_BYTECODE
+	attrInfo        = 2  // INET_DIAG_INFO: struct tcp_info
+	attrSKMemInfo   = 7  // INET_DIAG_SKMEMINFO: uint32[]
+	attrULPInfo     = 19 // INET_DIAG_ULP_INFO: attributes, the first the name of the protocol above
+	extInfo         = 1 << (attrInfo - 1)
+	extSKMemInfo    = 1 << (attrSKMemInfo - 1)
+	lastDataSentAt  = 44  // tcp_info.tcpi_last_data_sent, ms
+	lastDataRecvAt  = 52  // tcp_info.tcpi_last_data_recv, ms
+	rttAt           = 68  // tcp_info.tcpi_rtt, µs
+	bytesReceivedAt = 128 // tcp_info.tcpi_bytes_received, 64 bits
+	dropsAt         = 32  // SK_MEMINFO_DROPS
+	nestedFlag      = 0x8000
+	timerRetrans    = 1
+	timerTimeWait   = 3
+	timerProbe      = 4
 
 	// All states 1 to 12, so NEW_SYN_RECV too, and not 13: BOUND_INACTIVE adds
 	// a second, larger walk on the kernels that have it, and is no session.
@@ -57,7 +60,13 @@ const (
 type exchange func(ctx context.Context, request []byte, receive func(datagram []byte) (done bool, err error)) error
 
 const diagFacts = tcp.FactClient | tcp.FactRecvQ | tcp.FactSendQ | tcp.FactBacklog | tcp.FactInode |
-	tcp.FactRetransmits | tcp.FactLastDataSent | tcp.FactDrops
+	tcp.FactRetransmits | tcp.FactLastDataSent | tcp.FactDrops | tcp.FactBytesRead | tcp.FactRTT | tcp.FactClosed
+
+// rowFacts is what the fixed part of a row tells; attributes and timers tell the rest.
+const rowFacts = tcp.FactClient | tcp.FactRecvQ | tcp.FactSendQ | tcp.FactBacklog | tcp.FactInode | tcp.FactRetransmits
+
+// timeWaitLength is how long Linux keeps a socket in TIME_WAIT (TCP_TIMEWAIT_LEN in net/tcp.h).
+const timeWaitLength = 60 * time.Second
 
 var errInterrupted = errors.New("the socket table changed during the dump (NLM_F_DUMP_INTR)")
 
@@ -265,7 +274,7 @@ func (d *diagRows) socket(b []byte) error {
 	s := &d.row
 	*s = tcp.Socket{
 		State:  state,
-		Facts:  diagFacts &^ (tcp.FactLastDataSent | tcp.FactDrops), // these are in attributes
+		Facts:  rowFacts,
 		Local:  netip.AddrPortFrom(local, binary.BigEndian.Uint16(id[0:])),
 		Remote: netip.AddrPortFrom(remote, binary.BigEndian.Uint16(id[2:])),
 		RecvQ:  d.order.Uint32(b[56:]),
@@ -277,6 +286,12 @@ func (d *diagRows) socket(b []byte) error {
 		s.Retransmits = b[3]
 	case timerProbe:
 		s.ZeroWindow = true
+	case timerTimeWait: // a FIN_WAIT2 has it too, but its time-out is a setting
+		if state != tcp.TimeWait {
+			break
+		}
+		s.Closed = max(0, timeWaitLength-time.Duration(d.order.Uint32(b[52:]))*time.Millisecond)
+		s.Facts |= tcp.FactClosed
 	}
 	if err := d.attributes(b[rowLen:]); err != nil {
 		return err
@@ -304,12 +319,8 @@ func (d *diagRows) attributes(b []byte) error {
 		}
 		value := b[attrHeaderLen:length]
 		switch kind := d.order.Uint16(b[2:]); {
-		case kind == attrInfo && len(value) >= lastDataSentAt+4:
-			d.row.LastDataSent = time.Duration(d.order.Uint32(value[lastDataSentAt:])) * time.Millisecond
-			if len(value) >= lastDataRecvAt+4 { // no kernel has the one without the other
-				d.row.LastDataReceived = time.Duration(d.order.Uint32(value[lastDataRecvAt:])) * time.Millisecond
-			}
-			d.row.Facts |= tcp.FactLastDataSent
+		case kind == attrInfo:
+			d.info(value)
 		case kind == attrSKMemInfo && len(value) >= dropsAt+4:
 			d.row.Drops = d.order.Uint32(value[dropsAt:])
 			d.row.Facts |= tcp.FactDrops
@@ -319,6 +330,25 @@ func (d *diagRows) attributes(b []byte) error {
 		b = b[min(len(b), align4(length)):]
 	}
 	return nil
+}
+
+// info reads a tcp_info, as far as this kernel's goes.
+func (d *diagRows) info(b []byte) {
+	if len(b) < lastDataSentAt+4 {
+		return
+	}
+	s := &d.row
+	s.LastDataSent = time.Duration(d.order.Uint32(b[lastDataSentAt:])) * time.Millisecond
+	s.Facts |= tcp.FactLastDataSent
+	if len(b) >= rttAt+4 {
+		s.LastDataReceived = time.Duration(d.order.Uint32(b[lastDataRecvAt:])) * time.Millisecond
+		s.RTT = time.Duration(d.order.Uint32(b[rttAt:])) * time.Microsecond
+		s.Facts |= tcp.FactRTT
+	}
+	if len(b) >= bytesReceivedAt+8 && s.State != tcp.Listen {
+		s.BytesRead = d.order.Uint64(b[bytesReceivedAt:]) - uint64(s.RecvQ)
+		s.Facts |= tcp.FactBytesRead
+	}
 }
 
 func address(family uint8, b []byte) (netip.Addr, error) {

@@ -96,6 +96,7 @@ var (
 	dropsTwice     = need{ofListenersTwice, tcp.FactDrops, "drops"}
 	inodes         = need{ofEstablished, tcp.FactInode, "inodes"}
 	receiveQueue   = need{ofEstablished, tcp.FactRecvQ, "Recv-Q"}
+	readBytes      = need{ofEstablished, tcp.FactRecvQ | tcp.FactLastDataSent, "when or what the front read"}
 	sendQueue      = need{ofEstablished, tcp.FactSendQ, "Send-Q"}
 	lastDataSent   = need{ofEstablished, tcp.FactLastDataSent, "the time of the last data sent"}
 	everyState     = states{func(Rules) tcp.StateSet { return ^tcp.StateSet(0) }, "the sockets of all states"}
@@ -165,8 +166,8 @@ var metrics = [NumMetrics]definition{
 		compute: dropsPerSecond, needs: dropsTwice},
 	Reconnects: {name: "reconnects", help: "Remote addresses and ports that only the second look saw.",
 		compute: func(t *Tally, _ *Result) Value { return count(t.reconnects) }},
-	UnreadStuck: {name: "unread_stuck", help: "ESTABLISHED sockets whose unread bytes did not decrease.",
-		compute: func(t *Tally, _ *Result) Value { return count(t.stuckUnread) }, needs: receiveQueue},
+	UnreadStuck: {name: "unread_stuck", help: "ESTABLISHED sockets with unread bytes from which the front read nothing.",
+		compute: func(t *Tally, _ *Result) Value { return count(t.evidence.StuckUnread) }, needs: readBytes},
 }
 
 // inState defines the metric that counts the sockets in one state.
@@ -212,7 +213,7 @@ func (m Metric) value(t *Tally, r *Result, provided [numScopes]tcp.Facts, hidden
 	switch {
 	case d.compute == nil:
 		return unknown("nobody computes it")
-	case m >= OneLook && t.baseline == nil:
+	case m >= OneLook && !r.Sampled:
 		return unknown("it takes two looks (--sample)")
 	case d.ofSessions && t.mptcp > 0: // an MPTCP session can hang in CLOSE_WAIT on ESTABLISHED subflows
 		return unknown(fmt.Sprintf("%d of the sockets are subflows of MPTCP, which hide the state of the session", t.mptcp))

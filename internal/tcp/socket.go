@@ -1,7 +1,9 @@
 package tcp
 
 import (
+	"fmt"
 	"net/netip"
+	"slices"
 	"time"
 )
 
@@ -31,6 +33,15 @@ type Socket struct {
 	LastDataSent time.Duration
 	// LastDataReceived is the time since data last came. It is known with LastDataSent.
 	LastDataReceived time.Duration
+	// BytesRead is the number of bytes that the owner has read since the connection was
+	// made (tcp_info, since Linux 4.1).
+	BytesRead uint64
+	// RTT is the smoothed round-trip time.
+	RTT time.Duration
+	// Closed is the time since the socket entered TIME_WAIT.
+	Closed time.Duration
+	// Progress compares the socket with an earlier look at it. See tally.Baseline.
+	Progress Progress
 	// Drops counts what a listener has dropped since it was made: connections, and
 	// ACKs that came too early under TCP_DEFER_ACCEPT.
 	Drops uint32
@@ -39,8 +50,33 @@ type Socket struct {
 	MPTCP bool
 }
 
+// Progress says what the front did for a socket between two looks.
+type Progress uint8
+
+// The kinds of progress.
+const (
+	NotCompared Progress = iota // there was no earlier look, or there is nothing to compare
+	Stuck                       // it waits to be accepted, read or closed, as it did before
+	Accepted
+	Read
+	Closed // by the front
+)
+
+var progressNames = []string{"", "stuck", "accepted", "read", "closed"}
+
+// String returns the spelling in a snapshot: "stuck".
+func (p Progress) String() string { return progressNames[p] }
+
+// ParseProgress reads what String returns.
+func ParseProgress(s string) (Progress, error) {
+	if i := slices.Index(progressNames, s); i >= 0 {
+		return Progress(i), nil
+	}
+	return 0, fmt.Errorf("'%s' is not a kind of progress", s)
+}
+
 // Facts is the set of a Socket's fields that are known.
-type Facts uint8
+type Facts uint16
 
 // One bit for each fact that some source does not provide.
 const (
@@ -52,6 +88,9 @@ const (
 	FactRetransmits
 	FactLastDataSent
 	FactDrops
+	FactBytesRead
+	FactRTT
+	FactClosed // of a socket in TIME_WAIT
 )
 
 // Has reports whether all wanted facts are known.
