@@ -43,6 +43,8 @@ func From(tool string, file textfile.File) tcp.Source {
 
 // grammar is how one tool writes its table.
 type grammar interface {
+	// isUnwanted is a quick way to know a whole row of a port that was not asked for.
+	isUnwanted([]byte) bool
 	// line takes a line without its end and reads it if it is a row.
 	line([]byte) error
 	// whole reports whether the last line is complete although it has no end.
@@ -98,10 +100,13 @@ func (t *table) read(ctx context.Context, r io.Reader, g grammar) error {
 	var plain []byte
 	for {
 		line, err := text.Next()
-		if err == io.EOF || errors.Is(err, textfile.ErrNoNewline) && isPrompt(line) {
-			break
+		if err == nil && g.isUnwanted(line) {
+			continue
 		}
 		cut := errors.Is(err, textfile.ErrNoNewline)
+		if err == io.EOF || cut && isPrompt(line) {
+			break
+		}
 		if err != nil && !cut {
 			return err
 		}

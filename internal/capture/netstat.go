@@ -53,9 +53,6 @@ type rowShape struct {
 }
 
 func (n *netstat) line(line []byte) error {
-	if n.last.isUnwanted(line, n.query.Ports) {
-		return nil
-	}
 	n.isWhole = false
 	if last := &n.last; len(last.text) > 0 && bytes.HasPrefix(line, last.text) {
 		w := textfile.Words{Line: line, At: len(last.text)}
@@ -105,19 +102,22 @@ func (n *netstat) line(line []byte) error {
 
 // isUnwanted reports whether a line is a row of another port that is written as the last
 // whole row was: with blanks between the same columns, and the same text from the state on.
-func (l *rowShape) isUnwanted(line []byte, ports tcp.Ports) bool {
-	if l.state == 0 || len(line) <= l.state || !bytes.Equal(line[l.state:], l.tail) || !bytes.HasPrefix(line, l.text) ||
-		line[l.state-1] != ' ' || line[l.state-2] != ' ' || line[l.remote] <= ' ' ||
-		line[l.remote-1] != ' ' || line[l.remote-2] != ' ' {
+func (n *netstat) isUnwanted(line []byte) bool {
+	l := &n.last
+	if l.state == 0 || len(line) <= l.state || string(line[l.state:]) != string(l.tail) ||
+		string(line[:len(l.text)]) != string(l.text) || line[l.state-1] != ' ' || line[l.state-2] != ' ' ||
+		line[l.remote] <= ' ' || line[l.remote-1] != ' ' || line[l.remote-2] != ' ' {
 		return false
 	}
-	end := l.remote - 2
-	for end > len(l.text) && line[end-1] == ' ' {
-		end--
+	local := line[len(l.text):l.remote]
+	local = local[:max(bytes.IndexByte(local, ' '), 0)]
+	for _, c := range line[len(l.text)+len(local) : l.remote] {
+		if c != ' ' {
+			return false
+		}
 	}
-	local := line[len(l.text):end]
 	var e endpoint
-	return bytes.IndexByte(local, ' ') < 0 && e.parse(local) == nil && !e.star && !ports.Has(e.port)
+	return e.parse(local) == nil && !e.star && !n.query.Ports.Has(e.port)
 }
 
 // isRule reports whether a line underlines a header.
@@ -450,10 +450,13 @@ func afterState(rest []byte) ([]byte, error) {
 	return rest, rejectSecondRow(rest)
 }
 
-// rejectMasked returns an error if somebody has put a '*' for a port.
+// rejectMasked returns an error if somebody has put a '*' for a port. Only a socket that
+// is not connected, and only beside the wildcard address, has one.
 func rejectMasked(local, remote *endpoint, state tcp.State) error {
-	free := state == tcp.Listen || state == tcp.Close
-	if !free && (local.star || remote.star) || state == tcp.Listen && local.star {
+	free := func(e *endpoint) bool {
+		return !e.star || (state == tcp.Listen || state == tcp.Close) && len(bytes.Trim(e.host, "*[]:0.")) == 0
+	}
+	if !free(local) || !free(remote) || state == tcp.Listen && local.star {
 		return errors.New("a '*' in the place of a port: give the capture as it was printed")
 	}
 	return nil

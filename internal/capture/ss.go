@@ -40,6 +40,8 @@ var (
 	errUnix     = errors.New("a row of a unix socket, whose name is any text that a user of the host chooses, even rows")
 )
 
+func (r *ss) isUnwanted([]byte) bool { return false }
+
 func (r *ss) line(line []byte) error {
 	r.isWhole = false
 	w := textfile.Words{Line: line}

@@ -3,6 +3,7 @@ package capture
 import (
 	"bufio"
 	"bytes"
+	"encoding/binary"
 	"io"
 	"regexp"
 	"unicode"
@@ -35,10 +36,10 @@ func asUTF8(r io.Reader) io.Reader {
 	return utf.UTF16(endian, mark).NewDecoder().Reader(b)
 }
 
-// isASCII reports whether every byte is below 0x80. It is asked of every line.
+// isASCII reports whether every byte is below 0x80.
 func isASCII(line []byte) bool {
 	for len(line) >= 8 {
-		if (line[0]|line[1]|line[2]|line[3]|line[4]|line[5]|line[6]|line[7])&0x80 != 0 {
+		if binary.LittleEndian.Uint64(line)&0x8080808080808080 != 0 {
 			return false
 		}
 		line = line[8:]

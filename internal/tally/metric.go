@@ -124,6 +124,7 @@ var metrics = [NumMetrics]definition{
 	Listeners: {
 		name: "listeners", help: "Listening sockets.",
 		compute: func(t *Tally, _ *Result) Value { return count(len(t.listeners)) },
+		states:  func(Rules) tcp.StateSet { return tcp.Set(tcp.Listen) }, hidden: "listening sockets",
 	},
 	AcceptQueue: {
 		name: "accept_queue", help: "Connections in the longest accept queue.",
@@ -211,7 +212,8 @@ func inState(s tcp.State, name string, ofSessions bool) definition {
 	}
 }
 
-func everyState(Rules) tcp.StateSet { return ^tcp.StateSet(0) }
+// everyState returns the states of the sockets that have a client.
+func everyState(Rules) tcp.StateSet { return ^tcp.Set(tcp.Listen) }
 
 func abnormalStates(r Rules) tcp.StateSet { return ^r.Normal }
 
@@ -255,6 +257,10 @@ func (m Metric) value(t *Tally, r *Result, provided [numScopes]tcp.Facts, hidden
 		return unknown(fmt.Sprintf("%d of the sockets are subflows of MPTCP, which hide the state of the session", t.mptcp))
 	case d.states != nil && hidden&d.states(t.rules) != 0:
 		return unknown("this source does not see " + d.hidden)
+	case d.scope != ofAll && d.scope != ofEstablished && hidden.Has(tcp.Listen):
+		return unknown("this source does not see listening sockets")
+	case d.scope == ofEstablished && hidden.Has(tcp.Established):
+		return unknown("this source does not see established sockets")
 	}
 	v := d.compute(t, r)
 	if !provided[d.scope].Has(d.needs) {
