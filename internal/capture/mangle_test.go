@@ -95,95 +95,111 @@ func show(tool, text string) (s shown) {
 	return s
 }
 
-// mangles are ways in which people, tools and terminals change a text. Each changes line i
-// and what is after it. A lossy one may take rows away: then the mangled text tells what is
-// left. The others must not make the count smaller, whatever they do to the row.
+// mangles are ways in which people, tools and terminals change a text. Each changes line i,
+// and some what is after it. They report whether they may take a row away without a trace:
+// then the mangled text tells what is left. Otherwise the count must not be smaller.
 var mangles = []struct {
-	name  string
-	lossy bool
-	do    func(r *rand.Rand, lines []string, i int) []string
+	name string
+	do   func(r *rand.Rand, lines []string, i int) (_ []string, lost bool)
 }{
-	{"deleted", true, func(_ *rand.Rand, lines []string, i int) []string { return slices.Delete(lines, i, i+1) }},
-	{"doubled", false, func(_ *rand.Rand, lines []string, i int) []string { return slices.Insert(lines, i, lines[i]) }},
-	{"cut", false, func(r *rand.Rand, lines []string, i int) []string {
-		lines[i] = cutAt(r, lines[i]) + "\n"
-		return lines
+	{"deleted", func(_ *rand.Rand, lines []string, i int) ([]string, bool) { return slices.Delete(lines, i, i+1), true }},
+	{"doubled", func(_ *rand.Rand, lines []string, i int) ([]string, bool) {
+		return slices.Insert(lines, i, lines[i]), false
 	}},
-	{"cut at its left", false, func(r *rand.Rand, lines []string, i int) []string {
+	{"cut", func(r *rand.Rand, lines []string, i int) ([]string, bool) {
+		head := cutAt(r, lines[i])
+		lines[i] = head + "\n"
+		return lines, len(strings.TrimSpace(head)) < leastTrace
+	}},
+	{"cut at its left", func(r *rand.Rand, lines []string, i int) ([]string, bool) {
 		lines[i] = lines[i][len(cutAt(r, lines[i])):]
-		return lines
+		return lines, !leftTrace.MatchString(lines[i])
 	}},
-	{"the end of the file", false, func(r *rand.Rand, lines []string, i int) []string {
+	{"cut with what follows", func(r *rand.Rand, lines []string, i int) ([]string, bool) {
 		lines[i] = cutAt(r, lines[i])
-		return lines[:i+1]
+		return lines[:i+1], true
 	}},
-	{"joined", false, func(r *rand.Rand, lines []string, i int) []string {
+	{"joined", func(r *rand.Rand, lines []string, i int) ([]string, bool) {
 		lines[i] = strings.TrimRight(lines[i], "\r\n") + strings.Repeat(" ", r.IntN(3))
-		return lines
+		return lines, false
 	}},
-	{"joined, without blanks", false, func(_ *rand.Rand, lines []string, i int) []string {
+	{"joined, without blanks", func(_ *rand.Rand, lines []string, i int) ([]string, bool) {
 		lines[i] = strings.TrimSpace(lines[i])
-		return lines
+		return lines, false
 	}},
-	{"broken", false, func(r *rand.Rand, lines []string, i int) []string {
+	{"broken", func(r *rand.Rand, lines []string, i int) ([]string, bool) {
 		head := cutAt(r, lines[i])
 		lines[i] = head + "\n" + strings.Repeat(" ", r.IntN(2)*r.IntN(9)) + lines[i][len(head):]
-		return lines
+		return lines, false
 	}},
-	{"all broken at a width", false, func(r *rand.Rand, lines []string, i int) []string {
+	{"all broken at a width", func(r *rand.Rand, lines []string, _ int) ([]string, bool) {
 		width := 30 + r.IntN(60)
 		for j, line := range lines {
 			if body := strings.TrimRight(line, "\r\n"); len(body) > width {
 				lines[j] = body[:width] + "\n" + body[width:] + "\n"
 			}
 		}
-		return lines
+		return lines, false
 	}},
-	{"blank inside", false, func(r *rand.Rand, lines []string, i int) []string {
+	{"blank inside", func(r *rand.Rand, lines []string, i int) ([]string, bool) {
 		head := cutAt(r, lines[i])
 		lines[i] = head + " " + lines[i][len(head):]
-		return lines
+		return lines, false
 	}},
-	{"other blanks", false, func(r *rand.Rand, lines []string, i int) []string {
+	{"other blanks", func(r *rand.Rand, lines []string, i int) ([]string, bool) {
 		blank := []string{"\u00a0", "\u3000", "\u2003", "\t", "\u200b", "\u00a0 "}[r.IntN(6)]
 		for j := range lines {
 			if r.IntN(3) > 0 || j == i {
 				lines[j] = strings.ReplaceAll(lines[j], " ", blank)
 			}
 		}
-		return lines
+		return lines, false
 	}},
-	{"dots", false, func(_ *rand.Rand, lines []string, i int) []string { lines[i] = "...\n"; return lines }},
-	{"masked", false, func(_ *rand.Rand, lines []string, i int) []string {
+	{"dots", func(_ *rand.Rand, lines []string, i int) ([]string, bool) {
+		lines[i] = "...\n"
+		return lines, i == 0
+	}},
+	{"masked", func(_ *rand.Rand, lines []string, i int) ([]string, bool) {
 		lines[i] = regexp.MustCompile(`([.:])[1-9][0-9]{4}`).ReplaceAllString(lines[i], "$1*")
-		return lines
+		return lines, false
 	}},
-	{"quoted", false, func(_ *rand.Rand, lines []string, i int) []string { lines[i] = "> " + lines[i]; return lines }},
-	{"coloured", false, func(_ *rand.Rand, lines []string, i int) []string {
+	{"quoted", func(_ *rand.Rand, lines []string, i int) ([]string, bool) {
+		lines[i] = "> " + lines[i]
+		return lines, false
+	}},
+	{"coloured", func(_ *rand.Rand, lines []string, i int) ([]string, bool) {
 		lines[i] = strings.ReplaceAll(lines[i], "41213", "\x1b[01;31m\x1b[K41213\x1b[m\x1b[K")
-		return lines
+		return lines, false
 	}},
-	{"spliced", false, func(r *rand.Rand, lines []string, i int) []string {
+	{"spliced", func(r *rand.Rand, lines []string, i int) ([]string, bool) {
 		head := cutAt(r, lines[i])
 		at := r.IntN(len(lines))
 		lines[at] = head + lines[at][len(cutAt(r, lines[at])):]
-		return lines
+		return lines, true
 	}},
-	{"printed twice", false, func(r *rand.Rand, lines []string, i int) []string {
+	{"printed twice", func(r *rand.Rand, lines []string, _ int) ([]string, bool) {
 		again := slices.Clone(lines)
 		for j := range again[:len(again)/2] {
 			again[j] = strings.Replace(again[j], "ESTABLISHED", "CLOSE_WAIT ", 1)
 		}
-		return slices.Concat(lines, []string{[]string{"", "---\n", "\n", "Mon Nov 23 09:30:01 CST 2026\n"}[r.IntN(4)]}, again)
+		between := []string{"", "---\n", "\n", "Mon Nov 23 09:30:01 CST 2026\n"}[r.IntN(4)]
+		return slices.Concat(lines, []string{between}, again), false
 	}},
-	{"moved", false, func(r *rand.Rand, lines []string, i int) []string {
+	{"moved", func(r *rand.Rand, lines []string, i int) ([]string, bool) {
 		line := lines[i]
-		return slices.Insert(slices.Delete(lines, i, i+1), r.IntN(len(lines)), line)
+		lines = slices.Delete(lines, i, i+1)
+		return slices.Insert(lines, r.IntN(len(lines)+1), line), false
 	}},
-	{"without a header", false, func(_ *rand.Rand, lines []string, i int) []string {
-		return slices.DeleteFunc(lines, func(l string) bool { return strings.Contains(l, "Proto") || strings.HasPrefix(l, "State") })
+	{"without a header", func(_ *rand.Rand, lines []string, _ int) ([]string, bool) {
+		return slices.DeleteFunc(lines, func(l string) bool { return strings.Contains(l, "Proto") || strings.HasPrefix(l, "State") }), false
 	}},
 }
+
+// leastTrace is how much of the beginning of a row shows that there was one, in bytes, and
+// leftTrace finds enough of its end.
+const leastTrace = 4
+
+var leftTrace = regexp.MustCompile(`[0-9].*[.:][0-9*].*(` + stateNames + `)`)
 
 // cutAt returns the beginning of a line, in most cases of a row within its columns.
 func cutAt(r *rand.Rand, line string) string {
@@ -213,12 +229,10 @@ func mangle(c wholeCapture, seed uint64) (text, what string, least shown) {
 			}
 			i = r.IntN(len(lines))
 		}
-		if m.name == "the end of the file" || m.name == "cut" || m.name == "cut at its left" || m.name == "spliced" || m.name == "dots" {
-			lossy = true // it may take away all of a row
-		}
-		lossy = lossy || m.lossy
 		what += fmt.Sprintf("line %d %s; ", i+1, m.name)
-		lines = m.do(r, lines, i)
+		var lost bool
+		lines, lost = m.do(r, lines, i)
+		lossy = lossy || lost
 		if len(lines) == 0 {
 			break
 		}

@@ -196,12 +196,13 @@ func (n *netstat) otherProtocol(proto []byte, w *textfile.Words) error {
 	n.last.text, n.last.state = nil, 0
 	isUnix, isUDP := string(proto) == "unix", bytes.HasPrefix(bytes.ToLower(proto), []byte("udp"))
 	endpoints, wanted, odd := 0, false, false
-	for word := w.Next(); word != nil; word = w.Next() {
+	for i, word := 0, w.Next(); word != nil; i, word = i+1, w.Next() {
 		var e endpoint
 		switch {
 		case isTCP(word), isUDP && isState(word) && string(word) != "ESTABLISHED":
 			odd = true
 		case e.parse(word) == nil && e.looksLikeAddress():
+			odd = odd || endpoints == 0 && i != 0 && i != 2 // after two queues, or none
 			endpoints++
 			wanted = wanted || !e.star && n.query.Ports.Has(e.port)
 		}

@@ -67,7 +67,7 @@ func (r *ss) line(line []byte) error {
 		r.broken = true
 		return r.rejectHiddenRow(line)
 	}
-	r.inDetails = false
+	r.inRows, r.inDetails = r.inRows || r.inDetails, false
 	return r.other(line)
 }
 
