@@ -123,7 +123,7 @@ func (t *table) read(ctx context.Context, r io.Reader, g grammar) error {
 		}
 	}
 	if !t.found {
-		return fmt.Errorf("nothing in its %d lines looks like a socket table; give what '%s' prints", text.N, g.advice())
+		return fmt.Errorf("nothing in its %d lines looks like a socket table (%s)", text.N, g.advice())
 	}
 	return g.end()
 }
