@@ -60,10 +60,12 @@ func (n *netstat) line(line []byte) error {
 	}
 	w := textfile.Words{Line: line}
 	first := w.Next()
-	if isTCP(first) {
+	switch {
+	case first == nil:
+		return n.text(line)
+	case isTCP(first):
 		return n.tcp(first, &w)
-	}
-	if isOther(first) {
+	case isOther(first):
 		return n.otherProtocol(first, &w)
 	}
 	if h, ok := readHeader(line); ok {
@@ -87,7 +89,7 @@ func (n *netstat) line(line []byte) error {
 			return n.newSection(string(first), string(second))
 		}
 	}
-	if first != nil && isRule(line) && n.headed == n.n-1 {
+	if isRule(line) && n.headed == n.n-1 {
 		return nil
 	}
 	var local endpoint
@@ -134,6 +136,9 @@ func (n *netstat) text(line []byte) error {
 		}
 		n.title = string(line)
 	}
+	if isStateOfSS((&textfile.Words{Line: line}).Next()) && n.rejectHiddenRow(line) != nil {
+		return errors.New("a row of ss: give the file as ss:FILE")
+	}
 	return n.other(line)
 }
 
@@ -157,7 +162,8 @@ func (n *netstat) newTable(h layout, line []byte) error {
 		return errors.New("a row after the header in one line")
 	}
 	n.last.text, n.last.state = nil, 0
-	if h.known && n.header > 0 && n.section == "" && !h.bsd {
+	family6 := bytes.Contains([]byte(n.title), []byte("Internet6")) // of NetBSD
+	if h.known && n.header > 0 && n.section == "" && !h.bsd && !family6 {
 		return n.errTwoTables(n.header)
 	}
 	n.before += n.protocols
@@ -237,6 +243,9 @@ func (n *netstat) otherSolaris(line []byte) error {
 func (n *netstat) tcp(proto []byte, w *textfile.Words) error {
 	local := w.Next()
 	recvQ, queues := textfile.Number(local)
+	if local == nil {
+		return errors.New("the row is cut or broken in two")
+	}
 	var e endpoint
 	if isProse(local) && !queues && e.parse(local) != nil { // a heading that begins with TCP
 		return n.text(w.Line)

@@ -63,6 +63,11 @@ func (r *ss) line(line []byte) error {
 	case "???", "udp", "raw", "sctp", "dccp", "mptcp", "icmp6", "nl", "p_raw", "p_dgr", "v_str", "v_dgr", "tipc", "xdp":
 		return r.otherProtocol(string(first), &w)
 	}
+	if next := w; len(bytes.Trim(first, "0123456789")) == 0 && r.rejectHiddenRow(line) != nil {
+		if _, isQueue := textfile.Number(next.Next()); isQueue {
+			return errNoStates
+		}
+	}
 	if r.inDetails && len(first) > 0 && aDetail.Match(line) {
 		r.broken = true
 		return r.rejectHiddenRow(line)
@@ -123,6 +128,10 @@ func (r *ss) row(stateWord []byte, netid bool, w *textfile.Words) error {
 	}
 	r.netid, r.netidKnown = netid, true
 	if _, isQueue := textfile.Number(stateWord); isQueue {
+		fields := bytes.Fields(w.Line)
+		if isState(fields[len(fields)-1]) {
+			return errors.New("a row of netstat: give the file as netstat:FILE")
+		}
 		return errNoStates
 	}
 	state, err := r.state(stateWord)
