@@ -90,6 +90,8 @@ type session struct {
 // that memory is bounded: a few times what a host's largest front can serve.
 const maxRows = 1 << 18
 
+const giveTheLast = "if the file has several tables, give the last alone"
+
 var (
 	errHiddenRow = errors.New("holds a row, or a part of one, that cannot be read: it is cut, joined or changed")
 	errTwoRows   = errors.New("two rows in one line")
@@ -147,7 +149,7 @@ func (t *table) other(line []byte) error {
 	case !prose && t.doubt == nil:
 		t.doubt = fmt.Errorf("a row after line %d, which is none", t.n)
 	case t.found:
-		t.doubt = fmt.Errorf("a row after other text in line %d: if the file has several tables, give the last alone", t.n)
+		t.doubt = fmt.Errorf("a row after other text in line %d: %s", t.n, giveTheLast)
 	}
 	t.inRows = false
 	return nil
@@ -192,11 +194,11 @@ func (t *table) admit(local, remote, line []byte, whole, merge bool) (bool, erro
 		t.sessions[ends] = session{row, t.row.State, t.n}
 		return true, nil
 	case before.state != t.row.State:
-		return false, fmt.Errorf("the session of line %d in another state: if the file has several tables, give the last alone", before.line)
+		return false, fmt.Errorf("the session of line %d in another state: %s", before.line, giveTheLast)
 	case before.row == row && merge:
 		return false, nil
 	}
-	return false, fmt.Errorf("the session of line %d again: if the file has several tables, give the last alone", before.line)
+	return false, fmt.Errorf("the session of line %d again: %s", before.line, giveTheLast)
 }
 
 // hash returns a hash of two words. Nobody can choose words that collide, since the seed is

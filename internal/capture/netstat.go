@@ -16,7 +16,7 @@ import (
 //
 //	tcp  0  0 10.1.0.7:41213  10.1.2.3:50000  TIME_WAIT …       Linux (net-tools, busybox)
 //	TCP       10.1.0.7:41213  10.1.2.3:50000  TIME_WAIT …       Windows
-//	tcp4 0  0 10.1.0.7.41213  10.1.2.3.50000  TIME_WAIT …       BSDs, macOS, AIX, HP-UX; with -A one or two words before it
+//	tcp4 0  0 10.1.0.7.41213  10.1.2.3.50000  TIME_WAIT …       BSDs, macOS, AIX, HP-UX; -A has words before it
 //	10.1.0.7.41213  10.1.2.3.50000  64240 0 64240 0  TIME_WAIT  Solaris, under "TCP: IPv4"
 //
 // Linux alone has the accept queue in the Recv-Q of a listener.
@@ -316,78 +316,94 @@ func (n *netstat) solaris(first []byte, w *textfile.Words) error {
 	return n.row(&rowShape{queues: true, recvQ: clamp(queues[3]), sendQ: clamp(queues[1])}, first, &rest)
 }
 
+// netstatRow is a row that was read.
+type netstatRow struct {
+	local, remote         endpoint
+	localWord, remoteWord []byte
+	cutLocal, cutRemote   int // the width to which they may be cut, or 0
+	state                 tcp.State
+	rest                  []byte // what follows the state and -p
+}
+
 // row reads a row from its local address on; w has what follows that.
 func (n *netstat) row(shape *rowShape, localWord []byte, w *textfile.Words) error {
 	if err := n.beginRow(); err != nil {
 		return err
 	}
-	var local, remote endpoint
-	if err := local.parse(localWord); err != nil {
+	row := netstatRow{localWord: localWord}
+	if err := row.local.parse(localWord); err != nil {
 		return err
 	}
-	remoteWord := w.Next()
-	if err := remote.parse(remoteWord); err != nil {
+	row.remoteWord = w.Next()
+	if err := row.remote.parse(row.remoteWord); err != nil {
 		return err
 	}
-	remoteAt := w.At - len(remoteWord)
-	state, stateEnd, err := n.readState(w)
-	if err != nil {
+	remoteAt := w.At - len(row.remoteWord)
+	var stateEnd int
+	var err error
+	if row.state, stateEnd, err = n.readState(w); err != nil {
 		return err
 	}
 	rest := w.Line[stateEnd:]
 	n.padded = n.padded || len(rest) > 0 && isRule(rest)
-	if len(rest) == 0 && n.padded && bytes.HasSuffix(w.Line, []byte("CLOSE")) {
+	n.isWhole = len(rest) > 0 || !bytes.HasSuffix(w.Line, []byte("CLOSE"))
+	if n.padded && !n.isWhole {
 		return errors.New("the state may be cut: other rows have blanks after it")
 	}
-	n.shown |= tcp.Set(state)
-	n.isWhole = len(rest) > 0 || !bytes.HasSuffix(w.Line, []byte("CLOSE"))
-	rest, err = afterState(rest)
-	if err != nil {
+	if row.rest, err = afterState(rest); err != nil {
 		return err
 	}
-	if local.dotted != remote.dotted {
-		return fmt.Errorf("'%s' and '%s' are not written alike", localWord, remoteWord)
+	if row.local.dotted != row.remote.dotted {
+		return fmt.Errorf("'%s' and '%s' are not written alike", localWord, row.remoteWord)
 	}
-	if err := rejectMasked(&local, &remote, state); err != nil {
+	if err := rejectMasked(&row.local, &row.remote, row.state); err != nil {
 		return err
 	}
-	cutLocal, cutRemote := n.widths.cut(&local, localWord, shape), n.widths.cut(&remote, remoteWord, shape)
-	if cutLocal > 0 && n.widths.cutsPort(&local, localWord, shape, n.query.Ports) {
+	n.shown |= tcp.Set(row.state)
+	row.cutLocal = n.widths.cut(&row.local, localWord, shape)
+	row.cutRemote = n.widths.cut(&row.remote, row.remoteWord, shape)
+	if row.cutLocal > 0 && n.widths.cutsPort(&row.local, localWord, shape, n.query.Ports) {
 		n.widths.note(len(localWord)).port = fmt.Errorf("the port of '%s' may be cut: its column is full", localWord)
 	}
-	n.remember(shape, w.Line, remoteAt, stateEnd, cutLocal+cutRemote == 0)
-	if local.star || !n.query.Ports.Has(local.port) {
+	n.remember(shape, w.Line, remoteAt, stateEnd, row.cutLocal+row.cutRemote == 0)
+	if row.local.star || !n.query.Ports.Has(row.local.port) {
 		return nil
 	}
+	return n.wantedRow(shape, &row, w.Line)
+}
+
+// wantedRow hands on a row with a port that was asked for.
+func (n *netstat) wantedRow(shape *rowShape, row *netstatRow, line []byte) error {
 	s := &n.table.row
-	*s = tcp.Socket{State: state, Facts: tcp.FactClient, RecvQ: shape.recvQ, SendQ: shape.sendQ}
-	addr, err := n.address(&local, cutLocal > 0)
+	*s = tcp.Socket{State: row.state, Facts: tcp.FactClient, RecvQ: shape.recvQ, SendQ: shape.sendQ}
+	local, err := n.address(&row.local, row.cutLocal > 0)
 	if err != nil {
 		return err
 	}
-	if cutLocal > 0 {
-		n.widths.note(cutLocal).local = fmt.Errorf("the address of '%s' may be cut, so -a cannot tell", localWord)
+	if row.cutLocal > 0 {
+		n.widths.note(row.cutLocal).local = fmt.Errorf("the address of '%s' may be cut, so -a cannot tell", row.localWord)
 	}
-	s.Local = netip.AddrPortFrom(addr, local.port)
-	if addr, err = n.address(&remote, cutRemote > 0); err != nil {
+	remote, err := n.address(&row.remote, row.cutRemote > 0)
+	if err != nil {
 		return err
 	}
-	if cutRemote > 0 {
-		n.widths.note(cutRemote).client = true
-		if _, err := remote.addr(); err != nil {
+	if row.cutRemote > 0 {
+		n.widths.note(row.cutRemote).client = true
+		if _, err := row.remote.addr(); err != nil {
 			s.Facts &^= tcp.FactClient
 		}
 	}
-	s.Remote = netip.AddrPortFrom(addr, remote.port)
+	s.Local, s.Remote = netip.AddrPortFrom(local, row.local.port), netip.AddrPortFrom(remote, row.remote.port)
 	if shape.queues {
 		s.Facts |= tcp.FactRecvQ | tcp.FactSendQ
-		if local.dotted && s.State == tcp.Listen {
+		if row.local.dotted && s.State == tcp.Listen {
 			s.Facts &^= tcp.FactRecvQ
 		}
 	}
-	readTimer(s, rest)
-	whole := cutLocal+cutRemote == 0 && !local.isLinkLocalWithoutZone(s.Local.Addr()) && !remote.isLinkLocalWithoutZone(addr)
-	counts, err := n.admit(localWord, remoteWord, w.Line, whole, true)
+	readTimer(s, row.rest)
+	whole := row.cutLocal+row.cutRemote == 0 &&
+		!row.local.isLinkLocalWithoutZone(local) && !row.remote.isLinkLocalWithoutZone(remote)
+	counts, err := n.admit(row.localWord, row.remoteWord, line, whole, true)
 	if err == nil && counts {
 		n.visit(s)
 	}

@@ -128,8 +128,7 @@ func (r *ss) row(stateWord []byte, netid bool, w *textfile.Words) error {
 	}
 	r.netid, r.netidKnown = netid, true
 	if _, isQueue := textfile.Number(stateWord); isQueue {
-		fields := bytes.Fields(w.Line)
-		if isState(fields[len(fields)-1]) {
+		if fields := bytes.Fields(w.Line); isState(fields[len(fields)-1]) {
 			return errors.New("a row of netstat: give the file as netstat:FILE")
 		}
 		return errNoStates
@@ -138,12 +137,26 @@ func (r *ss) row(stateWord []byte, netid bool, w *textfile.Words) error {
 	if err != nil {
 		return err
 	}
-	r.provides |= tcp.FactRecvQ | tcp.FactSendQ | tcp.FactBacklog
 	recvQ, okRecvQ := textfile.Number(w.Next())
 	sendQ, okSendQ := textfile.Number(w.Next())
 	if !okRecvQ || !okSendQ {
 		return errors.New("the Recv-Q or Send-Q is not a number")
 	}
+	r.provides |= tcp.FactRecvQ | tcp.FactSendQ | tcp.FactBacklog
+	s := &r.table.row
+	*s = tcp.Socket{
+		State: state,
+		Facts: tcp.FactClient | tcp.FactRecvQ | tcp.FactSendQ | tcp.FactBacklog,
+		RecvQ: clamp(recvQ), SendQ: clamp(sendQ),
+	}
+	if state == tcp.Listen && sendQ == 0 { // of /proc/net/tcp, where it looks if it must, it tells no backlog
+		s.Facts &^= tcp.FactBacklog
+	}
+	return r.ends(s, w)
+}
+
+// ends reads a row from its local address on.
+func (r *ss) ends(s *tcp.Socket, w *textfile.Words) error {
 	var local, remote endpoint
 	localWord := w.Next()
 	if err := local.parse(localWord); err != nil {
@@ -162,17 +175,11 @@ func (r *ss) row(stateWord []byte, netid bool, w *textfile.Words) error {
 	if err != nil {
 		return err
 	}
-	if err := rejectMasked(&local, &remote, state); err != nil {
+	if err := rejectMasked(&local, &remote, s.State); err != nil {
 		return err
 	}
 	if local.star || !r.query.Ports.Has(local.port) {
 		return nil
-	}
-	s := &r.table.row
-	*s = tcp.Socket{
-		State: state,
-		Facts: tcp.FactClient | tcp.FactRecvQ | tcp.FactSendQ | tcp.FactBacklog,
-		RecvQ: clamp(recvQ), SendQ: clamp(sendQ),
 	}
 	localAddr, err := local.addr()
 	if err != nil {
@@ -181,9 +188,6 @@ func (r *ss) row(stateWord []byte, netid bool, w *textfile.Words) error {
 	remoteAddr, err := remote.addr()
 	if err != nil {
 		return err
-	}
-	if state == tcp.Listen && sendQ == 0 { // of /proc/net/tcp, where it looks if it must, it tells no backlog
-		s.Facts &^= tcp.FactBacklog
 	}
 	s.Local = netip.AddrPortFrom(localAddr, local.port)
 	s.Remote = netip.AddrPortFrom(remoteAddr, remote.port)

@@ -58,7 +58,7 @@ func plainBlanks(buf, line []byte) []byte {
 	for len(line) > 0 {
 		r, size := utf8.DecodeRune(line)
 		switch {
-		case r != utf8.RuneError && (unicode.IsSpace(r) || r > unicode.MaxASCII && !unicode.IsGraphic(r)) && r != '\t':
+		case r != utf8.RuneError && r > unicode.MaxASCII && (unicode.IsSpace(r) || !unicode.IsGraphic(r)):
 			buf = append(buf, ' ')
 		default:
 			buf = append(buf, line[:size]...)
@@ -93,8 +93,8 @@ func isProse(first []byte) bool {
 }
 
 // addressOrState finds an address, whole or cut, or a state, alone or glued to other text.
-var addressOrState = regexp.MustCompile(`\d\.\d+\.\d|[0-9a-f]:[0-9a-f]*:|::|\*[.:]|ESTAB|[A-Z][_-]WAIT|SYN[_-]|LISTEN|` +
-	`CLOS(E|ING)|LAST[_-]ACK|UNCONN`)
+var addressOrState = regexp.MustCompile(`\d\.\d+\.\d|[0-9a-f]:[0-9a-f]*:|::|\*[.:]|` +
+	`ESTAB|[A-Z][_-]WAIT|SYN[_-]|LISTEN|CLOS(E|ING)|LAST[_-]ACK|UNCONN`)
 
 // mentions reports whether a port that was asked for stands in the line after a ':', a '.'
 // or a colour, or alone.
