@@ -26,14 +26,14 @@ wine: ## run the Windows programs under wine (Debian: wine64 binutils-mingw-w64-
 	REQUIRE_KERNEL=1 $(GO) test -count=1 -tags forceposix,wine -timeout 120s -v ./internal/testkit/wine
 
 fuzz: ## run every fuzz target for FUZZTIME (60s)
-	@for f in source/FuzzDiag source/FuzzProc capture/FuzzNetstat capture/FuzzSS snapshot/FuzzSnapshot \
+	@for f in source/FuzzDiag source/FuzzProc capture/FuzzNetstat capture/FuzzSS capture/FuzzMangled snapshot/FuzzSnapshot \
 		threshold/FuzzParse tcp/FuzzParsePorts session/FuzzAt session/FuzzParseHolidays; do \
 		echo "$$f"; \
 		$(GO) test -run '^$$' -fuzz "^$${f#*/}$$" -fuzztime $(FUZZTIME) -fuzzminimizetime 10x ./internal/$${f%/*} || exit 1; \
 	done
 
 bench: ## compare the check with what one would run instead; time the decoders
-	$(GO) test -run '^$$' -bench . ./internal/source
+	$(GO) test -run '^$$' -bench . ./internal/source ./internal/capture
 	$(GO) run -tags forceposix ./internal/tools/bench
 
 lab: ## act every kind of trouble in network namespaces and judge the diagnosis (root): docs/LAB.md

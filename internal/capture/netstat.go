@@ -380,14 +380,14 @@ func (n *netstat) wantedRow(shape *rowShape, row *netstatRow, line []byte) error
 	if err != nil {
 		return err
 	}
-	if row.cutLocal > 0 {
+	if cutsHost(&row.local, row.cutLocal) {
 		n.widths.note(row.cutLocal).local = fmt.Errorf("the address of '%s' may be cut, so -a cannot tell", row.localWord)
 	}
 	remote, err := n.address(&row.remote, row.cutRemote > 0)
 	if err != nil {
 		return err
 	}
-	if row.cutRemote > 0 {
+	if cutsHost(&row.remote, row.cutRemote) {
 		n.widths.note(row.cutRemote).client = true
 		if _, err := row.remote.addr(); err != nil {
 			s.Facts &^= tcp.FactClient

@@ -61,6 +61,13 @@ func (w *widths) of(e *endpoint) []int {
 	return colonWidths
 }
 
+// cutsHost reports whether an endpoint that may be cut to a width may have lost a part of its
+// address. A column of a BSD that has room for any IPv4 address cuts no more than the port.
+func cutsHost(e *endpoint, width int) bool {
+	const roomForIPv4 = len("255.255.255.255.")
+	return width > 0 && (!e.dotted || width <= roomForIPv4)
+}
+
 // cutsPort reports whether the port of a cut endpoint may be the beginning of one that was
 // asked for. net-tools keeps the port, busybox, which calls IPv6 tcp too, does not.
 func (w *widths) cutsPort(e *endpoint, word []byte, shape *rowShape, ports tcp.Ports) bool {

@@ -1,7 +1,6 @@
 package source
 
 import (
-	"bytes"
 	"context"
 	"encoding/binary"
 	"fmt"
@@ -75,26 +74,4 @@ func benchmark(b *testing.B, rows, wanted int, look func(tcp.Visit) error) {
 	allocs := testing.AllocsPerRun(1, func() { _ = look(func(*tcp.Socket) {}) })
 	b.ReportMetric(allocs/float64(rows), "allocs/row")
 	b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N*rows), "ns/row")
-}
-
-// BenchmarkNetstat reads a capture in which one row of a hundred is wanted.
-func BenchmarkNetstat(b *testing.B) {
-	var text bytes.Buffer
-	const rows = 100_000
-	for i := range rows {
-		port := 8080
-		if i%100 == 0 {
-			port = 41213
-		}
-		fmt.Fprintf(&text, "tcp   %6d %6d %-23s %-23s %-11s\n", 0, 0, fmt.Sprintf("10.1.0.7:%d", port), fmt.Sprintf("10.1.%d.%d:%d", i>>8&255, i&255, 30000+i%30000), "TIME_WAIT")
-	}
-	b.ReportAllocs()
-	b.SetBytes(int64(text.Len()))
-	for b.Loop() {
-		source := capture("netstat", "-", World{Stdin: bytes.NewReader(text.Bytes())})
-		n := 0
-		if _, err := source.Look(b.Context(), tcp.Query{Ports: tcp.Ports{{Lo: 41213, Hi: 41213}}}, func() tcp.Visit { return func(*tcp.Socket) { n++ } }); err != nil || n != rows/100 {
-			b.Fatal(n, err)
-		}
-	}
 }
