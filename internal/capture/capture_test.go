@@ -374,7 +374,7 @@ func TestManyRows(t *testing.T) {
 // not tell that all were sent data just now, nor a backlog of 0.
 func TestAgesOfSS(t *testing.T) {
 	const listen, row = "LISTEN 1 0 *:41213 *:*\n", "ESTAB 0 0 10.1.0.7:41213 10.1.2.3:5\n"
-	for details, knows := range map[string]bool{"": false, "\t cwnd:10 reordering:0\n": false, "\t cubic cwnd:10 lastack:3\n": true, "\t cubic cwnd:10 lastsnd:7 lastrcv:1\n": true} {
+	for details, knows := range map[string]bool{"": false, "\t cwnd:10 reordering:0\n": false, "\t cwnd:10 lastsnd:6 0000\n": false, "\t cwnd:10 last snd:60000 lastack:3\n": false, "\t cubic cwnd:10 lastack:3\n": true, "\t cubic cwnd:10 lastsnd:7 lastrcv:1\n": true} {
 		rows, seen, err := readText("ss", listen+row+details, front)
 		if err != nil || len(rows) != 2 || (seen.Provides&rows[1].Facts).Has(tcp.FactLastDataSent) != knows || rows[0].Facts.Has(tcp.FactBacklog) {
 			t.Errorf("%q: %+v, tells %b, %v", details, rows, seen.Provides, err)

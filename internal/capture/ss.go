@@ -236,6 +236,9 @@ func (r *ss) details(line []byte) error {
 	w := textfile.Words{Line: line}
 	for word := w.Next(); word != nil; word = w.Next() {
 		name, value, _ := bytes.Cut(word, []byte(":"))
+		if isPiece(word, name) {
+			r.broken = true
+		}
 		switch string(name) {
 		case "cwnd":
 			s.Facts |= tcp.FactLastDataSent
@@ -254,8 +257,8 @@ func (r *ss) details(line []byte) error {
 			s.Facts |= tcp.FactLastDataSent
 		case "skmem":
 			_, after, _ := bytes.Cut(value, []byte(",d"))
-			drops, ok := textfile.Number(bytes.TrimSuffix(after, []byte(")")))
-			if ok { // old kernels do not tell
+			number, closed := bytes.CutSuffix(after, []byte(")"))
+			if drops, ok := textfile.Number(number); ok && closed { // old kernels do not tell
 				s.Drops = clamp(drops)
 				s.Facts |= tcp.FactDrops
 			}
@@ -264,6 +267,14 @@ func (r *ss) details(line []byte) error {
 		}
 	}
 	return nil
+}
+
+// isPiece reports whether a word is the end of a detail that was broken in two: a number
+// alone, or the end of a name.
+func isPiece(word, name []byte) bool {
+	_, number := textfile.Number(word)
+	return number || len(name) > 0 && len(name) < len("lastsnd") &&
+		(bytes.HasSuffix([]byte("lastsnd"), name) || bytes.HasSuffix([]byte("lastrcv"), name))
 }
 
 // flush hands on the row that was pending.
