@@ -142,7 +142,7 @@ func (t *table) other(line []byte) error {
 	}
 	prose := isProse(first) || isPrompt(line)
 	switch {
-	case t.inRows && !prose, t.found && len(bytes.Trim(line, " \t.…[]()")) == 0:
+	case t.inRows && !prose, len(bytes.Trim(line, " \t.…[]()")) == 0:
 		return errors.New("not a row, but after one: a row is broken in two, or rows were left out")
 	case isState(first):
 		return errHiddenRow

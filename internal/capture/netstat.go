@@ -174,7 +174,7 @@ func (n *netstat) newTable(h layout, line []byte) error {
 		n.readTitle()
 		n.beginTable()
 	}
-	n.inRows = true
+	n.inRows = h.known
 	return nil
 }
 

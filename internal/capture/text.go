@@ -80,16 +80,16 @@ func isPrompt(line []byte) bool {
 		if isTCP(word) || isState(word) || e.parse(word) == nil {
 			return false
 		}
-		prompt = prompt || bytes.IndexByte([]byte("#$%>"), word[len(word)-1]) >= 0
+		prompt = prompt || string(word) != ">" && bytes.IndexByte([]byte("#$%>"), word[len(word)-1]) >= 0
 	}
 }
 
 // isProse reports whether a line begins with a word that cannot be a piece of a row: it has
-// a small letter or one beyond ASCII, and is no address.
+// a small letter or one beyond ASCII, and is no address and no part of one.
 func isProse(first []byte) bool {
 	var e endpoint
 	return bytes.ContainsFunc(first, func(r rune) bool { return r >= 'a' && r <= 'z' || r > unicode.MaxASCII }) &&
-		(e.parse(first) != nil || !e.looksLikeAddress())
+		(e.parse(first) != nil || !e.looksLikeAddress()) && !isPointer(first) && first[0] != '['
 }
 
 // addressOrState finds an address, whole or cut, or a state, alone or glued to other text.
@@ -146,7 +146,8 @@ func isState(word []byte) bool {
 	return err == nil
 }
 
-// rejectSecondRow returns an error if another row begins in the rest of a row.
+// rejectSecondRow returns an error if another row begins in the rest of a row, or dots in the
+// place of rows.
 func rejectSecondRow(rest []byte) error {
 	for w := (textfile.Words{Line: rest}); ; {
 		word := w.Next()
@@ -154,7 +155,8 @@ func rejectSecondRow(rest []byte) error {
 			return nil
 		}
 		var e endpoint
-		if isTCP(word) || isState(word) || e.parse(word) == nil && e.looksLikeAddress() {
+		dots := bytes.HasSuffix(word, []byte("...")) || bytes.HasSuffix(word, []byte("…"))
+		if dots || isTCP(word) || isState(word) || e.parse(word) == nil && e.looksLikeAddress() {
 			return errTwoRows
 		}
 	}
