@@ -99,7 +99,8 @@ var (
 	readBytes      = need{ofEstablished, tcp.FactRecvQ | tcp.FactLastDataSent, "when or what the front read"}
 	sendQueue      = need{ofEstablished, tcp.FactSendQ, "Send-Q"}
 	lastDataSent   = need{ofEstablished, tcp.FactLastDataSent, "the time of the last data sent"}
-	everyState     = states{func(Rules) tcp.StateSet { return ^tcp.StateSet(0) }, "the sockets of all states"}
+	everyState     = states{func(Rules) tcp.StateSet { return ^tcp.Set(tcp.Listen) }, "the sockets of all states"}
+	listening      = states{func(Rules) tcp.StateSet { return tcp.Set(tcp.Listen) }, "listening sockets"}
 	abnormalStates = states{func(r Rules) tcp.StateSet { return ^r.Normal }, "the sockets of all abnormal states"}
 )
 
@@ -135,7 +136,7 @@ var metrics = [NumMetrics]definition{
 		compute: func(t *Tally, r *Result) Value { return share(r.mostAbnormal(), t.abnormal) },
 		needs:   clientAddress, sees: abnormalStates, ofSessions: true},
 	Listeners: {name: "listeners", help: "Listening sockets.",
-		compute: func(t *Tally, _ *Result) Value { return count(len(t.listeners)) }},
+		compute: func(t *Tally, _ *Result) Value { return count(len(t.listeners)) }, sees: listening},
 	AcceptQueue: {name: "accept_queue", help: "Connections in the longest accept queue.",
 		compute: longestQueue, needs: acceptQueue},
 	AcceptQueuePct: {name: "accept_queue_pct", unit: "%",
@@ -219,6 +220,10 @@ func (m Metric) value(t *Tally, r *Result, provided [numScopes]tcp.Facts, hidden
 		return unknown(fmt.Sprintf("%d of the sockets are subflows of MPTCP, which hide the state of the session", t.mptcp))
 	case d.sees.set != nil && hidden&d.sees.set(t.rules) != 0:
 		return unknown("this source does not see " + d.sees.name)
+	case (d.needs.scope == ofListeners || d.needs.scope == ofListenersTwice) && hidden.Has(tcp.Listen):
+		return unknown("this source does not see listening sockets")
+	case d.needs.scope == ofEstablished && hidden.Has(tcp.Established):
+		return unknown("this source does not see established sockets")
 	}
 	v := d.compute(t, r)
 	if !provided[d.needs.scope].Has(d.needs.facts) {

@@ -423,8 +423,12 @@ func (r *Result) abnormalClients() int {
 	return n
 }
 
-// PortsWithoutListener returns the ports among those asked for on which nothing listens.
+// PortsWithoutListener returns the ports among those asked for on which nothing listens. It
+// returns none if the source does not see listeners.
 func (r Result) PortsWithoutListener(ports tcp.Ports) []uint16 {
+	if r.HiddenStates.Has(tcp.Listen) {
+		return nil
+	}
 	listening := map[uint16]bool{}
 	for _, l := range r.Listeners {
 		listening[l.Local.Port()] = true
