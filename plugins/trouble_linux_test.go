@@ -34,7 +34,7 @@ func TestOwner(t *testing.T) {
 		t.Error(out)
 	}
 	out, code := run(t, nobody(t, exec.Command(program, "-p", "41251", "-v")))
-	if code != 0 || !strings.Contains(out, "\nprocess unknown: its process is another user's, and this needs CAP_SYS_PTRACE\n") {
+	if code != 0 || !strings.Contains(out, "\nprocess unknown: its process is uid 0's, and this needs CAP_SYS_PTRACE; run as that user, or ss -ltnp as root\n") {
 		t.Errorf("nobody: exit %d, %s", code, out)
 	}
 	if out, _ := run(t, exec.Command(program, "-p", "41251")); strings.Contains(out, "process") {

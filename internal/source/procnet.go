@@ -7,13 +7,15 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"math"
 	"net/netip"
 
 	"frontsockets/internal/tcp"
 	"frontsockets/internal/textfile"
 )
 
-const procFacts = tcp.FactClient | tcp.FactRecvQ | tcp.FactSendQ | tcp.FactInode | tcp.FactRetransmits
+const procFacts = tcp.FactClient | tcp.FactRecvQ | tcp.FactSendQ | tcp.FactInode |
+	tcp.FactRetransmits | tcp.FactUID
 
 // proc reads /proc/net/tcp and /proc/net/tcp6, whose addresses are hex words in
 // the kernel's own byte order. It knows neither the backlog of a listener nor
@@ -120,10 +122,11 @@ func (p *procRows) line(line []byte) error {
 	tx, rx, okQueues := hexPair(w.Next())
 	timer, _, okTimer := hexPair(w.Next())
 	retransmits, okRetransmits := textfile.Hex(w.Next())
-	w.Next() // uid
+	uid, okUID := textfile.Number(w.Next())
 	w.Next() // timeout
 	inode, okInode := textfile.Number(w.Next())
-	if !okLocal || !okRemote || !okState || st > 0xff || !okQueues || !okTimer || !okRetransmits || !okInode {
+	if !okLocal || !okRemote || !okState || st > 0xff || !okQueues || !okTimer || !okRetransmits ||
+		!okUID || uid > math.MaxUint32 || !okInode {
 		return errGarbled
 	}
 	state, err := tcp.KernelState(uint8(st))
@@ -138,6 +141,7 @@ func (p *procRows) line(line []byte) error {
 		Remote: remote,
 		RecvQ:  rx,
 		SendQ:  tx, // 0 for a listener: not its backlog
+		UID:    uint32(uid),
 		Inode:  inode,
 	}
 	switch {

@@ -57,7 +57,7 @@ const (
 type exchange func(ctx context.Context, request []byte, receive func(datagram []byte) (done bool, err error)) error
 
 const diagFacts = tcp.FactClient | tcp.FactRecvQ | tcp.FactSendQ | tcp.FactBacklog | tcp.FactInode |
-	tcp.FactRetransmits | tcp.FactLastDataSent | tcp.FactDrops
+	tcp.FactRetransmits | tcp.FactLastDataSent | tcp.FactDrops | tcp.FactUID
 
 var errInterrupted = errors.New("the socket table changed during the dump (NLM_F_DUMP_INTR)")
 
@@ -270,6 +270,7 @@ func (d *diagRows) socket(b []byte) error {
 		Remote: netip.AddrPortFrom(remote, binary.BigEndian.Uint16(id[2:])),
 		RecvQ:  d.order.Uint32(b[56:]),
 		SendQ:  d.order.Uint32(b[60:]),
+		UID:    d.order.Uint32(b[64:]),
 		Inode:  uint64(d.order.Uint32(b[68:])),
 	}
 	switch b[2] {

@@ -42,7 +42,7 @@ func rows(d diag, q tcp.Query) (string, error) {
 func printTo(b *strings.Builder) tcp.Visit {
 	return func(s *tcp.Socket) {
 		fmt.Fprintf(b, "%s %s %s recvq=%d sendq=%d inode=%d retransmits=%d sent=%s drops=%d known=%07b\n",
-			s.State, s.Local, s.Remote, s.RecvQ, s.SendQ, s.Inode, s.Retransmits, s.LastDataSent, s.Drops, s.Facts)
+			s.State, s.Local, s.Remote, s.RecvQ, s.SendQ, s.Inode, s.Retransmits, s.LastDataSent, s.Drops, s.Facts&^tcp.FactUID)
 	}
 }
 

@@ -10,7 +10,8 @@ import (
 type Baseline struct {
 	unread    map[ends]uint32 // bytes of every session; 0 if it is not ESTABLISHED
 	drops     map[listenerID]uint32
-	listeners tcp.Facts // provided by every listener
+	facts     tcp.Facts // provided by every listener
+	listeners []tcp.Socket
 }
 
 // ends identify a session: its two addresses and ports.
@@ -23,7 +24,7 @@ type listenerID struct {
 
 // NewBaseline returns a first look that has seen nothing yet.
 func NewBaseline() *Baseline {
-	return &Baseline{map[ends]uint32{}, map[listenerID]uint32{}, ^tcp.Facts(0)}
+	return &Baseline{unread: map[ends]uint32{}, drops: map[listenerID]uint32{}, facts: ^tcp.Facts(0)}
 }
 
 // Add notes one socket of the front. It keeps nothing of s.
@@ -31,7 +32,8 @@ func (b *Baseline) Add(s *tcp.Socket) {
 	switch s.State {
 	case tcp.Listen:
 		b.drops[listenerID{s.Local, s.Inode}] = s.Drops
-		b.listeners &= s.Facts
+		b.facts &= s.Facts
+		b.listeners = append(b.listeners, *s)
 	case tcp.Established:
 		b.unread[ends{s.Local, s.Remote}] = s.RecvQ
 	default:
@@ -39,14 +41,8 @@ func (b *Baseline) Add(s *tcp.Socket) {
 	}
 }
 
-// Inodes returns those of the listeners.
-func (b *Baseline) Inodes() []uint64 {
-	var inodes []uint64
-	for id := range b.drops {
-		inodes = append(inodes, id.inode)
-	}
-	return inodes
-}
+// Listeners returns the listening sockets.
+func (b *Baseline) Listeners() []tcp.Socket { return b.listeners }
 
 // compareSession counts what a session of the second look was in the first.
 func (t *Tally) compareSession(s *tcp.Socket) {

@@ -44,6 +44,7 @@ type Listener struct {
 	Local netip.AddrPort
 	Facts tcp.Facts
 	Inode uint64
+	UID   uint32
 	// Queue is the accept queue: connections that the front has not accepted yet.
 	// Backlog is its limit. Drops counts the connections that were dropped.
 	Queue, Backlog, Drops uint32
@@ -165,7 +166,7 @@ func (t *Tally) isAbnormal(s *tcp.Socket) bool { return !t.rules.Normal.Has(s.St
 func (t *Tally) addListener(s *tcp.Socket) {
 	t.ofListeners &= s.Facts
 	t.listeners = append(t.listeners, Listener{
-		Local: s.Local, Facts: s.Facts, Inode: s.Inode, Queue: s.RecvQ, Backlog: s.SendQ, Drops: s.Drops,
+		Local: s.Local, Facts: s.Facts, Inode: s.Inode, UID: s.UID, Queue: s.RecvQ, Backlog: s.SendQ, Drops: s.Drops,
 	})
 	if t.baseline != nil {
 		t.compareListener(s)
@@ -280,7 +281,7 @@ func (t *Tally) Result(look tcp.Look) Result {
 		ofAll: t.all & look.Provides, ofListeners: t.ofListeners & look.Provides, ofEstablished: t.ofEstablished & look.Provides,
 	}
 	if r.Sampled {
-		provided[ofListenersTwice] = provided[ofListeners] & t.baseline.listeners
+		provided[ofListenersTwice] = provided[ofListeners] & t.baseline.facts
 	}
 	if provided[ofAll].Has(tcp.FactClient) { // else some of the addresses are wrong
 		r.Clients = t.sortedClients()

@@ -21,6 +21,9 @@ type Socket struct {
 	RecvQ, SendQ uint32
 	// Inode is the socket's inode, 0 while no process owns it.
 	Inode uint64
+	// UID is the user who made the socket: of a listener the one who called socket(2), of
+	// a session the one who called accept(2). It has no meaning while Inode is 0.
+	UID uint32
 	// Retransmits counts the time-outs of the segment that is being retransmitted now.
 	Retransmits uint8
 	// ZeroWindow says that the peer's window is closed and the kernel probes it. It is
@@ -40,7 +43,7 @@ type Socket struct {
 }
 
 // Facts is the set of a Socket's fields that are known.
-type Facts uint8
+type Facts uint16
 
 // One bit for each fact that some source does not provide.
 const (
@@ -52,6 +55,7 @@ const (
 	FactRetransmits
 	FactLastDataSent
 	FactDrops
+	FactUID
 )
 
 // Has reports whether all wanted facts are known.
