@@ -86,10 +86,10 @@ func Diagnose(r tally.Result, ports tcp.Ports, feed bool, owner *tcp.Process) Di
 // addOwner adds what the process shows to a diagnosis of Hung.
 func (d *Diagnosis) addOwner(p *tcp.Process) {
 	name := fmt.Sprintf("process %d (%s)", p.PID, p.Name)
-	switch {
-	case p.DescriptorLimit > 0 && p.Descriptors+1 >= p.DescriptorLimit:
+	if p.DescriptorLimit > 0 && p.Descriptors+1 >= p.DescriptorLimit {
 		d.Code, d.Text = OutOfDescriptors, phraseOutOfDescriptors
-	case isStopped(p):
+	}
+	if isStopped(p) { // at its limit or not: a higher limit does not make it run
 		d.Text += fmt.Sprintf(", %s is in state %s", name, p.State)
 	}
 	d.Evidence = append(d.Evidence,

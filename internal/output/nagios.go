@@ -19,7 +19,7 @@ import (
 const (
 	maxText   = 199
 	maxRemark = 110
-	maxHint   = 80
+	maxHint   = 96
 	maxOutput = 8 << 10
 )
 
