@@ -61,6 +61,7 @@ type inspection struct {
 	started   time.Time       // when the baseline was begun
 	recording *snapshot.Recording
 	owner     *process.Owner
+	searched  time.Duration // spent on searches for processes
 }
 
 // run takes the steps of a check.
@@ -73,6 +74,7 @@ func (i *inspection) run(ctx context.Context) error {
 	}
 	i.judge()
 	i.findOwner(ctx)
+	i.findPortUser(ctx)
 	return nil
 }
 
@@ -91,7 +93,7 @@ func (i *inspection) takeBaseline(ctx context.Context) error {
 		return err
 	}
 	if listeners := i.baseline.Listeners(); i.showOwner && len(listeners) > 0 {
-		i.owner, err = bestEffort(ctx, func(ctx context.Context) (*process.Owner, error) {
+		i.owner, err = bestEffort(ctx, i, func(ctx context.Context) (*process.Owner, error) {
 			owner, err := process.Find(ctx, listeners)
 			if err == nil {
 				owner.StartCPU(ctx)
@@ -153,7 +155,7 @@ func (i *inspection) findOwner(ctx context.Context) {
 	if i.Look.Recorded || len(i.Result.Listeners) == 0 || !wanted || i.OwnerUnknown != "" {
 		return
 	}
-	p, err := bestEffort(ctx, func(ctx context.Context) (tcp.Process, error) {
+	p, err := bestEffort(ctx, i, func(ctx context.Context) (tcp.Process, error) {
 		owner, err := i.owner, error(nil)
 		if owner == nil {
 			// Of several listeners the one with the longest queue is in trouble.
@@ -173,20 +175,45 @@ func (i *inspection) findOwner(ctx context.Context) {
 	i.judge()
 }
 
-// ownerSearch is how long the search for a process may take: about 75,000 descriptors, and
+// findPortUser finds the process that has a session on a port without a listener: if it is a
+// local program that got the port as its source port, the front cannot start.
+func (i *inspection) findPortUser(ctx context.Context) {
+	if i.Look.Recorded || i.Diagnosis.Code != diagnosis.Down || !i.showOwner && !i.format.ShowsDiagnosis {
+		return
+	}
+	for _, port := range i.Result.PortsWithoutListener(i.Ports) {
+		session, used := i.Result.Users[port]
+		if !used {
+			continue
+		}
+		p, err := bestEffort(ctx, i, func(ctx context.Context) (tcp.Process, error) {
+			user, err := process.Find(ctx, []tcp.Socket{session})
+			if err != nil {
+				return tcp.Process{}, err
+			}
+			return user.Describe(ctx), nil
+		})
+		i.Diagnosis = i.Diagnosis.PortInUse(session, p, err)
+		return
+	}
+}
+
+// ownerSearch is how long the searches for processes may take together: about 75,000 descriptors, and
 // little of the 3 s in which Zabbix' agent wants an answer.
 const ownerSearch = 250 * time.Millisecond
 
 // bestEffort does what is good to know and must not cost the answer: it takes a quarter of the
-// time that is left, and ownerSearch at most. The files of a process that hangs may hang.
-func bestEffort[T any](ctx context.Context, do func(context.Context) (T, error)) (T, error) {
+// time that is left, and what is left of ownerSearch at most. The files of a process that hangs may hang.
+func bestEffort[T any](ctx context.Context, i *inspection, do func(context.Context) (T, error)) (T, error) {
 	limit := ownerSearch
 	if deadline, ok := ctx.Deadline(); ok {
 		limit = min(limit, time.Until(deadline)/4)
 	}
-	ctx, cancel := context.WithTimeout(ctx, limit)
+	start := time.Now()
+	ctx, cancel := context.WithTimeout(ctx, limit-i.searched)
 	defer cancel()
 	v, err := await(ctx, func() (T, error) { return do(ctx) })
+	i.searched += time.Since(start)
 	if errors.Is(err, context.DeadlineExceeded) {
 		err = fmt.Errorf("the search through /proc stopped after %s; run as the front's user, or see ss -ltnp",
 			limit.Round(time.Millisecond))

@@ -55,6 +55,7 @@ func (p Profile) settings(o options, recorded textfile.File) (settings, error) {
 	reject("--no-listener", allowed(cause, list(verdict.StatusNames)))
 	s.rules.Normal, cause = tcp.ParseStateSet(o.Normal)
 	reject("--normal", allowed(cause, "states separated by commas, such as established,listen,time_wait"))
+	s.rules.Ports = s.query.Ports
 	s.rules.StalledAfter, cause = parseDuration(o.StalledAfter)
 	reject("--stalled-after", cause)
 	s.style.Top, cause = parseTop(o.Top)

@@ -21,6 +21,8 @@ type Diagnosis struct {
 	Evidence []Evidence
 	// AskOwner says that it would help to know the process that listens.
 	AskOwner bool
+	// InTheWay says in a few words what may keep a front that is down from starting.
+	InTheWay string
 	// Client is the one client that the diagnosis is about, if Text does not name it.
 	Client netip.Addr
 }
@@ -96,6 +98,25 @@ func (d *Diagnosis) addOwner(p *tcp.Process) {
 		Evidence{"descriptors", fmt.Sprintf("%d of %d", p.Descriptors, p.DescriptorLimit), "open in " + name},
 		Evidence{"process state", p.State, "of " + name},
 		Evidence{"cpu", fmt.Sprintf("%.0f%%", p.CPU), "of one processor"})
+}
+
+// PortInUse adds to a diagnosis of Down that a process has a session on the port, which is p
+// unless err says why it is not known. It may be the front itself, without its listener.
+func (d Diagnosis) PortInUse(session tcp.Socket, p tcp.Process, err error) Diagnosis {
+	name := fmt.Sprintf("process %d (%s)", p.PID, p.Name)
+	if err != nil {
+		name = "a process"
+		if session.Facts.Has(tcp.FactUID) {
+			name = fmt.Sprintf("a process of uid %d", session.UID)
+		}
+		d.Evidence = append(d.Evidence, Evidence{"process", "not known", err.Error()})
+	}
+	port := session.Local.Port()
+	d.InTheWay = name + " uses the port; if it is not the front: end it, set ip_local_reserved_ports"
+	d.Evidence = append(d.Evidence, Evidence{fmt.Sprintf("port %d", port), name, fmt.Sprintf(
+		"a session to %s has it as its local port: a front that starts gets EADDRINUSE; to prevent that, add %d to"+
+			" net.ipv4.ip_local_reserved_ports", session.Remote, port)})
+	return d
 }
 
 // isStopped reports whether a process cannot run.

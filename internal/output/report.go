@@ -161,8 +161,14 @@ func (r Report) who(client netip.Addr) string {
 // hint is the diagnosis as the end of the sentence, unless that says it already.
 func (r Report) hint() string {
 	d := r.Diagnosis
-	if r.Result == nil || r.Outside != "" || d.Text == "" || d.Code == diagnosis.Down {
+	if r.Result == nil || r.Outside != "" || d.Text == "" {
 		return ""
+	}
+	if d.Code == diagnosis.Down { // Reason says what is wrong
+		if d.InTheWay == "" {
+			return ""
+		}
+		return " - " + d.InTheWay
 	}
 	hint := " - " + d.Text
 	if d.Client.IsValid() {

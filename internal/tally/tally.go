@@ -17,6 +17,8 @@ type Rules struct {
 	Normal tcp.StateSet
 	// StalledAfter is the age of the last data sent at which a client counts as stalled.
 	StalledAfter time.Duration
+	// Ports are the ports of the front. Without them every socket counts as the front's.
+	Ports tcp.Ports
 }
 
 // MinimumWait is how long a connection must wait, or bytes stay unread, before we call
@@ -95,6 +97,7 @@ type Tally struct {
 	reconnects, stuckUnread int
 
 	evidence Evidence
+	local    localPrograms
 
 	// What every socket, every listener and every established socket provided.
 	all, ofListeners, ofEstablished tcp.Facts
@@ -132,8 +135,16 @@ func New(rules Rules, baseline *Baseline, interval time.Duration) *Tally {
 	}
 }
 
-// Add counts one socket of the front. It keeps nothing of s.
+// Add counts one socket of the front. It keeps no pointer to s.
 func (t *Tally) Add(s *tcp.Socket) {
+	t.local.note(s)
+	if t.local.hold(s, t.rules.Ports) {
+		return
+	}
+	t.count(s)
+}
+
+func (t *Tally) count(s *tcp.Socket) {
 	t.states[s.State]++
 	if t.isAbnormal(s) {
 		t.abnormal++
@@ -268,14 +279,21 @@ type Result struct {
 	Listeners []Listener
 	// Sampled says that this was the second of two looks.
 	Sampled bool
+	// LeftOut has the local ports of the sockets that are not the front's, one for each: local
+	// programs use these ports as their source ports.
+	LeftOut []uint16
+	// Users has one socket that a process has open for each port that has such sessions.
+	Users map[uint16]tcp.Socket
 }
 
 // Result computes the metrics. Look describes the look whose sockets were added. A metric
 // is unknown as soon as one of the sockets it is made of lacks a fact that it needs.
 func (t *Tally) Result(look tcp.Look) Result {
+	t.countHeld()
 	r := Result{
 		Evidence: t.evidence, Rules: t.rules, HiddenStates: look.HiddenStates,
 		States: t.states, Listeners: t.listeners, Sampled: t.baseline != nil,
+		LeftOut: t.local.leftOut, Users: t.local.users,
 	}
 	provided := [numScopes]tcp.Facts{
 		ofAll: t.all & look.Provides, ofListeners: t.ofListeners & look.Provides, ofEstablished: t.ofEstablished & look.Provides,
