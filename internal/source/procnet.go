@@ -99,23 +99,16 @@ var errGarbled = errors.New("not a row of a socket table")
 //	sl  local_address rem_address   st tx_queue:rx_queue tr:tm->when retrnsmt uid timeout inode …
 //	 0: 0100007F:A0FD 00000000:0000 0A 00000000:00000003 00:00000000 00000000   0       0 12345 …
 //
-// The local port has a fixed place behind the first colon, so a row of somebody
-// else's is passed over before anything is split.
+// A row of another port is passed over before anything is split.
 func (p *procRows) line(line []byte) error {
-	colon := bytes.IndexByte(line, ':')
-	portAt := colon + 2 + p.hexLen + 1
-	if colon < 0 || len(line) < portAt+5 || line[colon+1] != ' ' || line[portAt-1] != ':' || line[portAt+4] != ' ' {
-		return errGarbled
-	}
-	port, ok := textfile.Hex(line[portAt : portAt+4])
+	port, fields, ok := p.localPort(line)
 	if !ok {
 		return errGarbled
 	}
-	if !p.query.Ports.Has(uint16(port)) {
+	if !p.query.Ports.Has(port) {
 		return nil
 	}
-
-	w := textfile.Words{Line: line[colon+1:]}
+	w := textfile.Words{Line: fields}
 	local, okLocal := p.endpoint(w.Next())
 	remote, okRemote := p.endpoint(w.Next())
 	st, okState := textfile.Hex(w.Next())
@@ -164,6 +157,18 @@ func (p *procRows) line(line []byte) error {
 		p.visit(s)
 	}
 	return nil
+}
+
+// localPort returns the local port of a row, which has a fixed place after the first colon, and
+// what comes after that colon.
+func (p *procRows) localPort(line []byte) (port uint16, fields []byte, ok bool) {
+	colon := bytes.IndexByte(line, ':')
+	portAt := colon + 2 + p.hexLen + 1
+	if colon < 0 || len(line) < portAt+5 || line[colon+1] != ' ' || line[portAt-1] != ':' || line[portAt+4] != ' ' {
+		return 0, nil, false
+	}
+	n, ok := textfile.Hex(line[portAt : portAt+4])
+	return uint16(n), line[colon+1:], ok
 }
 
 // endpoint decodes "0100007F:A0FD".
