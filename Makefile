@@ -2,8 +2,10 @@
 
 GO      ?= go
 BUILD   := CGO_ENABLED=0 $(GO) build -buildvcs=auto -trimpath -tags forceposix
+# The entry point of the checks on Linux (internal/guard).
+GUARD := -E frontsockets_entry
 PLUGINS := ./cmd/check_mdfront_sockets ./cmd/check_front_sockets
-PROGRAMS := $(PLUGINS) ./cmd/front_drill
+DRILL := ./cmd/front_drill
 PLATFORMS := linux/amd64 linux/arm64 linux/386 windows/amd64 darwin/arm64 freebsd/amd64
 NFPM := github.com/goreleaser/nfpm/v2/cmd/nfpm@v2.45.2
 CYCLONEDX := github.com/CycloneDX/cyclonedx-gomod/cmd/cyclonedx-gomod@v1.10.0
@@ -14,7 +16,8 @@ help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z0-9]+:.*## / { printf "  %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 build: ## build the programs into bin/
-	$(BUILD) -ldflags '-s -w' -o bin/ $(PROGRAMS)
+	$(BUILD) -ldflags '-s -w $(if $(filter linux,$(shell $(GO) env GOOS)),$(GUARD))' -o bin/ $(PLUGINS)
+	$(BUILD) -ldflags '-s -w' -o bin/ $(DRILL)
 
 test: ## run all tests; what the machine does not allow is skipped with a reason
 	$(GO) test -count=1 -tags forceposix -timeout 300s ./...
@@ -60,8 +63,11 @@ demo: build ## show a healthy front, a hung one and a looping client (under a mi
 cross: ## build for every platform into dist/
 	@for p in $(PLATFORMS); do \
 		echo "$$p"; \
-		GOOS=$${p%/*} GOARCH=$${p#*/} $(BUILD) -ldflags '-s -w' -o dist/$${p%/*}-$${p#*/}/ $(PROGRAMS) || exit 1; \
-		GOOS=$${p%/*} GOARCH=$${p#*/} CGO_ENABLED=0 $(GO) vet -tags forceposix ./... || exit 1; \
+		case $$p in linux/*) guard='$(GUARD)' ;; *) guard= ;; esac; \
+		export GOOS=$${p%/*} GOARCH=$${p#*/}; \
+		$(BUILD) -ldflags "-s -w $$guard" -o dist/$$GOOS-$$GOARCH/ $(PLUGINS) || exit 1; \
+		$(BUILD) -ldflags '-s -w' -o dist/$$GOOS-$$GOARCH/ $(DRILL) || exit 1; \
+		CGO_ENABLED=0 $(GO) vet -tags forceposix ./... || exit 1; \
 	done
 
 man: ## write man pages and shell completion into dist/man/ and dist/completion/

@@ -46,8 +46,9 @@ func TestImports(t *testing.T) {
 		"internal/output": "internal/diagnosis internal/tally internal/tcp internal/verdict",
 		"plugins": "internal/capture internal/diagnosis internal/output internal/process internal/session internal/snapshot" +
 			" internal/source internal/tally internal/tcp internal/textfile internal/threshold internal/verdict",
-		"cmd/check_mdfront_sockets": "plugins",
-		"cmd/check_front_sockets":   "plugins",
+		"internal/guard":            "",
+		"cmd/check_mdfront_sockets": "internal/guard plugins",
+		"cmd/check_front_sockets":   "internal/guard plugins",
 		"cmd/front_drill":           "",
 		// The workshop, which no check imports.
 		"internal/testkit/golden":     "",

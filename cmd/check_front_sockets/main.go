@@ -4,9 +4,10 @@ package main
 import (
 	"os"
 
+	"frontsockets/internal/guard"
 	"frontsockets/plugins"
 )
 
 func main() {
-	os.Exit(plugins.Front.Run(os.Args[1:], os.Stdin, os.Stdout))
+	guard.Exit(plugins.Front.Run(os.Args[1:], os.Stdin, os.Stdout))
 }
