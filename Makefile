@@ -2,8 +2,9 @@
 
 GO      ?= go
 BUILD   := CGO_ENABLED=0 $(GO) build -buildvcs=auto -trimpath -tags forceposix
-# The entry point of the checks on Linux (internal/guard).
+# The entry point of the checks, on the platforms that internal/guard has one for.
 GUARD := -E frontsockets_entry
+GUARDED := linux/amd64 linux/arm64 linux/386
 PLUGINS := ./cmd/check_mdfront_sockets ./cmd/check_front_sockets
 DRILL := ./cmd/front_drill
 PLATFORMS := linux/amd64 linux/arm64 linux/386 windows/amd64 darwin/arm64 freebsd/amd64
@@ -16,7 +17,7 @@ help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z0-9]+:.*## / { printf "  %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 build: ## build the programs into bin/
-	$(BUILD) -ldflags '-s -w $(if $(filter linux,$(shell $(GO) env GOOS)),$(GUARD))' -o bin/ $(PLUGINS)
+	$(BUILD) -ldflags '-s -w $(if $(filter $(GUARDED),$(shell $(GO) env GOOS)/$(shell $(GO) env GOARCH)),$(GUARD))' -o bin/ $(PLUGINS)
 	$(BUILD) -ldflags '-s -w' -o bin/ $(DRILL)
 
 test: ## run all tests; what the machine does not allow is skipped with a reason
@@ -63,7 +64,7 @@ demo: build ## show a healthy front, a hung one and a looping client (under a mi
 cross: ## build for every platform into dist/
 	@for p in $(PLATFORMS); do \
 		echo "$$p"; \
-		case $$p in linux/*) guard='$(GUARD)' ;; *) guard= ;; esac; \
+		case ' $(GUARDED) ' in *" $$p "*) guard='$(GUARD)' ;; *) guard= ;; esac; \
 		export GOOS=$${p%/*} GOARCH=$${p#*/}; \
 		$(BUILD) -ldflags "-s -w $$guard" -o dist/$$GOOS-$$GOARCH/ $(PLUGINS) || exit 1; \
 		$(BUILD) -ldflags '-s -w' -o dist/$$GOOS-$$GOARCH/ $(DRILL) || exit 1; \

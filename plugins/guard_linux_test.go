@@ -7,6 +7,8 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"runtime"
+	"slices"
 	"strings"
 	"syscall"
 	"testing"
@@ -15,9 +17,20 @@ import (
 	"frontsockets/internal/testkit/population"
 )
 
+// guardFlags returns the linker's flags for a program with a guard, as the Makefile has them.
+func guardFlags() string {
+	if slices.Contains([]string{"amd64", "arm64", "386"}, runtime.GOARCH) {
+		return "-E frontsockets_entry"
+	}
+	return ""
+}
+
 // TestGuard: where Go's runtime cannot start, the answer is UNKNOWN, and says so.
 func TestGuard(t *testing.T) {
 	population.Need(t)
+	if guardFlags() == "" {
+		population.Skip(t, "no guard on "+runtime.GOARCH)
+	}
 	program := filepath.Join(programs(t), "check_mdfront_sockets")
 	for _, limit := range []string{"ulimit -n 3", "ulimit -n 5", "ulimit -v 600000", "export GOMEMLIMIT=x"} {
 		cmd := exec.Command("sh", "-c", limit+`; exec "$0"`, program)
@@ -33,6 +46,9 @@ func TestGuard(t *testing.T) {
 // TestGuardIsKilled: the check ends with its guard.
 func TestGuardIsKilled(t *testing.T) {
 	population.Need(t)
+	if guardFlags() == "" {
+		population.Skip(t, "no guard on "+runtime.GOARCH)
+	}
 	cmd := exec.Command(filepath.Join(programs(t), "check_mdfront_sockets"), "--sample", "8s")
 	if err := cmd.Start(); err != nil {
 		t.Fatal(err)

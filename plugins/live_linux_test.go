@@ -49,7 +49,7 @@ func programs(t *testing.T) string {
 	if err := os.Chmod(dir, 0o755); err != nil {
 		t.Fatal(err)
 	}
-	build := exec.Command("go", "build", "-trimpath", "-tags", "forceposix", "-ldflags", "-E frontsockets_entry", "-o", dir,
+	build := exec.Command("go", "build", "-trimpath", "-tags", "forceposix", "-ldflags", guardFlags(), "-o", dir,
 		"frontsockets/cmd/check_mdfront_sockets", "frontsockets/cmd/check_front_sockets")
 	build.Env = append(os.Environ(), "CGO_ENABLED=0")
 	if out, err := build.CombinedOutput(); err != nil {

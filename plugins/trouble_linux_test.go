@@ -58,6 +58,11 @@ func TestPortInUse(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer conn.Close()
+	accepted, err := server.Accept()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer accepted.Close()
 	program := filepath.Join(programs(t), "check_mdfront_sockets")
 	const words = " uses the port; if it is not the front: end it, set ip_local_reserved_ports | "
 	const remedy = "add 41254 to net.ipv4.ip_local_reserved_ports\n"
