@@ -384,7 +384,7 @@ func TestMainsAreOneStatement(t *testing.T) {
 			t.Fatal(err)
 		}
 		_, body, _ := strings.Cut(string(text), "func main() {\n")
-		if strings.Count(body, "\n") != 2 || !strings.HasPrefix(body, "\tos.Exit(plugins.") {
+		if strings.Count(body, "\n") != 2 || !strings.HasPrefix(body, "\tguard.Exit(plugins.") {
 			t.Errorf("%s is more than one call: %s", name, body)
 		}
 	}
