@@ -62,7 +62,8 @@ type inspection struct {
 	suspects  *tally.Baseline // of the last look
 	recording *snapshot.Recording
 	owner     *process.Owner
-	suspicion bool // one look is not enough to say what was diagnosed
+	suspicion bool          // one look is not enough to say what was diagnosed
+	searched  time.Duration // spent on searches for processes
 }
 
 // run takes the steps of a check: baseline, count, judge, find the owner.
@@ -76,6 +77,7 @@ func (i *inspection) run(ctx context.Context) error {
 	i.judge()
 	i.confirm(ctx)
 	i.findOwner(ctx)
+	i.findPortUser(ctx)
 	return nil
 }
 
@@ -93,15 +95,17 @@ func (i *inspection) takeBaseline(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	if i.showOwner {
-		// If the search finds nothing, the one of findOwner says why.
-		i.owner, _ = bestEffort(ctx, func(ctx context.Context) (*process.Owner, error) {
-			owner, err := process.Find(ctx, i.baseline.Inodes())
+	if listeners := i.baseline.Listeners(); i.showOwner && len(listeners) > 0 {
+		i.owner, err = bestEffort(ctx, i, func(ctx context.Context) (*process.Owner, error) {
+			owner, err := process.Find(ctx, listeners)
 			if err == nil {
 				owner.StartCPU(ctx)
 			}
 			return owner, err
 		})
+		if err != nil { // one search is enough
+			i.OwnerUnknown = err.Error()
+		}
 	}
 	select {
 	case <-time.After(i.sample - time.Since(i.started)):
@@ -181,15 +185,15 @@ func (i *inspection) confirm(ctx context.Context) {
 // know why a front hangs, or whether it does.
 func (i *inspection) findOwner(ctx context.Context) {
 	wanted := i.showOwner || i.Diagnosis.AskOwner
-	if i.Look.Recorded || len(i.Result.Listeners) == 0 || !wanted {
+	if i.Look.Recorded || len(i.Result.Listeners) == 0 || !wanted || i.OwnerUnknown != "" {
 		return
 	}
-	p, err := bestEffort(ctx, func(ctx context.Context) (tcp.Process, error) {
+	p, err := bestEffort(ctx, i, func(ctx context.Context) (tcp.Process, error) {
 		owner, err := i.owner, error(nil)
 		if owner == nil {
 			// Of several listeners the one with the longest queue is in trouble.
 			longest := slices.MaxFunc(i.Result.Listeners, func(a, b tally.Listener) int { return cmp.Compare(a.Queue, b.Queue) })
-			owner, err = process.Find(ctx, []uint64{longest.Inode})
+			owner, err = process.Find(ctx, []tcp.Socket{{Facts: longest.Facts, Inode: longest.Inode, UID: longest.UID}})
 		}
 		if err != nil {
 			return tcp.Process{}, err
@@ -204,16 +208,46 @@ func (i *inspection) findOwner(ctx context.Context) {
 	i.judge()
 }
 
+// findPortUser finds the process that has a session on a port without a listener: if it is a
+// local program that got the port as its source port, the front cannot start.
+func (i *inspection) findPortUser(ctx context.Context) {
+	if i.Look.Recorded || i.Diagnosis.Code != diagnosis.Down {
+		return
+	}
+	for _, port := range i.Result.PortsWithoutListener(i.Ports) {
+		session, used := i.Result.Users[port]
+		if !used {
+			continue
+		}
+		p, err := bestEffort(ctx, i, func(ctx context.Context) (tcp.Process, error) {
+			user, err := process.Find(ctx, []tcp.Socket{session})
+			if err != nil {
+				return tcp.Process{}, err
+			}
+			return user.Describe(ctx), nil
+		})
+		i.Diagnosis = i.Diagnosis.PortInUse(session, p, err)
+		return
+	}
+}
+
+// ownerSearch is how long the searches for processes may take together: about 75,000
+// descriptors, and little of the 3 s in which Zabbix' agent wants an answer.
+const ownerSearch = 250 * time.Millisecond
+
 // bestEffort does what is good to know and must not cost the answer: it takes a quarter of
-// the time that is left, and a second at most. The files of a process that hangs may hang.
-func bestEffort[T any](ctx context.Context, do func(context.Context) (T, error)) (T, error) {
-	limit := time.Second
+// the time that is left, and what is left of ownerSearch at most. The files of a process that
+// hangs may hang.
+func bestEffort[T any](ctx context.Context, i *inspection, do func(context.Context) (T, error)) (T, error) {
+	limit := ownerSearch
 	if deadline, ok := ctx.Deadline(); ok {
 		limit = min(limit, time.Until(deadline)/4)
 	}
-	ctx, cancel := context.WithTimeout(ctx, limit)
+	start := time.Now()
+	ctx, cancel := context.WithTimeout(ctx, limit-i.searched)
 	defer cancel()
 	v, err := await(ctx, func() (T, error) { return do(ctx) })
+	i.searched += time.Since(start)
 	if errors.Is(err, context.DeadlineExceeded) {
 		err = fmt.Errorf("the search through /proc stopped after %s; run as the front's user, or see ss -ltnp",
 			limit.Round(time.Millisecond))

@@ -49,7 +49,8 @@ func programs(t *testing.T) string {
 	if err := os.Chmod(dir, 0o755); err != nil {
 		t.Fatal(err)
 	}
-	build := exec.Command("go", "build", "-trimpath", "-tags", "forceposix", "-o", dir, "frontsockets/cmd/check_mdfront_sockets", "frontsockets/cmd/check_front_sockets")
+	build := exec.Command("go", "build", "-trimpath", "-tags", "forceposix", "-o", dir,
+		"frontsockets/cmd/check_mdfront_sockets", "frontsockets/cmd/check_front_sockets")
 	build.Env = append(os.Environ(), "CGO_ENABLED=0")
 	if out, err := build.CombinedOutput(); err != nil {
 		t.Fatalf("%v\n%s", err, out)

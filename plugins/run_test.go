@@ -203,7 +203,7 @@ func TestNoAnswer(t *testing.T) {
 		"half an answer":   {func(v tcp.Visit) error { v(listener()); return io.ErrUnexpectedEOF }, "fake: unexpected EOF"},
 		"hang":             {func(tcp.Visit) error { <-hang; return nil }, "no answer within 50ms (-t)"},
 		"panic":            {func(tcp.Visit) error { panic("oh no") }, "this check has a bug: oh no, at run_test.go:"},
-		"a real panic":     {func(v tcp.Visit) error { v(nil); return nil }, "this check has a bug: runtime error: invalid memory address or nil pointer dereference, at tally.go:"},
+		"a real panic":     {func(v tcp.Visit) error { v(nil); return nil }, "this check has a bug: runtime error: invalid memory address or nil pointer dereference, at local.go:"},
 		"an unknown state": {func(v tcp.Visit) error { v(&tcp.Socket{State: 99}); return nil }, "this check has a bug: runtime error: index out of range [99] with length 12, at tally.go:"},
 	} {
 		t.Run(name, func(t *testing.T) {

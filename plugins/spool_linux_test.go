@@ -459,6 +459,12 @@ func TestSpoolScripts(t *testing.T) {
 		for _, place := range []string{"/nowhere/check", "/etc", "/etc/passwd"} {
 			s.ask(s.script(front.script, "check="+pluginFolder, "check="+place+" #"), unknown("not installed"), 3, "front7", "50")
 		}
+		// Go's runtime ends with 2 and says nothing on stdout where it cannot start.
+		dead := filepath.Join(s.dir, "dead")
+		if err := os.WriteFile(dead, []byte("#!/bin/sh\necho fatal error >&2\nexit 2\n"), 0o755); err != nil {
+			t.Fatal(err)
+		}
+		s.ask(s.script(front.script, "check="+pluginFolder, "check="+dead+" #"), unknown("gave no answer, exit code 2"), 3, "front7", "50")
 		f.Close()
 	}
 }

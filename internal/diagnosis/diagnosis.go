@@ -23,6 +23,8 @@ type Diagnosis struct {
 	AskOwner bool
 	// Suspicion says that one look is not enough to blame the front: see Unconfirmed.
 	Suspicion bool
+	// InTheWay says in a few words what may keep a front that is down from starting.
+	InTheWay string
 	// Client is the one client that the diagnosis is about, if Text does not name it.
 	Client netip.Addr
 }
@@ -117,7 +119,7 @@ func (d *Diagnosis) addOwner(p *tcp.Process) {
 	case p.DescriptorLimit > 0 && p.Descriptors+1 >= p.DescriptorLimit:
 		d.Code, d.Text = OutOfDescriptors, phraseOutOfDescriptors
 	}
-	if isStopped(p) {
+	if isStopped(p) { // at its limit or not: a higher limit does not make it run
 		d.Text += fmt.Sprintf(", %s is in state %s", name, p.State)
 	}
 	d.Evidence = append(d.Evidence,
@@ -128,6 +130,25 @@ func (d *Diagnosis) addOwner(p *tcp.Process) {
 
 // serviceManagers are the programs that listen for a service before it runs.
 var serviceManagers = []string{"systemd", "inetd", "xinetd"}
+
+// PortInUse adds to a diagnosis of Down that a process has a session on the port, which is p
+// unless err says why it is not known. It may be the front itself, without its listener.
+func (d Diagnosis) PortInUse(session tcp.Socket, p tcp.Process, err error) Diagnosis {
+	name := fmt.Sprintf("process %d (%s)", p.PID, p.Name)
+	if err != nil {
+		name = "a process"
+		if session.Facts.Has(tcp.FactUID) {
+			name = fmt.Sprintf("a process of uid %d", session.UID)
+		}
+		d.Evidence = append(d.Evidence, Evidence{"process", "not known", err.Error()})
+	}
+	port := session.Local.Port()
+	d.InTheWay = name + " uses the port; if it is not the front: end it, set ip_local_reserved_ports"
+	d.Evidence = append(d.Evidence, Evidence{fmt.Sprintf("port %d", port), name, fmt.Sprintf(
+		"a session to %s has it as its local port: a front that starts gets EADDRINUSE; to prevent that, add %d to"+
+			" net.ipv4.ip_local_reserved_ports", session.Remote, port)})
+	return d
+}
 
 // isStopped reports whether a process cannot run.
 func isStopped(p *tcp.Process) bool {

@@ -63,6 +63,7 @@ func TestDiagnose(t *testing.T) {
 	lost := tcp.Socket{State: tcp.Established, Inode: 1, Retransmits: 4, SendQ: 900}
 	window := tcp.Socket{State: tcp.Established, Inode: 1, ZeroWindow: true, SendQ: 300_000, LastDataSent: 3 * time.Second}
 	full := &tcp.Process{PID: 77, Name: "mdfront", State: "running", Descriptors: 1024, DescriptorLimit: 1024, CPU: 99}
+	fullAndStopped := &tcp.Process{PID: 77, Name: "mdfront", State: "stop", Descriptors: 1024, DescriptorLimit: 1024}
 	asleep := &tcp.Process{PID: 77, Name: "front", State: "sleep", Descriptors: 300, DescriptorLimit: 1024}
 	stopped := &tcp.Process{PID: 77, Name: "mdfront", State: "stop", Descriptors: 300, DescriptorLimit: 1024}
 
@@ -84,6 +85,8 @@ func TestDiagnose(t *testing.T) {
 		{"stopped, soon", look(12, 4096, everything, group{40, desks, well}, group{12, desks, queued}), false, nil, "hung the front does not accept?"},
 		{"accepts nothing, feed goes on", look(30, 4096, everything, group{300, desks, well}, group{30, desks, queued}), false, nil, "hung the front does not accept?"},
 		{"spins without descriptors", look(30, 4096, everything, group{300, desks, well}, group{30, desks, queued}), false, full, "out_of_descriptors the front is out of descriptors?"},
+		{"stopped without descriptors", look(30, 4096, everything, group{300, desks, well}, group{30, desks, queued}), false, fullAndStopped,
+			"out_of_descriptors the front is out of descriptors, process 77 (mdfront) is in state stop?"},
 		{"without descriptors and well", look(0, 128, everything, group{300, desks, well}), false, full, "healthy "},
 		{"reads nothing", look(0, 128, everything, group{60, desks, unread}), true, nil, "hung the front does not read?"},
 		{"frozen feed", look(0, 128, everything, group{60, desks, stalled}), false, nil, "feed_stalled feed stalled for 11 s"},

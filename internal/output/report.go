@@ -160,8 +160,14 @@ func (r Report) who(client netip.Addr) string {
 // hint is the diagnosis as the end of the sentence, unless that says it already.
 func (r Report) hint() string {
 	d := r.Diagnosis
-	if r.Result == nil || r.Outside != "" || d.Text == "" || d.Code == diagnosis.Down {
+	if r.Result == nil || r.Outside != "" || d.Text == "" {
 		return ""
+	}
+	if d.Code == diagnosis.Down { // Reason says what is wrong
+		if d.InTheWay == "" {
+			return ""
+		}
+		return " - " + d.InTheWay
 	}
 	if p := r.Verdict.Problems; len(p) > 0 && p[0].Text == d.Text && !d.Client.IsValid() {
 		return "" // it is the reason

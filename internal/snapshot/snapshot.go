@@ -69,8 +69,11 @@ type trailer struct {
 	Sockets int `json:"sockets"`
 }
 
-// factNames has the name of each bit of tcp.Facts, in order: that of its member.
-var factNames = []string{"client", "recv_q", "send_q", "backlog", "inode", "retransmits", "last_data_sent", "drops", "bytes_read", "rtt", "closed"}
+// factNames has the name of each bit of tcp.Facts, in order: that of its member. The last bit,
+// the uid, has none: it helps to find a live process, and is not recorded.
+var factNames = []string{
+	"client", "recv_q", "send_q", "backlog", "inode", "retransmits", "last_data_sent", "drops", "bytes_read", "rtt", "closed",
+}
 
 // Recording keeps the sockets of one look, so that they can be saved.
 type Recording struct {

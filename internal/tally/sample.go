@@ -11,8 +11,9 @@ import (
 type Baseline struct {
 	sessions map[ends]earlier
 	drops    map[listenerID]uint32
-	// listeners is the facts that every listener provided.
-	listeners tcp.Facts
+	// facts is what every listener provided.
+	facts     tcp.Facts
+	listeners []tcp.Socket
 	// full says that it has every session, and not only those that wait for the front.
 	full bool
 }
@@ -36,27 +37,22 @@ type earlier struct {
 
 // NewBaseline returns a first look that has seen nothing yet and will see every session.
 func NewBaseline() *Baseline {
-	return &Baseline{sessions: map[ends]earlier{}, drops: map[listenerID]uint32{}, listeners: ^tcp.Facts(0), full: true}
+	return &Baseline{sessions: map[ends]earlier{}, drops: map[listenerID]uint32{}, facts: ^tcp.Facts(0), full: true}
 }
 
 // Add notes one socket of the front. It keeps nothing of s.
 func (b *Baseline) Add(s *tcp.Socket) {
 	if s.State == tcp.Listen {
 		b.drops[listenerID{s.Local, s.Inode}] = s.Drops
-		b.listeners &= s.Facts
+		b.facts &= s.Facts
+		b.listeners = append(b.listeners, *s)
 		return
 	}
 	b.sessions[ends{s.Local, s.Remote}] = earlier{s.State, s.Facts, isWaiting(s), s.RecvQ, s.BytesRead}
 }
 
-// Inodes returns those of the listeners.
-func (b *Baseline) Inodes() []uint64 {
-	var inodes []uint64
-	for id := range b.drops {
-		inodes = append(inodes, id.inode)
-	}
-	return inodes
-}
+// Listeners returns the listening sockets.
+func (b *Baseline) Listeners() []tcp.Socket { return b.listeners }
 
 // isWaiting reports whether a connection is known to be in the accept queue.
 func isWaiting(s *tcp.Socket) bool {

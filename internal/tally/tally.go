@@ -17,6 +17,8 @@ type Rules struct {
 	Normal tcp.StateSet
 	// StalledAfter is the age of the last data sent at which a client counts as stalled.
 	StalledAfter time.Duration
+	// Ports are the ports of the front. Without them every socket counts as the front's.
+	Ports tcp.Ports
 }
 
 // MinimumWait is how long a connection must wait, or bytes stay unread, before we call
@@ -49,6 +51,7 @@ type Listener struct {
 	Local netip.AddrPort
 	Facts tcp.Facts
 	Inode uint64
+	UID   uint32
 	// Queue is the accept queue: connections that the front has not accepted yet.
 	// Backlog is its limit. Drops counts the connections that were dropped.
 	Queue, Backlog, Drops uint32
@@ -100,6 +103,7 @@ type Tally struct {
 
 	evidence Evidence
 	suspects *Baseline
+	local    localPrograms
 
 	// What every socket, every listener and every established socket provided.
 	all, ofListeners, ofEstablished tcp.Facts
@@ -150,7 +154,7 @@ func New(rules Rules, baseline *Baseline, interval time.Duration) *Tally {
 	return &Tally{
 		rules:         rules,
 		clients:       map[netip.Addr]*Client{},
-		suspects:      &Baseline{sessions: map[ends]earlier{}, drops: map[listenerID]uint32{}, listeners: ^tcp.Facts(0)},
+		suspects:      &Baseline{sessions: map[ends]earlier{}, drops: map[listenerID]uint32{}, facts: ^tcp.Facts(0)},
 		baseline:      baseline,
 		interval:      interval,
 		all:           ^tcp.Facts(0),
@@ -159,8 +163,16 @@ func New(rules Rules, baseline *Baseline, interval time.Duration) *Tally {
 	}
 }
 
-// Add counts one socket of the front. It keeps nothing of s.
+// Add counts one socket of the front. It keeps no pointer to s.
 func (t *Tally) Add(s *tcp.Socket) {
+	t.local.note(s)
+	if t.local.hold(s, t.rules.Ports) {
+		return
+	}
+	t.count(s)
+}
+
+func (t *Tally) count(s *tcp.Socket) {
 	t.states[s.State]++
 	if t.isAbnormal(s) {
 		t.abnormal++
@@ -196,7 +208,7 @@ func (t *Tally) isAbnormal(s *tcp.Socket) bool { return !t.rules.Normal.Has(s.St
 func (t *Tally) addListener(s *tcp.Socket) {
 	t.ofListeners &= s.Facts
 	t.listeners = append(t.listeners, Listener{
-		Local: s.Local, Facts: s.Facts, Inode: s.Inode, Queue: s.RecvQ, Backlog: s.SendQ, Drops: s.Drops,
+		Local: s.Local, Facts: s.Facts, Inode: s.Inode, UID: s.UID, Queue: s.RecvQ, Backlog: s.SendQ, Drops: s.Drops,
 	})
 	t.suspects.Add(s)
 	if t.baseline != nil {
@@ -362,14 +374,21 @@ type Result struct {
 	Listeners []Listener
 	// Sampled says that this was the second of two looks.
 	Sampled bool
+	// LeftOut has the local ports of the sockets that are not the front's, one for each: local
+	// programs use these ports as their source ports.
+	LeftOut []uint16
+	// Users has one socket that a process has open for each port that has such sessions.
+	Users map[uint16]tcp.Socket
 }
 
 // Result computes the metrics. Look describes the look whose sockets were added. A metric
 // is unknown as soon as one of the sockets it is made of lacks a fact that it needs.
 func (t *Tally) Result(look tcp.Look) Result {
+	t.countHeld()
 	r := Result{
 		Evidence: t.evidence, Rules: t.rules, HiddenStates: look.HiddenStates,
 		States: t.states, Listeners: t.listeners, Sampled: t.baseline != nil && t.baseline.full,
+		LeftOut: t.local.leftOut, Users: t.local.users,
 	}
 	r.Compared, r.Interval = t.baseline != nil || look.Compared, t.interval
 	provided := [numScopes]tcp.Facts{
@@ -380,7 +399,7 @@ func (t *Tally) Result(look tcp.Look) Result {
 	r.HasTimes = provided[ofEstablished].Has(tcp.FactLastDataSent)
 	r.HasBytesRead = provided[ofEstablished].Has(tcp.FactBytesRead)
 	if r.Sampled {
-		provided[ofListenersTwice] = provided[ofListeners] & t.baseline.listeners
+		provided[ofListenersTwice] = provided[ofListeners] & t.baseline.facts
 	}
 	if provided[ofAll].Has(tcp.FactClient) { // else some of the addresses are wrong
 		r.Clients = t.sortedClients()

@@ -23,6 +23,9 @@ type Socket struct {
 	RecvQ, SendQ uint32
 	// Inode is the socket's inode, 0 while no process owns it.
 	Inode uint64
+	// UID is the user who made the socket: of a listener the one who called socket(2), of
+	// a session the one who called accept(2). It has no meaning while Inode is 0.
+	UID uint32
 	// Retransmits counts the time-outs of the segment that is being retransmitted now.
 	Retransmits uint8
 	// ZeroWindow says that the peer's window is closed and the kernel probes it. It is
@@ -91,6 +94,7 @@ const (
 	FactBytesRead
 	FactRTT
 	FactClosed // of a socket in TIME_WAIT
+	FactUID
 )
 
 // Has reports whether all wanted facts are known.
