@@ -66,6 +66,7 @@ func (s *settings) readAnswer(o options, u *usageError) {
 func (s *settings) readFront(o options, recorded textfile.File, u *usageError) {
 	var cause error
 	s.query.Ports, cause = tcp.ParsePorts(o.Port...)
+	s.rules.Ports = s.query.Ports
 	u.reject("-p", cause)
 	for _, a := range o.Address {
 		prefix, cause := parsePrefix(a)
