@@ -75,6 +75,8 @@ func JSON(r Report, style Style) []byte {
 				ZeroWindow:     pointer(c.ZeroWindow, r.knows(tally.Retransmitting)),
 				Stalled:        pointer(c.Stalled, r.knows(tally.Stalled)),
 				SentAgo:        pointer(c.FeedAge.Seconds(), established && r.knows(tally.Stalled)),
+				RequestAge:     pointer(c.RequestAge.Seconds(), established && r.knows(tally.RequestAge)),
+				RTT:            pointer(c.RTT.Seconds(), c.RTT > 0 && r.knows(tally.RTT)),
 			}
 			if r.Names != nil {
 				jc.Name = r.Names(c.Addr)
@@ -135,6 +137,8 @@ type jsonClient struct {
 	ZeroWindow     *int        `json:"zero_window"`
 	Stalled        *int        `json:"stalled"`
 	SentAgo        *float64    `json:"feed_age"` // seconds
+	RequestAge     *float64    `json:"request_age"`
+	RTT            *float64    `json:"rtt"`
 }
 
 type jsonProcess struct {

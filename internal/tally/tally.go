@@ -33,10 +33,17 @@ type Client struct {
 	// Retransmitting and ZeroWindow count its sockets that send a segment again, or whose
 	// window is closed. Stalled counts its ESTABLISHED sockets that were sent nothing for
 	// Rules.StalledAfter. UnreadBytes and UnsentBytes wait in its ESTABLISHED sockets.
-	// FeedAge is the time since data was sent to any of these.
+	// FeedAge is the time since data was sent to any of these, RequestAge since any of them
+	// sent data. RTT is their median round-trip time, 0 if none was measured yet.
 	Retransmitting, ZeroWindow, Stalled int
 	UnreadBytes, UnsentBytes            uint64
-	FeedAge                             time.Duration
+	FeedAge, RequestAge, RTT            time.Duration
+}
+
+// clientTally is a client while its sockets are counted.
+type clientTally struct {
+	Client
+	rtts rttList
 }
 
 // Listener is one listening socket of the front.
@@ -76,15 +83,18 @@ func youngest(a, b time.Duration) time.Duration { return min(a, b) }
 type Tally struct {
 	rules     Rules
 	states    [tcp.NumStates]int
-	clients   map[netip.Addr]*Client
+	clients   map[netip.Addr]*clientTally
 	listeners []Listener
 
-	abnormal, mptcp, unaccepted, unread, unsent, retransmitting, stalled int
-	unreadBytes, unsentBytes                                             uint64
+	abnormal, mptcp, unaccepted, unread, unsent, retransmitting, stalled, zeroWindow int
+
+	unreadBytes, unsentBytes uint64
 
 	feedAge time.Duration
 	// retransmitted says that feedAge is that of a socket which sends a segment again.
 	retransmitted bool
+	// requestAge is the time since an ESTABLISHED client sent data.
+	requestAge time.Duration
 
 	// The first look, if there was one, the time since, and what changed. Dropped is the
 	// most that one listener dropped.
@@ -122,7 +132,7 @@ type Evidence struct {
 func New(rules Rules, baseline *Baseline, interval time.Duration) *Tally {
 	return &Tally{
 		rules:         rules,
-		clients:       map[netip.Addr]*Client{},
+		clients:       map[netip.Addr]*clientTally{},
 		baseline:      baseline,
 		interval:      interval,
 		all:           ^tcp.Facts(0),
@@ -140,6 +150,9 @@ func (t *Tally) Add(s *tcp.Socket) {
 	t.all &= s.Facts
 	if s.Retransmits > 0 {
 		t.retransmitting++
+	}
+	if s.ZeroWindow {
+		t.zeroWindow++
 	}
 	if s.State == tcp.Listen {
 		t.addListener(s)
@@ -192,6 +205,9 @@ func (t *Tally) addEstablished(s *tcp.Socket) {
 	// sockets decide only where there are no others.
 	retransmits := s.Retransmits > 0
 	first := t.states[tcp.Established] == 1
+	if first || s.LastDataReceived < t.requestAge {
+		t.requestAge = s.LastDataReceived
+	}
 	younger := t.retransmitted == retransmits && s.LastDataSent < t.feedAge
 	if first || t.retransmitted && !retransmits || younger {
 		t.feedAge, t.retransmitted = s.LastDataSent, retransmits
@@ -223,7 +239,7 @@ func (t *Tally) addToClient(s *tcp.Socket) {
 	addr := s.Remote.Addr()
 	c := t.clients[addr]
 	if c == nil {
-		c = &Client{Addr: addr}
+		c = &clientTally{Client: Client{Addr: addr}}
 		t.clients[addr] = c
 	}
 	c.Sessions++
@@ -245,8 +261,15 @@ func (t *Tally) addToClient(s *tcp.Socket) {
 	if s.LastDataSent >= t.rules.StalledAfter {
 		c.Stalled++
 	}
-	if c.States[tcp.Established] == 1 || s.LastDataSent < c.FeedAge {
+	first := c.States[tcp.Established] == 1
+	if first || s.LastDataSent < c.FeedAge {
 		c.FeedAge = s.LastDataSent
+	}
+	if first || s.LastDataReceived < c.RequestAge {
+		c.RequestAge = s.LastDataReceived
+	}
+	if s.RTT > 0 {
+		c.rtts.add(s.RTT)
 	}
 }
 
@@ -296,9 +319,10 @@ func (t *Tally) Result(look tcp.Look) Result {
 
 // sortedClients returns the clients in the order of Result.Clients.
 func (t *Tally) sortedClients() []Client {
-	var clients []Client
+	clients := make([]Client, 0, len(t.clients))
 	for _, c := range t.clients {
-		clients = append(clients, *c)
+		c.RTT, _ = median(c.rtts.values)
+		clients = append(clients, c.Client)
 	}
 	slices.SortFunc(clients, func(a, b Client) int {
 		return cmp.Or(cmp.Compare(b.Abnormal, a.Abnormal), cmp.Compare(b.ZeroWindow, a.ZeroWindow),
