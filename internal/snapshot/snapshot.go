@@ -56,6 +56,9 @@ type row struct {
 	LastDataSent *uint32         `json:"last_data_sent,omitempty"`     // ms
 	LastDataRecv *uint32         `json:"last_data_received,omitempty"` // ms, known with last_data_sent
 	Drops        *uint32         `json:"drops,omitempty"`
+	BytesRead    *uint64         `json:"bytes_read,omitempty"`
+	RTT          *uint32         `json:"rtt,omitempty"`    // µs
+	Closed       *uint32         `json:"closed,omitempty"` // ms
 	MPTCP        bool            `json:"mptcp,omitempty"`
 }
 
@@ -64,7 +67,10 @@ type trailer struct {
 }
 
 // factNames has the name of each bit of tcp.Facts, in order: that of its member.
-var factNames = []string{"client", "recv_q", "send_q", "backlog", "inode", "retransmits", "last_data_sent", "drops"}
+var factNames = []string{
+	"client", "recv_q", "send_q", "backlog", "inode", "retransmits", "last_data_sent", "drops",
+	"bytes_read", "rtt", "closed",
+}
 
 // Recording keeps the sockets of one look, so that they can be saved.
 type Recording struct {
@@ -88,6 +94,9 @@ func (r *Recording) Add(s *tcp.Socket) {
 	row.LastDataSent = fact(s, tcp.FactLastDataSent, uint32(s.LastDataSent.Milliseconds()))
 	row.LastDataRecv = fact(s, tcp.FactLastDataSent, uint32(s.LastDataReceived.Milliseconds()))
 	row.Drops = fact(s, tcp.FactDrops, s.Drops)
+	row.BytesRead = fact(s, tcp.FactBytesRead, s.BytesRead)
+	row.RTT = fact(s, tcp.FactRTT, uint32(s.RTT.Microseconds()))
+	row.Closed = fact(s, tcp.FactClosed, uint32(s.Closed.Milliseconds()))
 	r.rows.Write(jsonLine(row))
 	r.n++
 }
@@ -280,13 +289,19 @@ func parseSnapshotRow(line []byte) (s tcp.Socket, err error) {
 	known(&s, tcp.FactInode, row.Inode, &s.Inode)
 	known(&s, tcp.FactRetransmits, row.Retransmits, &s.Retransmits)
 	known(&s, tcp.FactDrops, row.Drops, &s.Drops)
-	var ms uint32
-	known(&s, tcp.FactLastDataSent, row.LastDataSent, &ms)
-	s.LastDataSent = time.Duration(ms) * time.Millisecond
-	if row.LastDataRecv != nil {
-		s.LastDataReceived = time.Duration(*row.LastDataRecv) * time.Millisecond
-	}
+	known(&s, tcp.FactBytesRead, row.BytesRead, &s.BytesRead)
+	knownTime(&s, tcp.FactLastDataSent, row.LastDataSent, time.Millisecond, &s.LastDataSent)
+	knownTime(&s, 0, row.LastDataRecv, time.Millisecond, &s.LastDataReceived)
+	knownTime(&s, tcp.FactRTT, row.RTT, time.Microsecond, &s.RTT)
+	knownTime(&s, tcp.FactClosed, row.Closed, time.Millisecond, &s.Closed)
 	return s, nil
+}
+
+func knownTime(s *tcp.Socket, f tcp.Facts, from *uint32, unit time.Duration, to *time.Duration) {
+	if from != nil {
+		*to = time.Duration(*from) * unit
+		s.Facts |= f
+	}
 }
 
 func known[T any](s *tcp.Socket, f tcp.Facts, from, to *T) {
