@@ -85,7 +85,7 @@ func (i *inspection) takeBaseline(ctx context.Context) error {
 	i.started = time.Now()
 	_, err := source.First(ctx, i.sources, i.query, func() tcp.Visit {
 		i.baseline = tally.NewBaseline()
-		return i.baseline.Add
+		return i.included(i.baseline.Add)
 	})
 	if err != nil {
 		return err
@@ -117,13 +117,14 @@ func (i *inspection) count(ctx context.Context) error {
 	var t *tally.Tally
 	look, err := source.First(ctx, i.sources, i.query, func() tcp.Visit {
 		t = tally.New(i.rules, i.baseline, interval)
+		add := i.included(t.Add)
 		if i.save == "" {
-			return t.Add
+			return add
 		}
 		i.recording = new(snapshot.Recording)
 		return func(s *tcp.Socket) {
-			t.Add(s)
-			i.recording.Add(s)
+			add(s)
+			i.recording.Add(s) // what --exclude leaves out too: another check may judge it
 		}
 	})
 	if err != nil {
@@ -135,6 +136,22 @@ func (i *inspection) count(ctx context.Context) error {
 	result := t.Result(look)
 	i.Look, i.Result = look, &result
 	return nil
+}
+
+// included returns the visitor of the sockets that --exclude does not leave out. It counts
+// those that it does, anew with each look.
+func (i *inspection) included(visit tcp.Visit) tcp.Visit {
+	i.Excluded = 0
+	if len(i.query.Exclude) == 0 {
+		return visit
+	}
+	return func(s *tcp.Socket) {
+		if i.query.Excludes(s) {
+			i.Excluded++
+			return
+		}
+		visit(s)
+	}
 }
 
 // judge compares the counts with the thresholds, and diagnoses.

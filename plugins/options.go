@@ -21,6 +21,8 @@ import (
 type options struct {
 	Port         []string `short:"p" long:"port" value-name:"PORTS"`
 	Address      []string `short:"a" long:"address" value-name:"PREFIX" default-mask:"any"`
+	Exclude      []string `short:"x" long:"exclude" value-name:"PREFIX" default-mask:"none"`
+	Shared       []string `long:"shared" value-name:"PREFIX" default-mask:"none"`
 	Name         string   `short:"n" long:"name" value-name:"NAME" unquote:"false" default-mask:"none"`
 	Warning      []string `short:"w" long:"warning" value-name:"[METRIC=]RANGE" default-mask:"none"`
 	Critical     []string `short:"c" long:"critical" value-name:"[METRIC=]RANGE" default-mask:"those of --policy"`
@@ -50,6 +52,8 @@ type options struct {
 var optionHelp = map[string]string{
 	"port":          "local ports of the front: 41213 or 41213,41223-41226; repeatable",
 	"address":       "only sockets whose local address is this one or in this CIDR prefix; repeatable",
+	"exclude":       "leave out sessions of these remote addresses, such as health checkers; repeatable",
+	"shared":        "addresses behind which there are many clients (NAT, a proxy): never one client looping; repeatable",
 	"name":          "name of this front in the output",
 	"warning":       "WARNING when METRIC breaches RANGE; without a metric it is abnormal; repeatable",
 	"critical":      "CRITICAL when METRIC breaches RANGE; repeatable",

@@ -3,7 +3,6 @@ package plugins
 import (
 	"errors"
 	"fmt"
-	"net/netip"
 	"slices"
 	"strconv"
 	"strings"
@@ -68,11 +67,12 @@ func (s *settings) readFront(o options, recorded textfile.File, u *usageError) {
 	var cause error
 	s.query.Ports, cause = tcp.ParsePorts(o.Port...)
 	u.reject("-p", cause)
-	for _, a := range o.Address {
-		prefix, cause := parsePrefix(a)
-		s.query.Addresses = append(s.query.Addresses, prefix)
-		u.reject("-a", cause)
-	}
+	s.query.Addresses, cause = parsePrefixes(o.Address, parseLocal)
+	u.reject("-a", cause)
+	s.query.Exclude, cause = parseExclude(o.Exclude)
+	u.reject("-x", cause)
+	s.rules.Shared, cause = parsePrefixes(o.Shared, parseRemote)
+	u.reject("--shared", cause)
 	if o.MaxAge != "" {
 		recorded.MaxAge, cause = parseDuration(o.MaxAge)
 		u.reject("--max-age", cause)
@@ -236,28 +236,6 @@ func parseThresholds(words []string) (verdict.Thresholds, error) {
 		thresholds[metric] = limit
 	}
 	return thresholds, nil
-}
-
-// parsePrefix reads an address or CIDR prefix; IPv4-mapped ones are unmapped,
-// as the addresses of sockets are.
-func parsePrefix(s string) (netip.Prefix, error) {
-	prefix, err := netip.ParsePrefix(s)
-	if err != nil {
-		addr, errAddr := netip.ParseAddr(s)
-		if errAddr != nil || addr.Zone() != "" {
-			const such = "use one such as 10.1.2.3 or 10.1.0.0/16"
-			return netip.Prefix{}, fmt.Errorf("'%s' is not an IP address or CIDR prefix; %s", s, such)
-		}
-		prefix = netip.PrefixFrom(addr, addr.BitLen())
-	}
-	const mappedBits = 96
-	if addr := prefix.Addr(); addr.Is4In6() && prefix.Bits() >= mappedBits {
-		prefix = netip.PrefixFrom(addr.Unmap(), prefix.Bits()-mappedBits)
-	}
-	if prefix.IsSingleIP() && prefix.Addr().IsUnspecified() {
-		return netip.Prefix{}, fmt.Errorf("'%s' is the wildcard address; omit -a to match any address", s)
-	}
-	return prefix.Masked(), nil
 }
 
 // checkName refuses what would break a line of service output.

@@ -48,6 +48,7 @@ var alarms = []alarm{
 	{":PORTS cannot be judged: REASON", "none", "the check could not look", "no", "[Where the sockets come from](SOURCES.md)"},
 	{"seen by SOURCE", "none", "a source of second choice", "no", "[Where the sockets come from](SOURCES.md)"},
 	{"snapshot FILE not written: REASON", "none", "the check's host", "no", "[Where the sockets come from](SOURCES.md)"},
+	{"N sessions excluded", "none", "sessions that `--exclude` left out", "no", "[Options](../README.md#options)"},
 	{"outside of all sessions, the next opens TIME", "none", "nobody: nobody trades now", "no", "[Sessions and holidays](REFERENCE.md#sessions-and-holidays)"},
 	{"this check has a bug: REASON", "none", "the check", "no", "report it"},
 }

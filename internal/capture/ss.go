@@ -142,7 +142,6 @@ func (r *ss) details(w *textfile.Words) error {
 			rtt, _, _ := bytes.Cut(value, []byte("/"))
 			ms, err := strconv.ParseFloat(string(rtt), 64)
 			if err != nil || !(ms >= 0 && ms <= math.MaxUint32) { // NaN too
-
 				return fmt.Errorf("'%s' is not a round-trip time in milliseconds", word)
 			}
 			s.RTT = time.Duration(ms * float64(time.Millisecond)).Round(time.Microsecond)

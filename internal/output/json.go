@@ -22,6 +22,7 @@ func JSON(r Report, style Style) []byte {
 		Metrics    object[*float64]  `json:"metrics"`
 		Thresholds object[limitPair] `json:"thresholds"`
 		States     object[*int]      `json:"states"`
+		Excluded   *int              `json:"excluded"` // sessions that --exclude left out
 		Clients    []jsonClient      `json:"clients"`
 		Listeners  []jsonListener    `json:"listeners"`
 		Process    *jsonProcess      `json:"process"`
@@ -32,7 +33,8 @@ func JSON(r Report, style Style) []byte {
 	}{
 		Name: r.Name, Ports: r.Ports.String(), Status: statusWord(r.Status()),
 		ExitCode: int(r.Status()), Reason: line(r.Reason()+r.hint()+r.remark(), maxOutput),
-		Clients: []jsonClient{}, Listeners: []jsonListener{}, NoProcess: r.OwnerUnknown,
+		Excluded: pointer(r.Excluded, r.Result != nil),
+		Clients:  []jsonClient{}, Listeners: []jsonListener{}, NoProcess: r.OwnerUnknown,
 		Source: r.source(), Host: r.Look.Host, Time: r.Look.Time.Format(time.RFC3339),
 	}
 	values := r.values()

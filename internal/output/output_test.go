@@ -100,7 +100,10 @@ func reports(t *testing.T) map[string]Report {
 		Service: "MDFRONT", Name: "front7", Ports: tcp.Ports{{Lo: 41213, Hi: 41213}}, Policy: critical(t, "abnormal=@50:"),
 		Failure: "sockdiag: socket: operation not permitted", Look: tcp.Look{Host: "front7.example", Time: halfPastNine},
 	}
+	excluded := front{name: "front7", listens: true, sessions: healthy}.report(t)
+	excluded.Exclude, excluded.Excluded = []netip.Prefix{netip.MustParsePrefix("10.1.9.9/32")}, 60
 	return map[string]Report{
+		"excluded": excluded,
 		"healthy":  front{name: "front7", listens: true, sessions: healthy}.report(t),
 		"looping":  front{name: "front7", listens: true, sessions: looping}.report(t),
 		"down":     front{listens: false}.report(t),

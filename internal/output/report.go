@@ -27,6 +27,9 @@ type Report struct {
 	Policy  verdict.Policy
 	// Sampled says that two looks were asked for, and so the metrics of two.
 	Sampled bool
+	// Exclude is the remote addresses whose sessions were left out; Excluded counts these.
+	Exclude  []netip.Prefix
+	Excluded int
 	// Names names clients; it may be nil.
 	Names func(netip.Addr) string
 
@@ -179,12 +182,16 @@ func (r Report) source() string {
 	return r.Look.Source + " (" + strings.Join(r.Look.Skipped, "; ") + ")"
 }
 
-// remark is the end of the sentence: that a snapshot was not written, and if it was not
-// a look by the first choice and now, by which source, where and when.
+// remark is the end of the sentence: that a snapshot was not written, how many sessions
+// were left out, and if it was not a look by the first choice and now, by which source, where
+// and when.
 func (r Report) remark() string {
 	var s string
 	if r.SaveError != "" {
 		s = "; " + r.SaveError
+	}
+	if r.Result != nil && r.Excluded > 0 {
+		s += "; " + r.excluded()
 	}
 	if r.Result == nil || len(r.Look.Skipped) == 0 && !r.Look.Recorded {
 		return s
@@ -197,6 +204,11 @@ func (r Report) remark() string {
 		s += " at " + r.Look.Time.Format(time.RFC3339)
 	}
 	return s
+}
+
+// excluded says how many sessions --exclude left out.
+func (r Report) excluded() string {
+	return plural(tally.Number(float64(r.Excluded)), "session") + " excluded"
 }
 
 // summary counts: "73 abnormal sockets (60 TIME_WAIT, 13 CLOSE_WAIT) from 4

@@ -17,6 +17,8 @@ type Rules struct {
 	Normal tcp.StateSet
 	// StalledAfter is the age of the last data sent at which a client counts as stalled.
 	StalledAfter time.Duration
+	// Shared is the addresses behind which there are many clients: NAT, a proxy.
+	Shared []netip.Prefix
 }
 
 // MinimumWait is how long a connection must wait, or bytes stay unread, before we call
@@ -25,7 +27,9 @@ const MinimumWait = 2 * time.Second
 
 // Client is one remote IP address and its sessions with the front.
 type Client struct {
-	Addr     netip.Addr
+	Addr netip.Addr
+	// Shared says that there are many clients behind the address (Rules.Shared).
+	Shared   bool
 	Sessions int
 	Abnormal int
 	States   [tcp.NumStates]int
@@ -322,6 +326,7 @@ func (t *Tally) sortedClients() []Client {
 	clients := make([]Client, 0, len(t.clients))
 	for _, c := range t.clients {
 		c.RTT, _ = median(c.rtts.values)
+		c.Shared = tcp.Within(t.rules.Shared, c.Addr)
 		clients = append(clients, c.Client)
 	}
 	slices.SortFunc(clients, func(a, b Client) int {

@@ -230,6 +230,17 @@ func TestOrder(t *testing.T) {
 	}
 }
 
+// TestShared: a client is shared if its address is in one of the prefixes.
+func TestShared(t *testing.T) {
+	mine := rules
+	mine.Shared = []netip.Prefix{netip.MustParsePrefix("10.1.9.0/24")}
+	for _, c := range tallied(mine, session(tcp.TimeWait, "10.1.9.1"), session(tcp.TimeWait, "10.1.2.3")).Clients {
+		if want := c.Addr.String() == "10.1.9.1"; c.Shared != want {
+			t.Errorf("%s is shared: %v", c.Addr, c.Shared)
+		}
+	}
+}
+
 func TestNamesOfMetrics(t *testing.T) {
 	seen := map[string]bool{}
 	for m := range OneLook {
