@@ -79,3 +79,16 @@ func TestShared(t *testing.T) {
 		t.Error(s.rules.Shared, err)
 	}
 }
+
+// TestByPort: of several ports each is told by itself.
+func TestByPort(t *testing.T) {
+	got, _ := check(t, checked(2), "-p", "41213,41214", "-v")
+	want := "\nport 41213: 3 abnormal (3 TIME_WAIT, 1 ESTABLISHED), 1 listener, accept queue 0\n" +
+		"port 41214: 0 abnormal, 0 listeners, accept queue 0\nlistener "
+	if !strings.Contains(got, want) {
+		t.Errorf("%swant %s", got, want)
+	}
+	if got, _ := check(t, checked(2), "-f", "json"); strings.Contains(got, "by_port") {
+		t.Errorf("of one port: %s", got)
+	}
+}

@@ -67,6 +67,7 @@ func (s *settings) readFront(o options, recorded textfile.File, u *usageError) {
 	var cause error
 	s.query.Ports, cause = tcp.ParsePorts(o.Port...)
 	u.reject("-p", cause)
+	s.rules.ByPort = s.query.Ports.Len() > 1
 	s.query.Addresses, cause = parsePrefixes(o.Address, parseLocal)
 	u.reject("-a", cause)
 	s.query.Exclude, cause = parseExclude(o.Exclude)

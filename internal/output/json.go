@@ -22,7 +22,8 @@ func JSON(r Report, style Style) []byte {
 		Metrics    object[*float64]  `json:"metrics"`
 		Thresholds object[limitPair] `json:"thresholds"`
 		States     object[*int]      `json:"states"`
-		Excluded   *int              `json:"excluded"` // sessions that --exclude left out
+		ByPort     *object[jsonPort] `json:"by_port,omitempty"` // if several ports were asked for
+		Excluded   *int              `json:"excluded"`          // sessions that --exclude left out
 		Clients    []jsonClient      `json:"clients"`
 		Listeners  []jsonListener    `json:"listeners"`
 		Process    *jsonProcess      `json:"process"`
@@ -33,8 +34,8 @@ func JSON(r Report, style Style) []byte {
 	}{
 		Name: r.Name, Ports: r.Ports.String(), Status: statusWord(r.Status()),
 		ExitCode: int(r.Status()), Reason: line(r.Reason()+r.hint()+r.remark(), maxOutput),
-		Excluded: pointer(r.Excluded, r.Result != nil),
-		Clients:  []jsonClient{}, Listeners: []jsonListener{}, NoProcess: r.OwnerUnknown,
+		ByPort: r.jsonPorts(), Excluded: pointer(r.Excluded, r.Result != nil),
+		Clients: []jsonClient{}, Listeners: []jsonListener{}, NoProcess: r.OwnerUnknown,
 		Source: r.source(), Host: r.Look.Host, Time: r.Look.Time.Format(time.RFC3339),
 	}
 	values := r.values()
@@ -48,14 +49,11 @@ func JSON(r Report, style Style) []byte {
 			doc.Thresholds = append(doc.Thresholds, member[limitPair]{m.String(), pair})
 		}
 	}
-	for s := tcp.Established; s < tcp.NumStates; s++ {
-		var n int
-		known := r.Result != nil
-		if known {
-			n, known = r.Result.States[s], !r.Result.HiddenStates.Has(s)
-		}
-		doc.States = append(doc.States, member[*int]{s.String(), pointer(n, known)})
+	var counts [tcp.NumStates]int
+	if r.Result != nil {
+		counts = r.Result.States
 	}
+	doc.States = r.jsonStates(counts)
 	if r.Result != nil {
 		doc.Diagnosis = &jsonDiagnosis{Code: string(r.Diagnosis.Code), Text: strings.TrimPrefix(r.hint(), " - "), Evidence: []jsonEvidence{}}
 		if doc.Diagnosis.Text == "" {

@@ -93,6 +93,9 @@ func details(b *strings.Builder, r Report, style Style) {
 	} else if r.OwnerUnknown != "" {
 		add("process unknown: %s", r.OwnerUnknown)
 	}
+	for _, p := range r.byPort() {
+		add("%s", p)
+	}
 	for _, l := range r.Result.Listeners {
 		add("listener %s: %s", l.Local, queue(l))
 	}

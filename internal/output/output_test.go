@@ -103,6 +103,7 @@ func reports(t *testing.T) map[string]Report {
 	excluded := front{name: "front7", listens: true, sessions: healthy}.report(t)
 	excluded.Exclude, excluded.Excluded = []netip.Prefix{netip.MustParsePrefix("10.1.9.9/32")}, 60
 	return map[string]Report{
+		"ports":    portsReport(t),
 		"excluded": excluded,
 		"healthy":  front{name: "front7", listens: true, sessions: healthy}.report(t),
 		"looping":  front{name: "front7", listens: true, sessions: looping}.report(t),
@@ -116,6 +117,40 @@ func reports(t *testing.T) map[string]Report {
 		"dumb":     front{listens: true, sessions: healthy, statesOnly: true, source: "gopsutil"}.report(t),
 		"failed":   failed,
 		"usage":    {Service: "MDFRONT", Usage: true, Failure: "-c: '5x' is not a range: the end '5x' is not a number"},
+	}
+}
+
+// portsReport is the report of three ports, of which one has no listener.
+func portsReport(t *testing.T) Report {
+	t.Helper()
+	counted := tally.New(tally.Rules{
+		Normal: tcp.Set(tcp.Established, tcp.Listen), StalledAfter: 10 * time.Second, ByPort: true,
+	}, nil, 0)
+	for i, state := range []tcp.State{tcp.Listen, tcp.Established, tcp.CloseWait, tcp.Listen, tcp.Established} {
+		s := tcp.Socket{State: state, Facts: ^tcp.Facts(0), Inode: 1, RTT: 245 * time.Microsecond,
+			Local:  netip.AddrPortFrom(netip.MustParseAddr("10.1.0.7"), 41213+uint16(i/3)),
+			Remote: netip.AddrPortFrom(netip.MustParseAddr("10.1.2.3"), 50000)}
+		if state == tcp.Listen {
+			s.Remote, s.RecvQ, s.SendQ = netip.AddrPort{}, uint32(i), 128
+		}
+		counted.Add(&s)
+	}
+	r := front{name: "front7", listens: true}.report(t)
+	result := counted.Result(tcp.Look{Provides: ^tcp.Facts(0)})
+	r.Ports, r.Result = tcp.Ports{{Lo: 41213, Hi: 41215}}, &result
+	r.Diagnosis = diagnosis.Diagnose(result, r.Ports, true, nil)
+	r.Verdict = verdict.Judge(r.Policy, r.Ports, result)
+	return r
+}
+
+// TestWideRange: of many ports only those with sockets are listed.
+func TestWideRange(t *testing.T) {
+	r := portsReport(t)
+	for hi, want := range map[uint16]int{41215: 3, 41312: 100, 41313: 2, 65535: 2} {
+		r.Ports[0].Hi = hi
+		if got := len(r.byPort()); got != want {
+			t.Errorf("41213-%d lists %d ports, want %d", hi, got, want)
+		}
 	}
 }
 

@@ -19,6 +19,8 @@ type Rules struct {
 	StalledAfter time.Duration
 	// Shared is the addresses behind which there are many clients: NAT, a proxy.
 	Shared []netip.Prefix
+	// ByPort says to count the sockets of each local port too.
+	ByPort bool
 }
 
 // MinimumWait is how long a connection must wait, or bytes stay unread, before we call
@@ -89,6 +91,7 @@ type Tally struct {
 	states    [tcp.NumStates]int
 	clients   map[netip.Addr]*clientTally
 	listeners []Listener
+	ports     map[uint16]*PortStates // nil unless Rules.ByPort
 
 	abnormal, mptcp, unaccepted, unread, unsent, retransmitting, stalled, zeroWindow int
 
@@ -134,7 +137,7 @@ type Evidence struct {
 // New returns an empty tally. Baseline is the first of two looks, made an interval before,
 // or nil.
 func New(rules Rules, baseline *Baseline, interval time.Duration) *Tally {
-	return &Tally{
+	t := &Tally{
 		rules:         rules,
 		clients:       map[netip.Addr]*clientTally{},
 		baseline:      baseline,
@@ -143,6 +146,10 @@ func New(rules Rules, baseline *Baseline, interval time.Duration) *Tally {
 		ofListeners:   ^tcp.Facts(0),
 		ofEstablished: ^tcp.Facts(0),
 	}
+	if rules.ByPort {
+		t.ports = map[uint16]*PortStates{}
+	}
+	return t
 }
 
 // Add counts one socket of the front. It keeps nothing of s.
@@ -150,6 +157,9 @@ func (t *Tally) Add(s *tcp.Socket) {
 	t.states[s.State]++
 	if t.isAbnormal(s) {
 		t.abnormal++
+	}
+	if t.ports != nil {
+		t.addToPort(s)
 	}
 	t.all &= s.Facts
 	if s.Retransmits > 0 {
@@ -292,6 +302,8 @@ type Result struct {
 	Clients []Client
 	// Listeners is sorted by address and port.
 	Listeners []Listener
+	// Ports is the sockets of each local port that has any, nil unless Rules.ByPort.
+	Ports map[uint16]*PortStates
 	// Sampled says that this was the second of two looks.
 	Sampled bool
 }
@@ -301,7 +313,7 @@ type Result struct {
 func (t *Tally) Result(look tcp.Look) Result {
 	r := Result{
 		Evidence: t.evidence, Rules: t.rules, HiddenStates: look.HiddenStates,
-		States: t.states, Listeners: t.listeners, Sampled: t.baseline != nil,
+		States: t.states, Listeners: t.listeners, Ports: t.ports, Sampled: t.baseline != nil,
 	}
 	provided := [numScopes]tcp.Facts{
 		ofAll:         t.all & look.Provides,
