@@ -164,7 +164,8 @@ func (i *inspection) judge() {
 // takes a walk through all processes: unless it was asked for, it is worth that only to
 // know why a front hangs, or whether it does.
 func (i *inspection) findOwner(ctx context.Context) {
-	wanted := i.showOwner || i.format.ShowsDiagnosis && i.Diagnosis.AskOwner
+	showsDiagnosis := i.format.ShowsDiagnosis || i.style.Long
+	wanted := i.showOwner || showsDiagnosis && i.Diagnosis.AskOwner
 	if i.Look.Recorded || len(i.Result.Listeners) == 0 || !wanted {
 		return
 	}

@@ -42,7 +42,7 @@ type options struct {
 	Holidays     string   `long:"holidays" value-name:"FILE" unquote:"false" default-mask:"none"`
 	Format       string   `short:"f" long:"format" value-name:"FORMAT" default:"nagios"`
 	Metric       string   `long:"metric" value-name:"METRIC" default:"abnormal"`
-	Reply        string   `long:"reply" value-name:"text|number" default:"text"`
+	Reply        string   `long:"reply" value-name:"text|number|long" default:"text"`
 	Timeout      string   `short:"t" long:"timeout" value-name:"TIME" default:"5"`
 	Verbose      []bool   `short:"v" long:"verbose"`
 	Version      bool     `short:"V" long:"version"`
@@ -75,7 +75,7 @@ var optionHelp = map[string]string{
 	"holidays":   "dates without trading: a file with 2026-10-01 or 2026-10-01..2026-10-07 on each line",
 	"format":     "nagios, hostmonitor, json, value or prometheus",
 	"metric":     "metric that -f value prints",
-	"reply":      "-f hostmonitor: text, or a bare number that HostMonitor can chart",
+	"reply":      "-f hostmonitor: text, a bare number that HostMonitor can chart, or long: states, top client and diagnosis too",
 	"timeout":    "seconds, or a duration such as 500ms, after which the answer is UNKNOWN",
 	"verbose":    "list source, problems, listeners and top clients; -vv all clients that fit",
 	"version":    "print the version and exit 3",

@@ -97,7 +97,7 @@ func TestWrongUsage(t *testing.T) {
 		"-s ss":                           "-s: 'ss' is not a source; use one of auto, sockdiag, procnet, gopsutil, netstat:FILE, ss:FILE, snapshot:FILE",
 		"-f xml":                          "-f: 'xml' is not a format; use one of nagios, hostmonitor, json, value, prometheus",
 		"--metric listen":                 "--metric: 'listen' is not a metric; use one of those in --help",
-		"--reply words":                   "--reply: 'words' is not a reply; use text or number",
+		"--reply words":                   "--reply: 'words' is not a reply; use text, number or long",
 		"-t 0":                            "-t: '0' is not a time above 0; use seconds such as 5, or a duration such as 500ms",
 		"-t -1":                           "expected argument for flag '-t, --timeout', but got option '-1' (a value that starts with '-' is written after '=', as in -w=-5:5), see --help",
 		"-t=-1":                           "-t: '-1' is not a time above 0; use seconds such as 5, or a duration such as 500ms",

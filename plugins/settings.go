@@ -50,7 +50,7 @@ func (s *settings) readAnswer(o options, u *usageError) {
 	u.reject("--top", cause)
 	s.style.Metric, cause = tally.ParseMetric(o.Metric)
 	u.reject("--metric", allowed(cause, "one of those in --help"))
-	s.style.Number = o.Reply == "number"
+	s.style.Number, s.style.Long = o.Reply == "number", o.Reply == "long"
 	if !slices.Contains(ReplyNames, o.Reply) {
 		u.reject("--reply", fmt.Errorf("'%s' is not a reply; use %s", o.Reply, list(ReplyNames)))
 	}
@@ -271,4 +271,4 @@ func parseTop(s string) (int, error) {
 }
 
 // ReplyNames are the values of --reply.
-var ReplyNames = []string{"text", "number"}
+var ReplyNames = []string{"text", "number", "long"}

@@ -271,7 +271,7 @@ func TestWarningCount(t *testing.T) {
 	r := front{listens: true, feedAge: 42 * time.Second, sessions: []string{"time_wait 10.1.2.3 3", "established 10.1.2.3 1"}, policy: []string{"feed_age=30"}}.report(t)
 	r.Policy.Warning = verdict.Thresholds{tally.Abnormal: {}}
 	r.Verdict = verdict.Judge(r.Policy, r.Ports, *r.Result)
-	if got, want := string(HostMonitor(r, Style{})), "ScriptRes:Bad:3 feed stalled 42 s\n"; got != want {
+	if got, want := string(HostMonitor(r, Style{})), "ScriptRes:Bad:3 socket disconnect; feed stalled 42 s\n"; got != want {
 		t.Errorf("got %q, want %q", got, want)
 	}
 }
@@ -291,6 +291,26 @@ func TestHostMonitorNumber(t *testing.T) {
 	r := reports(t)
 	for name, want := range map[string]string{"looping": "ScriptRes:Bad:73\n", "healthy": "ScriptRes:Ok:3\n", "feed": "ScriptRes:Bad:3\n"} {
 		if got := string(HostMonitor(r[name], Style{Number: true})); got != want {
+			t.Errorf("%s: %q, want %q", name, got, want)
+		}
+	}
+}
+
+// TestHostMonitorLong: the words of --reply text, then states, top client and diagnosis.
+func TestHostMonitorLong(t *testing.T) {
+	r := reports(t)
+	r["clients"] = front{listens: true, sessions: []string{"time_wait 10.1.2.3 2", "established 10.1.2.4 1"}, policy: []string{"clients=1"}}.report(t)
+	r["idle"] = front{listens: true}.report(t)
+	for name, want := range map[string]string{
+		"looping": "Bad:73 socket disconnect; 60 TIME_WAIT, 13 CLOSE_WAIT; 62 from 10.1.2.3; one client looping, 84.93 % of them",
+		"clients": "Bad:2 socket disconnect; clients is 2; 2 TIME_WAIT; 2 from 10.1.2.3",
+		"full":    "Bad:3 accept queue of port 41213 is full, 129 of 128; 3 TIME_WAIT; 3 from 10.1.2.4; the front does not accept",
+		"down":    "Bad:0 nothing listens on port 41213",
+		"healthy": "Ok:3; 3 TIME_WAIT; 3 from 10.1.2.4",
+		"idle":    "Ok:0",
+		"failed":  "Unknown:sockdiag, socket, operation not permitted",
+	} {
+		if got := string(HostMonitor(r[name], Style{Long: true})); got != "ScriptRes:"+want+"\n" {
 			t.Errorf("%s: %q, want %q", name, got, want)
 		}
 	}

@@ -60,6 +60,7 @@ type Style struct {
 	Top     int          // how many clients to list
 	Metric  tally.Metric // what Value prints
 	Number  bool         // HostMonitor prints a bare number
+	Long    bool         // HostMonitor adds states, top client and diagnosis
 }
 
 // Format is one rendering.
