@@ -205,20 +205,3 @@ func bestEffort[T any](ctx context.Context, do func(context.Context) (T, error))
 	}
 	return v, err
 }
-
-// applySession makes the answer OK outside of all sessions. A recording is judged if
-// somebody traded then or trades now: one that a collector left behind at the weekend does
-// not close the week.
-func (i *inspection) applySession(now time.Time) {
-	open, next := i.calendar.At(now)
-	if openThen, _ := i.calendar.At(i.Look.Time); open || openThen {
-		return
-	}
-	if next.IsZero() {
-		i.Result, i.Failure = nil, "no session opens in the next 40 days, so --session or --holidays are wrong"
-		return
-	}
-	i.Verdict = i.Verdict.OutOfSession()
-	i.Diagnosis = diagnosis.Diagnosis{Code: diagnosis.Healthy, Text: "outside of all sessions"}
-	i.Outside = "outside of all sessions, the next opens " + next.Format("Mon 2006-01-02 15:04 MST")
-}

@@ -40,6 +40,7 @@ type options struct {
 	Session      []string `long:"session" value-name:"SPEC" default-mask:"always in session"`
 	SessionTZ    string   `long:"session-tz" value-name:"ZONE" default:"Asia/Shanghai"`
 	Holidays     string   `long:"holidays" value-name:"FILE" unquote:"false" default-mask:"none"`
+	At           string   `long:"at" value-name:"TIME" default-mask:"now"`
 	Format       string   `short:"f" long:"format" value-name:"FORMAT" default:"nagios"`
 	Metric       string   `long:"metric" value-name:"METRIC" default:"abnormal"`
 	Reply        string   `long:"reply" value-name:"text|number|long" default:"text"`
@@ -70,9 +71,10 @@ var optionHelp = map[string]string{
 	"netns":      "look inside another network namespace (needs CAP_SYS_ADMIN)",
 	"clients":    "names of client addresses: a file with PREFIX NAME on each line",
 	"policy":     "ready-made thresholds; your own -w or -c for a metric replaces the policy's",
-	"session":    "trading session, such as Mon-Fri 20:30-02:45, or cn-futures; OK outside of all; repeatable",
+	"session":    "trading session, such as Mon-Fri 20:30-02:45, cn-futures or cn-commodities; OK outside of all; repeatable",
 	"session-tz": "time zone of the sessions",
 	"holidays":   "dates without trading: a file with 2026-10-01 or 2026-10-01..2026-10-07 on each line",
+	"at":         "judge --session and --holidays as if it were TIME, such as '2026-11-25 10:20' in --session-tz",
 	"format":     "nagios, hostmonitor, json, value or prometheus",
 	"metric":     "metric that -f value prints",
 	"reply":      "-f hostmonitor: text, a bare number that HostMonitor can chart, or long: states, top client and diagnosis too",
@@ -98,6 +100,7 @@ type settings struct {
 	showOwner bool
 	clients   clientNames
 	calendar  session.Calendar
+	at        time.Time // the time to judge the calendar at, zero for now
 }
 
 // helpRequested is the text of --help or --version, which goes to stdout as it is.

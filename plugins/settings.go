@@ -186,8 +186,31 @@ func (s *settings) parseSessions(o options) (option string, err error) {
 			return "--holidays", err
 		}
 	}
-	s.calendar, err = session.Parse(o.Session, zone, holidays)
-	return "--session", err
+	if s.calendar, err = session.Parse(o.Session, zone, holidays); err != nil {
+		return "--session", err
+	}
+	s.at, err = parseAt(o, zone)
+	return "--at", err
+}
+
+// parseAt reads the time to judge the calendar at, and whether there is one to judge.
+func parseAt(o options, zone *time.Location) (at time.Time, err error) {
+	if o.At == "" {
+		return at, nil
+	}
+	if len(o.Session) == 0 {
+		return at, errors.New("without a --session there is nothing to judge at another time")
+	}
+	if at, err = time.Parse(time.RFC3339, o.At); err == nil {
+		return at, nil
+	}
+	for _, layout := range []string{"2006-01-02 15:04", "2006-01-02T15:04", "2006-01-02 15:04:05", "2006-01-02T15:04:05"} {
+		if at, err = time.ParseInLocation(layout, o.At, zone); err == nil {
+			return at, nil
+		}
+	}
+	return at, fmt.Errorf("'%s' is not a time; use one such as 2026-11-25T10:20:00+08:00,"+
+		" or '2026-11-25 10:20' in --session-tz", o.At)
 }
 
 // parseFormat returns the format of a name, and the default one with an error.

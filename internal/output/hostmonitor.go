@@ -81,6 +81,7 @@ func (r Report) long() string {
 	if r.Outside != "" {
 		parts = append(parts, r.Outside)
 	}
+	parts = append(parts, r.Notes...)
 	if hint := strings.TrimPrefix(r.hint(), " - "); hint != "" {
 		parts = append(parts, hint)
 	}

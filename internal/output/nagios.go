@@ -73,6 +73,9 @@ func details(b *strings.Builder, r Report, style Style) {
 	add := func(format string, args ...any) { lines = append(lines, line(fmt.Sprintf(format, args...), 500)) }
 
 	add("source: %s", r.source())
+	if r.Session != "" {
+		add("session: %s", r.Session)
+	}
 	if len(r.Exclude) > 0 {
 		add("%s: %s", r.excluded(), strings.Trim(fmt.Sprint(r.Exclude), "[]"))
 	}

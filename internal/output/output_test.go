@@ -102,7 +102,11 @@ func reports(t *testing.T) map[string]Report {
 	}
 	excluded := front{name: "front7", listens: true, sessions: healthy}.report(t)
 	excluded.Exclude, excluded.Excluded = []netip.Prefix{netip.MustParsePrefix("10.1.9.9/32")}, 60
+	calendar := front{name: "front7", listens: true, sessions: healthy}.report(t)
+	calendar.Session = "open until Wed 2026-11-25 11:30 CST; holidays are known to 2026-10-07"
+	calendar.Notes = []string{"sessions judged as of Wed 2026-11-25 10:20 CST (--at)", "no holidays known after 2026-10-07 (--holidays)"}
 	return map[string]Report{
+		"calendar": calendar,
 		"ports":    portsReport(t),
 		"excluded": excluded,
 		"healthy":  front{name: "front7", listens: true, sessions: healthy}.report(t),

@@ -45,6 +45,10 @@ type Report struct {
 	OwnerUnknown string
 	// Outside says that nobody trades now and when a session opens next, or is empty.
 	Outside string
+	// Session is what -v says of the trading sessions, or empty. Notes are what the end of
+	// the line must say of them.
+	Session string
+	Notes   []string
 
 	// Failure is why there is no Result.
 	Failure string
@@ -184,7 +188,7 @@ func (r Report) source() string {
 }
 
 // remark is the end of the sentence: that a snapshot was not written, how many sessions
-// were left out, and if it was not a look by the first choice and now, by which source, where
+// were left out, notes on the calendar, and if it was not a look by the first choice and now, by which source, where
 // and when.
 func (r Report) remark() string {
 	var s string
@@ -193,6 +197,9 @@ func (r Report) remark() string {
 	}
 	if r.Result != nil && r.Excluded > 0 {
 		s += "; " + r.excluded()
+	}
+	for _, note := range r.Notes {
+		s += "; " + note
 	}
 	if r.Result == nil || len(r.Look.Skipped) == 0 && !r.Look.Recorded {
 		return s
