@@ -68,19 +68,21 @@ var optionHelp = map[string]string{
 	"save":   "also write the sockets to FILE as a snapshot, atomically",
 	"max-age": "a snapshot older than this is UNKNOWN; if the option is given, so is an older netstat or ss" +
 		" FILE",
-	"netns":      "look inside another network namespace (needs CAP_SYS_ADMIN)",
-	"clients":    "names of client addresses: a file with PREFIX NAME on each line",
-	"policy":     "ready-made thresholds; your own -w or -c for a metric replaces the policy's",
-	"session":    "trading session, such as Mon-Fri 20:30-02:45, cn-futures or cn-commodities; OK outside of all; repeatable",
+	"netns":   "look inside another network namespace (needs CAP_SYS_ADMIN)",
+	"clients": "names of client addresses: a file with PREFIX NAME on each line",
+	"policy":  "ready-made thresholds; your own -w or -c for a metric replaces the policy's",
+	"session": "trading session, such as Mon-Fri 20:30-02:45, cn-futures or cn-commodities; OK outside of all;" +
+		" repeatable",
 	"session-tz": "time zone of the sessions",
 	"holidays":   "dates without trading: a file with 2026-10-01 or 2026-10-01..2026-10-07 on each line",
 	"at":         "judge --session and --holidays as if it were TIME, such as '2026-11-25 10:20' in --session-tz",
 	"format":     "nagios, hostmonitor, json, value or prometheus",
 	"metric":     "metric that -f value prints",
-	"reply":      "-f hostmonitor: text, a bare number that HostMonitor can chart, or long: states, top client and diagnosis too",
-	"timeout":    "seconds, or a duration such as 500ms, after which the answer is UNKNOWN",
-	"verbose":    "list source, problems, listeners and top clients; -vv all clients that fit",
-	"version":    "print the version and exit 3",
+	"reply": "-f hostmonitor: text, a bare number that HostMonitor can chart, or long: states, top client and" +
+		" diagnosis too",
+	"timeout": "seconds, or a duration such as 500ms, after which the answer is UNKNOWN",
+	"verbose": "list source, problems, listeners and top clients; -vv all clients that fit",
+	"version": "print the version and exit 3",
 }
 
 // settings are the options as understood.

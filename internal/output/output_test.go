@@ -104,7 +104,9 @@ func reports(t *testing.T) map[string]Report {
 	excluded.Exclude, excluded.Excluded = []netip.Prefix{netip.MustParsePrefix("10.1.9.9/32")}, 60
 	calendar := front{name: "front7", listens: true, sessions: healthy}.report(t)
 	calendar.Session = "open until Wed 2026-11-25 11:30 CST; holidays are known to 2026-10-07"
-	calendar.Notes = []string{"sessions judged as of Wed 2026-11-25 10:20 CST (--at)", "no holidays known after 2026-10-07 (--holidays)"}
+	calendar.Notes = []string{
+		"sessions judged as of Wed 2026-11-25 10:20 CST (--at)", "no holidays known after 2026-10-07 (--holidays)",
+	}
 	return map[string]Report{
 		"calendar": calendar,
 		"ports":    portsReport(t),
@@ -275,7 +277,8 @@ func TestWarningCount(t *testing.T) {
 	r := front{listens: true, feedAge: 42 * time.Second, sessions: []string{"time_wait 10.1.2.3 3", "established 10.1.2.3 1"}, policy: []string{"feed_age=30"}}.report(t)
 	r.Policy.Warning = verdict.Thresholds{tally.Abnormal: {}}
 	r.Verdict = verdict.Judge(r.Policy, r.Ports, *r.Result)
-	if got, want := string(HostMonitor(r, Style{})), "ScriptRes:Bad:3 socket disconnect; feed stalled 42 s\n"; got != want {
+	want := "ScriptRes:Bad:3 socket disconnect; feed stalled 42 s\n"
+	if got := string(HostMonitor(r, Style{})); got != want {
 		t.Errorf("got %q, want %q", got, want)
 	}
 }
@@ -303,12 +306,15 @@ func TestHostMonitorNumber(t *testing.T) {
 // TestHostMonitorLong: the words of --reply text, then states, top client and diagnosis.
 func TestHostMonitorLong(t *testing.T) {
 	r := reports(t)
-	r["clients"] = front{listens: true, sessions: []string{"time_wait 10.1.2.3 2", "established 10.1.2.4 1"}, policy: []string{"clients=1"}}.report(t)
+	two := []string{"time_wait 10.1.2.3 2", "established 10.1.2.4 1"}
+	r["clients"] = front{listens: true, sessions: two, policy: []string{"clients=1"}}.report(t)
 	r["idle"] = front{listens: true}.report(t)
 	for name, want := range map[string]string{
-		"looping": "Bad:73 socket disconnect; 60 TIME_WAIT, 13 CLOSE_WAIT; 62 from 10.1.2.3; one client looping, 84.93 % of them",
+		"looping": "Bad:73 socket disconnect; 60 TIME_WAIT, 13 CLOSE_WAIT; 62 from 10.1.2.3; " +
+			"one client looping, 84.93 % of them",
 		"clients": "Bad:2 socket disconnect; clients is 2; 2 TIME_WAIT; 2 from 10.1.2.3",
-		"full":    "Bad:3 accept queue of port 41213 is full, 129 of 128; 3 TIME_WAIT; 3 from 10.1.2.4; the front does not accept",
+		"full": "Bad:3 accept queue of port 41213 is full, 129 of 128; 3 TIME_WAIT; " +
+			"3 from 10.1.2.4; the front does not accept",
 		"down":    "Bad:0 nothing listens on port 41213",
 		"healthy": "Ok:3; 3 TIME_WAIT; 3 from 10.1.2.4",
 		"idle":    "Ok:0",

@@ -65,7 +65,8 @@ func TestMetrics(t *testing.T) {
 	unread.RecvQ, unread.LastDataReceived = 17, 8*time.Second
 	unread.Inode = 0
 	closeWait := session(tcp.CloseWait, "10.1.2.3")
-	closeWait.RecvQ, closeWait.SendQ, closeWait.Inode, closeWait.RTT = 9, 9, 0, time.Hour // counts for no metric of established clients
+	closeWait.RecvQ, closeWait.SendQ, closeWait.Inode = 9, 9, 0 // counts for no metric of established clients
+	closeWait.RTT = time.Hour
 	check(t, tallied(rules,
 		listener("[::]:41213", 3, 128), listener("0.0.0.0:41213", 5, 10),
 		sent, stalled, unread, closeWait,
