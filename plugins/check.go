@@ -90,7 +90,7 @@ func (i *inspection) takeBaseline(ctx context.Context) error {
 	i.started = time.Now()
 	_, err := source.First(ctx, i.sources, i.query, func() tcp.Visit {
 		i.baseline = tally.NewBaseline()
-		return i.baseline.Add
+		return i.included(i.baseline.Add)
 	})
 	if err != nil {
 		return err
@@ -125,13 +125,14 @@ func (i *inspection) count(ctx context.Context) error {
 	var t *tally.Tally
 	look, err := source.First(ctx, i.sources, i.query, func() tcp.Visit {
 		t = tally.New(i.rules, i.baseline, interval)
+		add := i.included(t.Add)
 		if i.save == "" {
-			return t.Add
+			return add
 		}
 		i.recording = new(snapshot.Recording)
 		return func(s *tcp.Socket) {
-			t.Add(s)
-			i.recording.Add(s)
+			add(s)
+			i.recording.Add(s) // what --exclude leaves out too: another check may judge it
 		}
 	})
 	if err != nil {
@@ -144,6 +145,22 @@ func (i *inspection) count(ctx context.Context) error {
 	result := t.Result(look)
 	i.Look, i.Result, i.suspects = look, &result, t.Suspects()
 	return nil
+}
+
+// included returns the visitor of the sockets that --exclude does not leave out. It counts
+// those that it does, anew with each look.
+func (i *inspection) included(visit tcp.Visit) tcp.Visit {
+	i.Excluded = 0
+	if len(i.query.Exclude) == 0 {
+		return visit
+	}
+	return func(s *tcp.Socket) {
+		if i.query.Excludes(s) {
+			i.Excluded++
+			return
+		}
+		visit(s)
+	}
 }
 
 // judge diagnoses, and compares the counts and the diagnosis with the thresholds.
@@ -253,21 +270,4 @@ func bestEffort[T any](ctx context.Context, i *inspection, do func(context.Conte
 			limit.Round(time.Millisecond))
 	}
 	return v, err
-}
-
-// applySession makes the answer OK outside of all sessions. A recording is judged if
-// somebody traded then or trades now: one that a collector left behind at the weekend does
-// not close the week.
-func (i *inspection) applySession(now time.Time) {
-	open, next := i.calendar.At(now)
-	if openThen, _ := i.calendar.At(i.Look.Time); open || openThen {
-		return
-	}
-	if next.IsZero() {
-		i.Result, i.Failure = nil, "no session opens in the next 40 days, so --session or --holidays are wrong"
-		return
-	}
-	i.Verdict = i.Verdict.OutOfSession()
-	i.Diagnosis = diagnosis.Diagnosis{Code: diagnosis.Healthy, Text: "outside of all sessions"}
-	i.Outside = "outside of all sessions, the next opens " + next.Format("Mon 2006-01-02 15:04 MST")
 }

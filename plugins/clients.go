@@ -36,7 +36,7 @@ func parseClients(r io.Reader, name string) (clientNames, error) {
 	err := textfile.Each(r, name, func(line string) error {
 		word, client, _ := strings.Cut(strings.ReplaceAll(line, "\t", " "), " ")
 		client = strings.TrimSpace(client)
-		prefix, err := parsePrefix(word)
+		prefix, err := parseRemote(word)
 		if err != nil {
 			return fmt.Errorf("%w: '%s'", err, line)
 		}

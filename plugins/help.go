@@ -5,6 +5,7 @@ import (
 	"runtime/debug"
 	"strings"
 
+	"frontsockets/internal/session"
 	"frontsockets/internal/tally"
 )
 
@@ -49,6 +50,10 @@ func (p Profile) help() string {
 	b.WriteString("\n\nPolicies:\n")
 	for _, name := range PolicyNames {
 		b.WriteString(wrap(name+": "+p.Policies()[name].String(), "  ", width))
+	}
+	b.WriteString("\nSessions:\n")
+	for _, c := range session.Calendars {
+		b.WriteString(wrap(c.Name+": "+c.String(), "  ", width))
 	}
 	b.WriteString("\nExamples:\n")
 	for _, e := range p.Examples() {

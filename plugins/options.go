@@ -21,6 +21,8 @@ import (
 type options struct {
 	Port         []string `short:"p" long:"port" value-name:"PORTS"`
 	Address      []string `short:"a" long:"address" value-name:"PREFIX" default-mask:"any"`
+	Exclude      []string `short:"x" long:"exclude" value-name:"PREFIX" default-mask:"none"`
+	Shared       []string `long:"shared" value-name:"PREFIX" default-mask:"none"`
 	Name         string   `short:"n" long:"name" value-name:"NAME" unquote:"false" default-mask:"none"`
 	Warning      []string `short:"w" long:"warning" value-name:"[METRIC=]RANGE" default-mask:"none"`
 	Critical     []string `short:"c" long:"critical" value-name:"[METRIC=]RANGE" default-mask:"those of --policy"`
@@ -38,9 +40,10 @@ type options struct {
 	Session      []string `long:"session" value-name:"SPEC" default-mask:"always in session"`
 	SessionTZ    string   `long:"session-tz" value-name:"ZONE" default:"Asia/Shanghai"`
 	Holidays     string   `long:"holidays" value-name:"FILE" unquote:"false" default-mask:"none"`
+	At           string   `long:"at" value-name:"TIME" default-mask:"now"`
 	Format       string   `short:"f" long:"format" value-name:"FORMAT" default:"nagios"`
 	Metric       string   `long:"metric" value-name:"METRIC" default:"abnormal"`
-	Reply        string   `long:"reply" value-name:"text|number" default:"text"`
+	Reply        string   `long:"reply" value-name:"text|number|long" default:"text"`
 	Timeout      string   `short:"t" long:"timeout" value-name:"TIME" default:"5"`
 	Verbose      []bool   `short:"v" long:"verbose"`
 	Version      bool     `short:"V" long:"version"`
@@ -50,6 +53,8 @@ type options struct {
 var optionHelp = map[string]string{
 	"port":          "local ports of the front: 41213 or 41213,41223-41226; repeatable",
 	"address":       "only sockets whose local address is this one or in this CIDR prefix; repeatable",
+	"exclude":       "leave out sessions of these remote addresses, such as health checkers; repeatable",
+	"shared":        "addresses behind which there are many clients (NAT, a proxy): never one client looping; repeatable",
 	"name":          "name of this front in the output",
 	"warning":       "WARNING when METRIC breaches RANGE (without a metric: abnormal), or on diagnosis=CODE,…; repeatable",
 	"critical":      "CRITICAL when METRIC breaches RANGE, or on diagnosis=CODE,…; repeatable",
@@ -63,18 +68,21 @@ var optionHelp = map[string]string{
 	"save":   "also write the sockets to FILE as a snapshot, atomically",
 	"max-age": "a snapshot older than this is UNKNOWN; if the option is given, so is an older netstat or ss" +
 		" FILE",
-	"netns":      "look inside another network namespace (needs CAP_SYS_ADMIN)",
-	"clients":    "names of client addresses: a file with PREFIX NAME on each line",
-	"policy":     "ready-made thresholds; your own -w or -c for a metric replaces the policy's",
-	"session":    "trading session, such as Mon-Fri 20:30-02:45, or cn-futures; OK outside of all; repeatable",
+	"netns":   "look inside another network namespace (needs CAP_SYS_ADMIN)",
+	"clients": "names of client addresses: a file with PREFIX NAME on each line",
+	"policy":  "ready-made thresholds; your own -w or -c for a metric replaces the policy's",
+	"session": "trading session, such as Mon-Fri 20:30-02:45, cn-futures or cn-commodities; OK outside of all;" +
+		" repeatable",
 	"session-tz": "time zone of the sessions",
 	"holidays":   "dates without trading: a file with 2026-10-01 or 2026-10-01..2026-10-07 on each line",
+	"at":         "judge --session and --holidays as if it were TIME, such as '2026-11-25 10:20' in --session-tz",
 	"format":     "nagios, hostmonitor, json, value or prometheus",
 	"metric":     "metric that -f value prints",
-	"reply":      "-f hostmonitor: text, or a bare number that HostMonitor can chart",
-	"timeout":    "seconds, or a duration such as 500ms, after which the answer is UNKNOWN",
-	"verbose":    "list source, problems, listeners and top clients; -vv all clients that fit",
-	"version":    "print the version and exit 3",
+	"reply": "-f hostmonitor: text, a bare number that HostMonitor can chart, or long: states, top client and" +
+		" diagnosis too",
+	"timeout": "seconds, or a duration such as 500ms, after which the answer is UNKNOWN",
+	"verbose": "list source, problems, listeners and top clients; -vv all clients that fit",
+	"version": "print the version and exit 3",
 }
 
 // settings are the options as understood.
@@ -94,6 +102,7 @@ type settings struct {
 	showOwner bool
 	clients   clientNames
 	calendar  session.Calendar
+	at        time.Time // the time to judge the calendar at, zero for now
 }
 
 // helpRequested is the text of --help or --version, which goes to stdout as it is.

@@ -17,7 +17,7 @@ const english, chinese = ".md", ".zh-CN.md"
 // The defaults of the option table that are prose; any other must be the same in both.
 var (
 	defaultsInChinese = map[string]string{
-		"none": "无", "any": "任意", "own": "当前命名空间",
+		"none": "无", "any": "任意", "now": "当前时间", "own": "当前命名空间",
 		"those of --policy": "取自 --policy", "always in session": "始终在时段内",
 	}
 	frontsInChinese = strings.NewReplacer(" (md front)", "（行情前置）", ", ", "，", " (trade front)", "（交易前置）")

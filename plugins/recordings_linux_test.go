@@ -68,7 +68,8 @@ func TestOneTruth(t *testing.T) {
 		addresses = tcp.FactClient
 		queues    = addresses | tcp.FactRecvQ | tcp.FactSendQ
 		ss        = queues | tcp.FactBacklog
-		everySS   = ss | tcp.FactLastDataSent | tcp.FactDrops
+		ssI       = ss | tcp.FactLastDataSent | tcp.FactRTT
+		everySS   = ssI | tcp.FactDrops
 		proc      = queues | tcp.FactInode | tcp.FactRetransmits
 	)
 	type seen struct {
@@ -85,7 +86,7 @@ func TestOneTruth(t *testing.T) {
 		{"ss:" + record("ss", tool(t, "ss", "-tan")), ss},
 		{"ss:" + record("ss-H", tool(t, "ss", "-Htan")), ss},
 		{"ss:" + record("ss-u", tool(t, "ss", "-tuan")), ss},
-		{"ss:" + record("ss-i", tool(t, "ss", "-tani")), ss | tcp.FactLastDataSent},
+		{"ss:" + record("ss-i", tool(t, "ss", "-tani")), ssI},
 		{"ss:" + record("ss-mi", tool(t, "ss", "-tanmi")), everySS},
 		{"ss:" + record("ss-Hmi", tool(t, "ss", "-Htanmi")), everySS},
 		{"ss:" + record("ss-O", tool(t, "ss", "-tanmiOoe")), everySS},
@@ -112,6 +113,7 @@ func TestOneTruth(t *testing.T) {
 		tally.AcceptQueue: tcp.FactRecvQ, tally.AcceptQueuePct: tcp.FactRecvQ | tcp.FactBacklog, tally.Unaccepted: tcp.FactInode,
 		tally.Unread: tcp.FactRecvQ, tally.UnreadBytes: tcp.FactRecvQ, tally.Unsent: tcp.FactSendQ, tally.UnsentBytes: tcp.FactSendQ,
 		tally.Retransmitting: tcp.FactRetransmits, tally.Stalled: tcp.FactLastDataSent, tally.StalledPct: tcp.FactLastDataSent, tally.FeedAge: tcp.FactLastDataSent,
+		tally.ZeroWindow: tcp.FactRetransmits, tally.RequestAge: tcp.FactLastDataSent, tally.RTT: tcp.FactRTT,
 	}
 	for _, s := range all {
 		got := look(s.source)
@@ -124,9 +126,9 @@ func TestOneTruth(t *testing.T) {
 			if !s.tells.Has(needs[m]) {
 				want = "U"
 			}
-			if m == tally.FeedAge && want != "U" { // it grows while we look
+			if (m == tally.FeedAge || m == tally.RequestAge) && want != "U" { // it grows while we look
 				if got[m.String()] == "U" {
-					t.Errorf("%s does not know the feed age", s.source)
+					t.Errorf("%s does not know %s", s.source, m)
 				}
 				continue
 			}

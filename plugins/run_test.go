@@ -97,13 +97,13 @@ func TestWrongUsage(t *testing.T) {
 		"-s ss":                  "-s: 'ss' is not a source; use one of auto, sockdiag, procnet, gopsutil, netstat:FILE, ss:FILE, snapshot:FILE",
 		"-f xml":                 "-f: 'xml' is not a format; use one of nagios, hostmonitor, json, value, prometheus",
 		"--metric listen":        "--metric: 'listen' is not a metric; use one of those in --help",
-		"--reply words":          "--reply: 'words' is not a reply; use text or number",
+		"--reply words":          "--reply: 'words' is not a reply; use text, number or long",
 		"-t 0":                   "-t: '0' is not a time above 0; use seconds such as 5, or a duration such as 500ms",
 		"-t -1":                  "expected argument for flag '-t, --timeout', but got option '-1' (a value that starts with '-' is written after '=', as in -w=-5:5), see --help",
 		"-t=-1":                  "-t: '-1' is not a time above 0; use seconds such as 5, or a duration such as 500ms",
 		"-t 5x":                  "-t: '5x' is not a time above 0; use seconds such as 5, or a duration such as 500ms",
 		"--bogus":                "unknown flag 'bogus', see --help",
-		"-x":                     "unknown flag 'x', see --help",
+		"-X":                     "unknown flag 'X', see --help",
 		"50":                     "unexpected argument '50': everything is an option, see --help",
 		"-- -w":                  "unexpected argument '-w': everything is an option, see --help",
 		"--session Mon-Fry":      "--session: 'Mon-Fry' is not a session: it has no hours; use one such as Mon-Fri 20:30-02:45 or cn-futures",
@@ -121,6 +121,22 @@ func TestWrongUsage(t *testing.T) {
 		"--sample 1 -s ss:x":                       "--sample: 'ss:x' is a recording, and one look only",
 		"-c listen_drops=0":                        "--sample: listen_drops takes two looks; use such as --sample 500ms",
 		"--metric reconnects":                      "--sample: reconnects takes two looks; use such as --sample 500ms",
+
+		"-x 10.1.2.0/33": "-x: '10.1.2.0/33' is not an IP address or CIDR prefix; use one such as 10.1.2.3 or 10.1.0.0/16",
+		"-x 0.0.0.0":     "-x: '0.0.0.0' is the wildcard address, which no client has; use one such as 10.1.2.3",
+		"--exclude 0.0.0.0/0": "-x: '0.0.0.0/0' leaves no session to judge: every IPv4 address is in it; " +
+			"name only the addresses of the",
+		"-x 10.0.0.1 -x ::/0":         "-x: '10.0.0.1 ::/0' leaves no session to judge: every IPv4 address ",
+		"-x ::ffff:0:0/96":            "-x: '::ffff:0:0/96' leaves no session to judge: every IPv4 address ",
+		"-x 0.0.0.0/1 -x 128.0.0.0/1": "-x: '0.0.0.0/1 128.0.0.0/1' leaves no session to judge: every IPv4 address ",
+		"-x ::/1":                     "-x: '::/1' leaves no session to judge: every IPv4 address is in it; name ",
+		"--shared proxy":              "--shared: 'proxy' is not an IP address or CIDR prefix; use one such as 10.1.2.3",
+		"--shared ::":                 "--shared: '::' is the wildcard address, which no client has; use one such as 10.1.2.3",
+		"--at 2026-11-25":             "--at: without a --session there is nothing to judge at another time",
+		"--session cn-futures --at noon": "--at: 'noon' is not a time; use one such as 2026-11-25T10:20:00+08:00, " +
+			"or '2026-11-25 10:20' in --session-tz",
+		"--session cn-futures --at 2026-11-25": "--at: '2026-11-25' is not a time; use one such as ",
+		"--session cn-futures --at=":           "--at: it is empty",
 	} {
 		got, code := check(t, front(0), strings.Fields(args)...)
 		if code != 3 || !strings.HasPrefix(got, "MDFRONT UNKNOWN: "+want) || strings.Count(got, "\n") != 1 || strings.Contains(got, "|") {

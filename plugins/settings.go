@@ -3,7 +3,6 @@ package plugins
 import (
 	"errors"
 	"fmt"
-	"net/netip"
 	"slices"
 	"strconv"
 	"strings"
@@ -50,7 +49,7 @@ func (s *settings) readAnswer(o options, u *usageError) {
 	u.reject("--top", cause)
 	s.style.Metric, cause = tally.ParseMetric(o.Metric)
 	u.reject("--metric", allowed(cause, "one of those in --help"))
-	s.style.Number = o.Reply == "number"
+	s.style.Number, s.style.Long = o.Reply == "number", o.Reply == "long"
 	if !slices.Contains(ReplyNames, o.Reply) {
 		u.reject("--reply", fmt.Errorf("'%s' is not a reply; use %s", o.Reply, list(ReplyNames)))
 	}
@@ -68,11 +67,13 @@ func (s *settings) readFront(o options, recorded textfile.File, u *usageError) {
 	s.query.Ports, cause = tcp.ParsePorts(o.Port...)
 	s.rules.Ports = s.query.Ports
 	u.reject("-p", cause)
-	for _, a := range o.Address {
-		prefix, cause := parsePrefix(a)
-		s.query.Addresses = append(s.query.Addresses, prefix)
-		u.reject("-a", cause)
-	}
+	s.rules.ByPort = s.query.Ports.Len() > 1
+	s.query.Addresses, cause = parsePrefixes(o.Address, parseLocal)
+	u.reject("-a", cause)
+	s.query.Exclude, cause = parseExclude(o.Exclude)
+	u.reject("-x", cause)
+	s.rules.Shared, cause = parsePrefixes(o.Shared, parseRemote)
+	u.reject("--shared", cause)
 	if o.MaxAge != "" {
 		recorded.MaxAge, cause = parseDuration(o.MaxAge)
 		u.reject("--max-age", cause)
@@ -156,8 +157,31 @@ func (s *settings) parseSessions(o options) (option string, err error) {
 			return "--holidays", err
 		}
 	}
-	s.calendar, err = session.Parse(o.Session, zone, holidays)
-	return "--session", err
+	if s.calendar, err = session.Parse(o.Session, zone, holidays); err != nil {
+		return "--session", err
+	}
+	s.at, err = parseAt(o, zone)
+	return "--at", err
+}
+
+// parseAt reads the time to judge the calendar at, and whether there is one to judge.
+func parseAt(o options, zone *time.Location) (at time.Time, err error) {
+	if o.At == "" {
+		return at, nil
+	}
+	if len(o.Session) == 0 {
+		return at, errors.New("without a --session there is nothing to judge at another time")
+	}
+	if at, err = time.Parse(time.RFC3339, o.At); err == nil {
+		return at, nil
+	}
+	for _, layout := range []string{"2006-01-02 15:04", "2006-01-02T15:04", "2006-01-02 15:04:05", "2006-01-02T15:04:05"} {
+		if at, err = time.ParseInLocation(layout, o.At, zone); err == nil {
+			return at, nil
+		}
+	}
+	return at, fmt.Errorf("'%s' is not a time; use one such as 2026-11-25T10:20:00+08:00,"+
+		" or '2026-11-25 10:20' in --session-tz", o.At)
 }
 
 // parseFormat returns the format of a name, and the default one with an error.
@@ -183,28 +207,6 @@ func allowed(cause error, what string) error {
 		return nil
 	}
 	return fmt.Errorf("%w; use %s", cause, what)
-}
-
-// parsePrefix reads an address or CIDR prefix; IPv4-mapped ones are unmapped,
-// as the addresses of sockets are.
-func parsePrefix(s string) (netip.Prefix, error) {
-	prefix, err := netip.ParsePrefix(s)
-	if err != nil {
-		addr, errAddr := netip.ParseAddr(s)
-		if errAddr != nil || addr.Zone() != "" {
-			const such = "use one such as 10.1.2.3 or 10.1.0.0/16"
-			return netip.Prefix{}, fmt.Errorf("'%s' is not an IP address or CIDR prefix; %s", s, such)
-		}
-		prefix = netip.PrefixFrom(addr, addr.BitLen())
-	}
-	const mappedBits = 96
-	if addr := prefix.Addr(); addr.Is4In6() && prefix.Bits() >= mappedBits {
-		prefix = netip.PrefixFrom(addr.Unmap(), prefix.Bits()-mappedBits)
-	}
-	if prefix.IsSingleIP() && prefix.Addr().IsUnspecified() {
-		return netip.Prefix{}, fmt.Errorf("'%s' is the wildcard address; omit -a to match any address", s)
-	}
-	return prefix.Masked(), nil
 }
 
 // checkName refuses what would break a line of service output.
@@ -239,4 +241,4 @@ func parseTop(s string) (int, error) {
 }
 
 // ReplyNames are the values of --reply.
-var ReplyNames = []string{"text", "number"}
+var ReplyNames = []string{"text", "number", "long"}

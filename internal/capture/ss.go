@@ -7,6 +7,7 @@ import (
 	"math"
 	"net/netip"
 	"regexp"
+	"strconv"
 	"strings"
 	"time"
 
@@ -255,6 +256,14 @@ func (r *ss) details(line []byte) error {
 				s.LastDataReceived = age
 			}
 			s.Facts |= tcp.FactLastDataSent
+		case "rtt": // smoothed, then its deviation
+			rtt, _, _ := bytes.Cut(value, []byte("/"))
+			ms, err := strconv.ParseFloat(string(rtt), 64)
+			if err != nil || !(ms >= 0 && ms <= math.MaxUint32) { // NaN too
+				return fmt.Errorf("'%s' is not a round-trip time in milliseconds", word)
+			}
+			s.RTT = time.Duration(ms * float64(time.Millisecond)).Round(time.Microsecond)
+			s.Facts |= tcp.FactRTT
 		case "skmem":
 			_, after, _ := bytes.Cut(value, []byte(",d"))
 			number, closed := bytes.CutSuffix(after, []byte(")"))

@@ -357,6 +357,8 @@ func (o observation) oneLoops() bool {
 // source can tell.
 func (o observation) comesBack(c tally.Client) bool {
 	switch {
+	case c.Shared: // many clients behind one address
+		return false
 	case o.Sampled:
 		return c.Reconnects > 0
 	case c.FirstClosed > 0: // the source knows the ages of TIME_WAITs

@@ -1,8 +1,10 @@
 package output
 
 import (
+	"fmt"
 	"strings"
 
+	"frontsockets/internal/diagnosis"
 	"frontsockets/internal/tally"
 	"frontsockets/internal/verdict"
 )
@@ -18,6 +20,9 @@ func HostMonitor(r Report, style Style) []byte {
 		status, reply = "Unknown", r.unknown()
 	case r.Status() == verdict.OK:
 		status, reply = "Ok", count.String()
+		if style.Long {
+			reply += r.long()
+		}
 	default:
 		status, reply = "Bad", count.String()
 		if !style.Number {
@@ -25,6 +30,9 @@ func HostMonitor(r Report, style Style) []byte {
 			if r.SaveError != "" {
 				reply += "; " + r.SaveError
 			}
+		}
+		if style.Long {
+			reply += r.long()
 		}
 	}
 	return []byte("ScriptRes:" + status + ":" + ascii(line(reply, maxText)) + "\n")
@@ -41,13 +49,57 @@ func (r Report) unknown() string {
 	return r.Verdict.Problems[0].Text
 }
 
-// trouble is the old script's words if the count is the worst problem, and else what is.
+// countedWords are what the number counts, in the words of the old script.
+const countedWords = "socket disconnect"
+
+// trouble returns the words after the number: the old script's if the count is the worst
+// problem, and else what is. A metric and the diagnosis come after the old words, or they could
+// be read as the number's unit: "63 clients is 6".
 func (r Report) trouble() string {
-	worst := r.Verdict.Problems[0]
-	if worst.Metric == tally.Abnormal {
-		return "socket disconnect"
+	isDiagnosis := func(p verdict.Problem) bool {
+		return p.Text == r.Diagnosis.Text && r.Diagnosis.Code != diagnosis.Down
 	}
-	return worst.Short
+	worst := r.Verdict.Problems[0]
+	for _, p := range r.Verdict.Problems { // the diagnosis comes last: it explains the others
+		if p.Status == worst.Status && !isDiagnosis(p) {
+			worst = p
+			break
+		}
+	}
+	switch {
+	case worst.Metric == tally.Abnormal:
+		return countedWords
+	case worst.Text == worst.Short && !isDiagnosis(worst): // a sentence of its own: it has no threshold
+		return worst.Short
+	}
+	return countedWords + "; " + worst.Short
+}
+
+// long returns what --reply long adds: the states, the top client and the diagnosis.
+func (r Report) long() string {
+	var parts []string
+	if list := states(r.Result.States, r.Result.Rules.Normal); list != "" {
+		parts = append(parts, list)
+	}
+	if len(r.Result.Clients) > 0 && r.Result.Clients[0].Abnormal > 0 {
+		top := r.Result.Clients[0]
+		parts = append(parts, fmt.Sprintf("%d from %s", top.Abnormal, r.who(top.Addr)))
+	}
+	if r.Excluded > 0 {
+		parts = append(parts, r.excluded())
+	}
+	if r.Outside != "" {
+		parts = append(parts, r.Outside)
+	}
+	parts = append(parts, r.Notes...)
+	if hint := strings.TrimPrefix(r.hint(), " - "); hint != "" {
+		parts = append(parts, hint)
+	}
+	var text string
+	for _, part := range parts {
+		text += "; " + part
+	}
+	return text
 }
 
 // ascii replaces ':', at which HostMonitor may cut the reply, and what is not ASCII.

@@ -22,6 +22,8 @@ func JSON(r Report, style Style) []byte {
 		Metrics    object[*float64]  `json:"metrics"`
 		Thresholds object[limitPair] `json:"thresholds"`
 		States     object[*int]      `json:"states"`
+		ByPort     *object[jsonPort] `json:"by_port,omitempty"` // if several ports were asked for
+		Excluded   *int              `json:"excluded"`          // sessions that --exclude left out
 		Clients    []jsonClient      `json:"clients"`
 		Listeners  []jsonListener    `json:"listeners"`
 		Process    *jsonProcess      `json:"process"`
@@ -32,6 +34,7 @@ func JSON(r Report, style Style) []byte {
 	}{
 		Name: r.Name, Ports: r.Ports.String(), Status: statusWord(r.Status()),
 		ExitCode: int(r.Status()), Reason: line(r.Reason()+r.hint()+r.remark(), maxOutput),
+		ByPort: r.jsonPorts(), Excluded: pointer(r.Excluded, r.Result != nil),
 		Clients: []jsonClient{}, Listeners: []jsonListener{}, NoProcess: r.OwnerUnknown,
 		Source: r.source(), Host: r.Look.Host, Time: r.Look.Time.Format(time.RFC3339),
 	}
@@ -46,14 +49,11 @@ func JSON(r Report, style Style) []byte {
 			doc.Thresholds = append(doc.Thresholds, member[limitPair]{m.String(), pair})
 		}
 	}
-	for s := tcp.Established; s < tcp.NumStates; s++ {
-		var n int
-		known := r.Result != nil
-		if known {
-			n, known = r.Result.States[s], !r.Result.HiddenStates.Has(s)
-		}
-		doc.States = append(doc.States, member[*int]{s.String(), pointer(n, known)})
+	var counts [tcp.NumStates]int
+	if r.Result != nil {
+		counts = r.Result.States
 	}
+	doc.States = r.jsonStates(counts)
 	if r.Result != nil {
 		doc.Diagnosis = &jsonDiagnosis{Code: string(r.Diagnosis.Code), Text: strings.TrimPrefix(r.hint(), " - "), Evidence: []jsonEvidence{}}
 		if doc.Diagnosis.Text == "" {
@@ -75,6 +75,8 @@ func JSON(r Report, style Style) []byte {
 				ZeroWindow:     pointer(c.ZeroWindow, r.knows(tally.Retransmitting)),
 				Stalled:        pointer(c.Stalled, r.knows(tally.Stalled)),
 				SentAgo:        pointer(c.FeedAge.Seconds(), established && r.knows(tally.Stalled)),
+				RequestAge:     pointer(c.RequestAge.Seconds(), established && r.knows(tally.RequestAge)),
+				RTT:            pointer(c.RTT.Seconds(), c.RTT > 0 && r.knows(tally.RTT)),
 			}
 			if r.Names != nil {
 				jc.Name = r.Names(c.Addr)
@@ -135,6 +137,8 @@ type jsonClient struct {
 	ZeroWindow     *int        `json:"zero_window"`
 	Stalled        *int        `json:"stalled"`
 	SentAgo        *float64    `json:"feed_age"` // seconds
+	RequestAge     *float64    `json:"request_age"`
+	RTT            *float64    `json:"rtt"`
 }
 
 type jsonProcess struct {

@@ -74,6 +74,12 @@ func details(b *strings.Builder, r Report, style Style) {
 	add := func(format string, args ...any) { lines = append(lines, line(fmt.Sprintf(format, args...), 500)) }
 
 	add("source: %s", r.source())
+	if r.Session != "" {
+		add("session: %s", r.Session)
+	}
+	if len(r.Exclude) > 0 {
+		add("%s: %s", r.excluded(), strings.Trim(fmt.Sprint(r.Exclude), "[]"))
+	}
 	for _, p := range r.Verdict.Problems {
 		add("%s: %s", statusWord(p.Status), p.Text)
 	}
@@ -94,6 +100,9 @@ func details(b *strings.Builder, r Report, style Style) {
 	if n := len(r.Result.LeftOut); n > 0 {
 		add("left out: %s of local programs that use port %s as their source port",
 			plural(tally.Number(float64(n)), "socket"), r.leftOutPorts())
+	}
+	for _, p := range r.byPort() {
+		add("%s", p)
 	}
 	for _, l := range r.Result.Listeners {
 		add("listener %s: %s", l.Local, queue(l))

@@ -100,7 +100,17 @@ func reports(t *testing.T) map[string]Report {
 		Service: "MDFRONT", Name: "front7", Ports: tcp.Ports{{Lo: 41213, Hi: 41213}}, Policy: critical(t, "abnormal=@50:"),
 		Failure: "sockdiag: socket: operation not permitted", Look: tcp.Look{Host: "front7.example", Time: halfPastNine},
 	}
+	excluded := front{name: "front7", listens: true, sessions: healthy}.report(t)
+	excluded.Exclude, excluded.Excluded = []netip.Prefix{netip.MustParsePrefix("10.1.9.9/32")}, 60
+	calendar := front{name: "front7", listens: true, sessions: healthy}.report(t)
+	calendar.Session = "open until Wed 2026-11-25 11:30 CST; holidays are known to 2026-10-07"
+	calendar.Notes = []string{
+		"sessions judged as of Wed 2026-11-25 10:20 CST (--at)", "no holidays known after 2026-10-07 (--holidays)",
+	}
 	return map[string]Report{
+		"calendar": calendar,
+		"ports":    portsReport(t),
+		"excluded": excluded,
 		"healthy":  front{name: "front7", listens: true, sessions: healthy}.report(t),
 		"looping":  front{name: "front7", listens: true, sessions: looping}.report(t),
 		"down":     front{listens: false}.report(t),
@@ -113,6 +123,40 @@ func reports(t *testing.T) map[string]Report {
 		"dumb":     front{listens: true, sessions: healthy, statesOnly: true, source: "gopsutil"}.report(t),
 		"failed":   failed,
 		"usage":    {Service: "MDFRONT", Usage: true, Failure: "-c: '5x' is not a range: the end '5x' is not a number"},
+	}
+}
+
+// portsReport is the report of three ports, of which one has no listener.
+func portsReport(t *testing.T) Report {
+	t.Helper()
+	counted := tally.New(tally.Rules{
+		Normal: tcp.Set(tcp.Established, tcp.Listen), StalledAfter: 10 * time.Second, ByPort: true,
+	}, nil, 0)
+	for i, state := range []tcp.State{tcp.Listen, tcp.Established, tcp.CloseWait, tcp.Listen, tcp.Established} {
+		s := tcp.Socket{State: state, Facts: ^tcp.Facts(0), Inode: 1, RTT: 245 * time.Microsecond,
+			Local:  netip.AddrPortFrom(netip.MustParseAddr("10.1.0.7"), 41213+uint16(i/3)),
+			Remote: netip.AddrPortFrom(netip.MustParseAddr("10.1.2.3"), 50000)}
+		if state == tcp.Listen {
+			s.Remote, s.RecvQ, s.SendQ = netip.AddrPort{}, uint32(i), 128
+		}
+		counted.Add(&s)
+	}
+	r := front{name: "front7", listens: true}.report(t)
+	result := counted.Result(tcp.Look{Provides: ^tcp.Facts(0)})
+	r.Ports, r.Result = tcp.Ports{{Lo: 41213, Hi: 41215}}, &result
+	r.Diagnosis = diagnosis.Diagnose(result, r.Ports, true, nil)
+	r.Verdict = verdict.Judge(r.Policy, r.Ports, result, r.Diagnosis)
+	return r
+}
+
+// TestWideRange: of many ports only those with sockets are listed.
+func TestWideRange(t *testing.T) {
+	r := portsReport(t)
+	for hi, want := range map[uint16]int{41215: 3, 41312: 100, 41313: 2, 65535: 2} {
+		r.Ports[0].Hi = hi
+		if got := len(r.byPort()); got != want {
+			t.Errorf("41213-%d lists %d ports, want %d", hi, got, want)
+		}
 	}
 }
 
@@ -233,7 +277,8 @@ func TestWarningCount(t *testing.T) {
 	r := front{listens: true, feedAge: 42 * time.Second, sessions: []string{"time_wait 10.1.2.3 3", "established 10.1.2.3 1"}, policy: []string{"feed_age=30"}}.report(t)
 	r.Policy.Warning = verdict.Thresholds{tally.Abnormal: {}}
 	r.Verdict = verdict.Judge(r.Policy, r.Ports, *r.Result, r.Diagnosis)
-	if got, want := string(HostMonitor(r, Style{})), "ScriptRes:Bad:3 feed stalled 42 s\n"; got != want {
+	want := "ScriptRes:Bad:3 socket disconnect; feed stalled 42 s\n"
+	if got := string(HostMonitor(r, Style{})); got != want {
 		t.Errorf("got %q, want %q", got, want)
 	}
 }
@@ -253,6 +298,29 @@ func TestHostMonitorNumber(t *testing.T) {
 	r := reports(t)
 	for name, want := range map[string]string{"looping": "ScriptRes:Bad:73\n", "healthy": "ScriptRes:Ok:3\n", "feed": "ScriptRes:Bad:3\n"} {
 		if got := string(HostMonitor(r[name], Style{Number: true})); got != want {
+			t.Errorf("%s: %q, want %q", name, got, want)
+		}
+	}
+}
+
+// TestHostMonitorLong: the words of --reply text, then states, top client and diagnosis.
+func TestHostMonitorLong(t *testing.T) {
+	r := reports(t)
+	two := []string{"time_wait 10.1.2.3 2", "established 10.1.2.4 1"}
+	r["clients"] = front{listens: true, sessions: two, policy: []string{"clients=1"}}.report(t)
+	r["idle"] = front{listens: true}.report(t)
+	for name, want := range map[string]string{
+		"looping": "Bad:73 socket disconnect; 60 TIME_WAIT, 13 CLOSE_WAIT; 62 from 10.1.2.3; " +
+			"one client looping, 84.93 % of them",
+		"clients": "Bad:2 socket disconnect; clients is 2; 2 TIME_WAIT; 2 from 10.1.2.3",
+		"full": "Bad:3 accept queue of port 41213 is full, 129 of 128; 3 TIME_WAIT; " +
+			"3 from 10.1.2.4; the front does not accept",
+		"down":    "Bad:0 nothing listens on port 41213",
+		"healthy": "Ok:3; 3 TIME_WAIT; 3 from 10.1.2.4",
+		"idle":    "Ok:0",
+		"failed":  "Unknown:sockdiag, socket, operation not permitted",
+	} {
+		if got := string(HostMonitor(r[name], Style{Long: true})); got != "ScriptRes:"+want+"\n" {
 			t.Errorf("%s: %q, want %q", name, got, want)
 		}
 	}

@@ -27,6 +27,9 @@ type Report struct {
 	Policy  verdict.Policy
 	// Sampled says that two looks were asked for, and so the metrics of two.
 	Sampled bool
+	// Exclude is the remote addresses whose sessions were left out; Excluded counts these.
+	Exclude  []netip.Prefix
+	Excluded int
 	// Names names clients; it may be nil.
 	Names func(netip.Addr) string
 
@@ -42,6 +45,10 @@ type Report struct {
 	OwnerUnknown string
 	// Outside says that nobody trades now and when a session opens next, or is empty.
 	Outside string
+	// Session is what -v says of the trading sessions, or empty. Notes are what the end of
+	// the line must say of them.
+	Session string
+	Notes   []string
 
 	// Failure is why there is no Result.
 	Failure string
@@ -57,6 +64,7 @@ type Style struct {
 	Top     int          // how many clients to list
 	Metric  tally.Metric // what Value prints
 	Number  bool         // HostMonitor prints a bare number
+	Long    bool         // HostMonitor adds states, top client and diagnosis
 }
 
 // Format is one rendering.
@@ -187,12 +195,19 @@ func (r Report) source() string {
 	return r.Look.Source + " (" + strings.Join(r.Look.Skipped, "; ") + ")"
 }
 
-// remark is the end of the sentence: that a snapshot was not written, and if it was not
-// a look by the first choice and now, by which source, where and when.
+// remark is the end of the sentence: that a snapshot was not written, how many sessions
+// were left out, notes on the calendar, and if it was not a look by the first choice and now, by which source, where
+// and when.
 func (r Report) remark() string {
 	var s string
 	if r.SaveError != "" {
 		s = "; " + r.SaveError
+	}
+	if r.Result != nil && r.Excluded > 0 {
+		s += "; " + r.excluded()
+	}
+	for _, note := range r.Notes {
+		s += "; " + note
 	}
 	if r.Result == nil || len(r.Look.Skipped) == 0 && !r.Look.Recorded {
 		return s
@@ -205,6 +220,11 @@ func (r Report) remark() string {
 		s += " at " + r.Look.Time.Format(time.RFC3339)
 	}
 	return s
+}
+
+// excluded says how many sessions --exclude left out.
+func (r Report) excluded() string {
+	return plural(tally.Number(float64(r.Excluded)), "session") + " excluded"
 }
 
 // summary counts: "73 abnormal sockets (60 TIME_WAIT, 13 CLOSE_WAIT) from 4

@@ -32,7 +32,7 @@ type span struct{ first, last time.Time }
 // Empty lines, CRLF and a byte order mark are ignored. Anything else is an error with the
 // name, the line's number and its text.
 func ParseHolidays(r io.Reader, name string) (Holidays, error) {
-	var holidays Holidays
+	holidays := Holidays{} // not nil: a file without a date is a file
 	err := textfile.Each(r, name, func(line string) error {
 		date, _, _ := strings.Cut(line, "#")
 		date = strings.TrimSpace(date)
@@ -77,6 +77,16 @@ func parseDate(s string) (time.Time, error) {
 		return day, fmt.Errorf("'%s' is not a date", s)
 	}
 	return day, nil
+}
+
+// Last returns the last of the days, as its midnight in UTC. It is the zero time if there is none.
+func (h Holidays) Last() (last time.Time) {
+	for _, s := range h {
+		if s.last.After(last) {
+			last = s.last
+		}
+	}
+	return last
 }
 
 func (h Holidays) has(day time.Time) bool {

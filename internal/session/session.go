@@ -37,13 +37,48 @@ type hours struct {
 	open, close time.Duration // since the midnight that this day starts with, open < close < open + 24 h
 }
 
-// cnFutures is when fronts of Chinese futures brokers must serve. The day starts and
-// the night starts with the call auction. From 10:15 to 10:30 commodities pause while
-// index futures trade, so that is no break. From 11:30 to 13:00 nothing trades; index
-// futures are first to resume, bonds last to close, at 15:15, gold and oil at 02:30.
-var cnFutures = []string{"Mon-Fri 08:55-11:30", "Mon-Fri 13:00-15:15", "Mon-Fri 20:55-02:30"}
+// Named is a calendar that Parse knows by name.
+type Named struct {
+	Name string
+	// Days is when each of the sessions opens, Hours from when to when.
+	Days  string
+	Hours []string
+}
 
-const midnight = 24 * time.Hour // the end of a day
+// Calendars are those that Parse knows by name. The day starts and the night starts with the
+// call auction. Gold and oil are last to close, at 02:30.
+//
+// Of cn-futures: from 10:15 to 10:30 commodities pause while index futures trade, so that is
+// no break. From 11:30 to 13:00 nothing trades; index futures are first to resume, bonds last
+// to close, at 15:15. Of cn-commodities: the pauses of the commodity exchanges, in which their
+// clients may be sent nothing.
+var Calendars = []Named{
+	{"cn-futures", "Mon-Fri", []string{"08:55-11:30", "13:00-15:15", "20:55-02:30"}},
+	{"cn-commodities", "Mon-Fri", []string{"08:55-10:15", "10:30-11:30", "13:30-15:15", "20:55-02:30"}},
+}
+
+// String returns the hours in one line: "Mon-Fri 08:55-11:30, 13:00-15:15, 20:55-02:30".
+func (n Named) String() string { return n.Days + " " + strings.Join(n.Hours, ", ") }
+
+// expand returns the sessions of a named calendar, and the spec itself if it is no name.
+func expand(spec string) (weekly []string) {
+	name := strings.ToLower(strings.TrimSpace(spec))
+	i := slices.IndexFunc(Calendars, func(n Named) bool { return n.Name == name })
+	if i < 0 {
+		return []string{spec}
+	}
+	for _, hours := range Calendars[i].Hours {
+		weekly = append(weekly, Calendars[i].Days+" "+hours)
+	}
+	return weekly
+}
+
+const (
+	midnight = 24 * time.Hour // the end of a day
+	// horizon is how many days ahead an opening or a close is looked for: longer than any
+	// holiday of a market.
+	horizon = 40
+)
 
 // Parse reads sessions, one in each spec, their zone and the holidays, which may be nil.
 // Without a spec the Calendar is always in session, whatever the holidays.
@@ -51,7 +86,7 @@ const midnight = 24 * time.Hour // the end of a day
 //	Mon-Fri 09:00-11:30       from 09:00 on, and 11:30 is no longer in session
 //	Sun-Thu,Sat 20:30-02:45   until 02:45 of the next day
 //	00:00-24:00               every day, all day
-//	cn-futures                Mon-Fri 08:55-11:30, 13:00-15:15 and 20:55-02:30
+//	cn-futures                one of Calendars
 //
 // Days are Mon to Sun in either case; a range of days may run over the end of the
 // week. Times are 00:00 to 23:59, or 24:00 as an end. A night session is one spec, not
@@ -60,11 +95,7 @@ const midnight = 24 * time.Hour // the end of a day
 func Parse(specs []string, loc *time.Location, holidays Holidays) (Calendar, error) {
 	c := Calendar{loc: loc, holidays: holidays}
 	for _, spec := range specs {
-		weekly := []string{spec}
-		if strings.ToLower(strings.TrimSpace(spec)) == "cn-futures" {
-			weekly = cnFutures
-		}
-		for _, s := range weekly {
+		for _, s := range expand(spec) {
 			h, err := parse(s)
 			if err != nil {
 				const such = "use one such as Mon-Fri 20:30-02:45 or cn-futures"
@@ -170,7 +201,7 @@ func (c Calendar) At(t time.Time) (open bool, next time.Time) {
 	today := time.Date(y, m, d, 0, 0, 0, 0, time.UTC)
 	// Yesterday's sessions may still run. Where clocks went back over midnight tomorrow's
 	// may have begun, but then all of today's have, so that the loop comes to tomorrow.
-	for n := -1; n <= 40 && next.IsZero(); n++ {
+	for n := -1; n <= horizon && next.IsZero(); n++ {
 		day := today.AddDate(0, 0, n)
 		for _, h := range c.sessions {
 			if !c.takesPlace(h, day) {
@@ -187,6 +218,59 @@ func (c Calendar) At(t time.Time) (open bool, next time.Time) {
 	}
 	return open, next
 }
+
+// Until returns when the session that t is in ends, in the zone of the sessions. One that
+// opens when another ends, or before, continues it. The zero time says that t is in no
+// session, or that none ends in the next 40 days.
+func (c Calendar) Until(t time.Time) time.Time {
+	end := t
+	for later := c.end(end); later.After(end); later = c.end(end) {
+		if end = later; end.Sub(t) > horizon*24*time.Hour {
+			return time.Time{}
+		}
+	}
+	if !end.After(t) {
+		return time.Time{}
+	}
+	return end
+}
+
+// end returns the latest end of the sessions that t is in, or the zero time.
+func (c Calendar) end(t time.Time) (end time.Time) {
+	if len(c.sessions) == 0 {
+		return end
+	}
+	y, m, d := t.In(c.loc).Date()
+	today := time.Date(y, m, d, 0, 0, 0, 0, time.UTC)
+	for n := -1; n <= 1; n++ { // as in At, yesterday's may run and tomorrow's have begun
+		day := today.AddDate(0, 0, n)
+		for _, h := range c.sessions {
+			if !c.takesPlace(h, day) {
+				continue
+			}
+			from, to := instant(day.Add(h.open), c.loc, false), instant(day.Add(h.close), c.loc, true)
+			if !t.Before(from) && t.Before(to) && to.After(end) {
+				end = to
+			}
+		}
+	}
+	return end
+}
+
+// HasSessions reports whether the Calendar has any; without them it is always in session.
+func (c Calendar) HasSessions() bool { return len(c.sessions) > 0 }
+
+// Today returns the date that t has in the zone of the sessions, as its midnight in UTC.
+func (c Calendar) Today(t time.Time) time.Time {
+	if c.loc != nil {
+		t = t.In(c.loc)
+	}
+	y, m, d := t.Date()
+	return time.Date(y, m, d, 0, 0, 0, 0, time.UTC)
+}
+
+// Holidays returns the holidays that Parse was given.
+func (c Calendar) Holidays() Holidays { return c.holidays }
 
 // takesPlace reports whether the session opens on the day, which is its midnight in UTC.
 func (c Calendar) takesPlace(h hours, day time.Time) bool {

@@ -23,7 +23,10 @@ func randomSockets(r *rand.Rand, facts tcp.Facts) []tcp.Socket {
 			State: tcp.State(1 + r.IntN(int(tcp.NumStates)-1)), Facts: facts, Local: local,
 			Remote: netip.AddrPortFrom(netip.AddrFrom4([4]byte{10, 1, 2, byte(i)}), uint16(1024+i)),
 			RecvQ:  r.Uint32N(3), SendQ: r.Uint32N(3), Inode: r.Uint64N(3), Retransmits: uint8(r.UintN(3)),
-			LastDataSent: time.Duration(r.IntN(9000)) * time.Millisecond, Drops: r.Uint32N(3), MPTCP: r.IntN(9) == 0,
+			LastDataSent:     time.Duration(r.IntN(9000)) * time.Millisecond,
+			LastDataReceived: time.Duration(r.IntN(9000)) * time.Millisecond,
+			RTT:              time.Duration(r.IntN(9000)) * time.Microsecond,
+			BytesRead:        r.Uint64N(3), Drops: r.Uint32N(3), MPTCP: r.IntN(9) == 0,
 		})
 	}
 	return sockets

@@ -72,7 +72,8 @@ type trailer struct {
 // factNames has the name of each bit of tcp.Facts, in order: that of its member. The last bit,
 // the uid, has none: it helps to find a live process, and is not recorded.
 var factNames = []string{
-	"client", "recv_q", "send_q", "backlog", "inode", "retransmits", "last_data_sent", "drops", "bytes_read", "rtt", "closed",
+	"client", "recv_q", "send_q", "backlog", "inode", "retransmits", "last_data_sent", "drops",
+	"bytes_read", "rtt", "closed",
 }
 
 // Recording keeps the sockets of one look, so that they can be saved.
@@ -295,20 +296,21 @@ func parseSnapshotRow(line []byte) (s tcp.Socket, err error) {
 	known(&s, tcp.FactRetransmits, row.Retransmits, &s.Retransmits)
 	known(&s, tcp.FactDrops, row.Drops, &s.Drops)
 	known(&s, tcp.FactBytesRead, row.BytesRead, &s.BytesRead)
-	var micros, closed uint32
-	known(&s, tcp.FactRTT, row.RTT, &micros)
-	known(&s, tcp.FactClosed, row.Closed, &closed)
-	s.RTT, s.Closed = time.Duration(micros)*time.Microsecond, time.Duration(closed)*time.Millisecond
+	knownTime(&s, tcp.FactLastDataSent, row.LastDataSent, time.Millisecond, &s.LastDataSent)
+	knownTime(&s, 0, row.LastDataRecv, time.Millisecond, &s.LastDataReceived)
+	knownTime(&s, tcp.FactRTT, row.RTT, time.Microsecond, &s.RTT)
+	knownTime(&s, tcp.FactClosed, row.Closed, time.Millisecond, &s.Closed)
 	if s.Progress, err = tcp.ParseProgress(row.Progress); err != nil {
 		return s, err
 	}
-	var ms uint32
-	known(&s, tcp.FactLastDataSent, row.LastDataSent, &ms)
-	s.LastDataSent = time.Duration(ms) * time.Millisecond
-	if row.LastDataRecv != nil {
-		s.LastDataReceived = time.Duration(*row.LastDataRecv) * time.Millisecond
-	}
 	return s, nil
+}
+
+func knownTime(s *tcp.Socket, f tcp.Facts, from *uint32, unit time.Duration, to *time.Duration) {
+	if from != nil {
+		*to = time.Duration(*from) * unit
+		s.Facts |= f
+	}
 }
 
 func known[T any](s *tcp.Socket, f tcp.Facts, from, to *T) {

@@ -43,6 +43,9 @@ const (
 	Stalled
 	StalledPct
 	FeedAge
+	ZeroWindow
+	RequestAge
+	RTT
 
 	// The metrics of two looks.
 	ListenDrops
@@ -89,19 +92,21 @@ const (
 )
 
 var (
-	clientAddress  = need{ofAll, tcp.FactClient, "the addresses of all clients"}
-	retransmits    = need{ofAll, tcp.FactRetransmits, "retransmits"}
-	acceptQueue    = need{ofListeners, tcp.FactRecvQ, "the accept queue"}
-	backlog        = need{ofListeners, tcp.FactRecvQ | tcp.FactBacklog, "the backlog"}
-	dropsTwice     = need{ofListenersTwice, tcp.FactDrops, "drops"}
-	inodes         = need{ofEstablished, tcp.FactInode, "inodes"}
-	receiveQueue   = need{ofEstablished, tcp.FactRecvQ, "Recv-Q"}
-	readBytes      = need{ofEstablished, tcp.FactRecvQ | tcp.FactLastDataSent, "when or what the front read"}
-	sendQueue      = need{ofEstablished, tcp.FactSendQ, "Send-Q"}
-	lastDataSent   = need{ofEstablished, tcp.FactLastDataSent, "the time of the last data sent"}
-	everyState     = states{func(Rules) tcp.StateSet { return ^tcp.Set(tcp.Listen) }, "the sockets of all states"}
-	listening      = states{func(Rules) tcp.StateSet { return tcp.Set(tcp.Listen) }, "listening sockets"}
-	abnormalStates = states{func(r Rules) tcp.StateSet { return ^r.Normal }, "the sockets of all abnormal states"}
+	clientAddress    = need{ofAll, tcp.FactClient, "the addresses of all clients"}
+	retransmits      = need{ofAll, tcp.FactRetransmits, "retransmits"}
+	acceptQueue      = need{ofListeners, tcp.FactRecvQ, "the accept queue"}
+	backlog          = need{ofListeners, tcp.FactRecvQ | tcp.FactBacklog, "the backlog"}
+	dropsTwice       = need{ofListenersTwice, tcp.FactDrops, "drops"}
+	inodes           = need{ofEstablished, tcp.FactInode, "inodes"}
+	receiveQueue     = need{ofEstablished, tcp.FactRecvQ, "Recv-Q"}
+	readBytes        = need{ofEstablished, tcp.FactRecvQ | tcp.FactLastDataSent, "when or what the front read"}
+	sendQueue        = need{ofEstablished, tcp.FactSendQ, "Send-Q"}
+	lastDataSent     = need{ofEstablished, tcp.FactLastDataSent, "the time of the last data sent"}
+	lastDataReceived = need{ofEstablished, tcp.FactLastDataSent, "the time of the last data received"}
+	roundTripTime    = need{ofEstablished, tcp.FactRTT, "round-trip times"}
+	everyState       = states{func(Rules) tcp.StateSet { return ^tcp.Set(tcp.Listen) }, "the sockets of all states"}
+	listening        = states{func(Rules) tcp.StateSet { return tcp.Set(tcp.Listen) }, "listening sockets"}
+	abnormalStates   = states{func(r Rules) tcp.StateSet { return ^r.Normal }, "the sockets of all abnormal states"}
 )
 
 // states is a set of states that depends on the rules, and its name.
@@ -163,6 +168,12 @@ var metrics = [NumMetrics]definition{
 		compute: func(t *Tally, _ *Result) Value { return share(t.stalled, t.states[tcp.Established]) }, needs: lastDataSent},
 	FeedAge: {name: "feed_age", unit: "s", help: "Seconds since data was sent to any ESTABLISHED client.",
 		compute: feedAge, needs: lastDataSent},
+	ZeroWindow: {name: "zero_window", help: "Sessions whose client takes no more data.",
+		compute: func(t *Tally, _ *Result) Value { return count(t.zeroWindow) }, needs: retransmits},
+	RequestAge: {name: "request_age", unit: "s", help: "Seconds since any ESTABLISHED client sent data.",
+		compute: requestAge, needs: lastDataReceived},
+	RTT: {name: "rtt", unit: "s", help: "Median smoothed round-trip time of the ESTABLISHED sockets.",
+		compute: medianRTT, needs: roundTripTime},
 	ListenDrops: {name: "listen_drops", help: "Connections dropped per second, of the listener that drops most.",
 		compute: dropsPerSecond, needs: dropsTwice},
 	Reconnects: {name: "reconnects", help: "Remote addresses and ports that only the second look saw.",
@@ -198,9 +209,28 @@ func fullestQueue(t *Tally, _ *Result) Value {
 
 func feedAge(t *Tally, _ *Result) Value {
 	if t.states[tcp.Established] == 0 {
-		return Value{Unknown: "no client is established", Empty: true}
+		return noneEstablished
 	}
 	return Number(toMillis(t.feedAge.Seconds()))
+}
+
+func requestAge(t *Tally, _ *Result) Value {
+	if t.states[tcp.Established] == 0 {
+		return noneEstablished
+	}
+	return Number(toMillis(t.requestAge.Seconds()))
+}
+
+// medianRTT leaves out the sockets whose round-trip time was not measured yet.
+func medianRTT(t *Tally, _ *Result) Value {
+	if t.states[tcp.Established] == 0 {
+		return noneEstablished
+	}
+	rtt, measured := t.medianRTT()
+	if !measured {
+		return Value{Unknown: "no round-trip time was measured yet", Empty: true}
+	}
+	return Number(rtt.Seconds())
 }
 
 func dropsPerSecond(t *Tally, _ *Result) Value {
@@ -254,7 +284,8 @@ func ParseMetric(name string) (Metric, error) {
 // Value is the value of a metric. The zero Value is unknown.
 type Value struct {
 	// N is the number, in the metric's unit, drops in connections per second. Shares
-	// have two decimals, seconds and rates three, so that what is judged is what is shown.
+	// have two decimals, ages and rates three, round-trip times six, so that what is judged is
+	// what is shown.
 	N float64
 	// Unknown is why there is no number.
 	Unknown string
@@ -299,6 +330,9 @@ func AllUnknown(why string) Values {
 	}
 	return v
 }
+
+// noneEstablished is the value of a metric that has no socket to measure.
+var noneEstablished = Value{Unknown: "no client is established", Empty: true}
 
 func count(n int) Value { return Number(float64(n)) }
 

@@ -91,15 +91,19 @@ func TestWaiting(t *testing.T) {
 // TestClientDetails: what each client's sockets wait for.
 func TestClientDetails(t *testing.T) {
 	slow := session(tcp.Established, "10.1.2.3")
-	slow.SendQ, slow.ZeroWindow, slow.LastDataSent = 300, true, 12*time.Second
+	slow.SendQ, slow.ZeroWindow, slow.LastDataSent, slow.LastDataReceived = 300, true, 12*time.Second, 9*time.Second
 	lost := session(tcp.Established, "10.1.2.3")
 	lost.SendQ, lost.Retransmits, lost.LastDataSent, lost.RecvQ = 40, 3, 4*time.Second, 17
+	lost.LastDataReceived, lost.RTT = 11*time.Second, 30*time.Millisecond
 	closing := session(tcp.FinWait1, "10.1.2.3")
 	closing.SendQ, closing.Retransmits = 9, 2 // its queue is not counted with those of the ESTABLISHED
 	r := tallied(rules, slow, lost, closing)
 	c := r.Clients[0]
 	if len(r.Clients) != 1 || c.UnsentBytes != 340 || c.UnreadBytes != 17 || c.ZeroWindow != 1 || c.Retransmitting != 2 || c.Stalled != 1 || c.FeedAge != 4*time.Second {
 		t.Errorf("%+v", r.Clients)
+	}
+	if c.RequestAge != 9*time.Second || c.RTT != 25*time.Millisecond { // the mean of 20 and 30 ms
+		t.Errorf("request age %s, rtt %s", c.RequestAge, c.RTT)
 	}
 }
 

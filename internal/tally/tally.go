@@ -19,6 +19,10 @@ type Rules struct {
 	StalledAfter time.Duration
 	// Ports are the ports of the front. Without them every socket counts as the front's.
 	Ports tcp.Ports
+	// Shared is the addresses behind which there are many clients: NAT, a proxy.
+	Shared []netip.Prefix
+	// ByPort says to count the sockets of each local port too.
+	ByPort bool
 }
 
 // MinimumWait is how long a connection must wait, or bytes stay unread, before we call
@@ -27,7 +31,9 @@ const MinimumWait = 2 * time.Second
 
 // Client is one remote IP address and its sessions with the front.
 type Client struct {
-	Addr     netip.Addr
+	Addr netip.Addr
+	// Shared says that there are many clients behind the address (Rules.Shared).
+	Shared   bool
 	Sessions int
 	Abnormal int
 	States   [tcp.NumStates]int
@@ -35,15 +41,22 @@ type Client struct {
 	// Retransmitting and ZeroWindow count its sockets that send a segment again, or whose
 	// window is closed. Stalled counts its ESTABLISHED sockets that were sent nothing for
 	// Rules.StalledAfter. UnreadBytes and UnsentBytes wait in its ESTABLISHED sockets.
-	// FeedAge is the time since data was sent to any of these.
+	// FeedAge is the time since data was sent to any of these, RequestAge since any of them
+	// sent data. RTT is their median round-trip time, 0 if none was measured yet.
 	Retransmitting, ZeroWindow, Stalled int
 	UnreadBytes, UnsentBytes            uint64
-	FeedAge                             time.Duration
+	FeedAge, RequestAge, RTT            time.Duration
 
 	// Reconnects counts its sessions that only the second of two looks saw. FirstClosed and
 	// LastClosed are the ages of its oldest and youngest TIME_WAIT, if the source knows.
 	Reconnects              int
 	FirstClosed, LastClosed time.Duration
+}
+
+// clientTally is a client while its sockets are counted.
+type clientTally struct {
+	Client
+	rtts rttList
 }
 
 // Listener is one listening socket of the front.
@@ -84,15 +97,19 @@ func youngest(a, b time.Duration) time.Duration { return min(a, b) }
 type Tally struct {
 	rules     Rules
 	states    [tcp.NumStates]int
-	clients   map[netip.Addr]*Client
+	clients   map[netip.Addr]*clientTally
 	listeners []Listener
+	ports     map[uint16]*PortStates // nil unless Rules.ByPort
 
-	abnormal, mptcp, unaccepted, unread, unsent, retransmitting, stalled int
-	unreadBytes, unsentBytes                                             uint64
+	abnormal, mptcp, unaccepted, unread, unsent, retransmitting, stalled, zeroWindow int
+
+	unreadBytes, unsentBytes uint64
 
 	feedAge time.Duration
 	// retransmitted says that feedAge is that of a socket which sends a segment again.
 	retransmitted bool
+	// requestAge is the time since an ESTABLISHED client sent data.
+	requestAge time.Duration
 
 	// The first look, if there was one, the time since, and what changed. Dropped is the
 	// most that one listener dropped.
@@ -151,9 +168,9 @@ type Evidence struct {
 // New returns an empty tally. Baseline is the first of two looks, made an interval before,
 // or nil.
 func New(rules Rules, baseline *Baseline, interval time.Duration) *Tally {
-	return &Tally{
+	t := &Tally{
 		rules:         rules,
-		clients:       map[netip.Addr]*Client{},
+		clients:       map[netip.Addr]*clientTally{},
 		suspects:      &Baseline{sessions: map[ends]earlier{}, drops: map[listenerID]uint32{}, facts: ^tcp.Facts(0)},
 		baseline:      baseline,
 		interval:      interval,
@@ -161,6 +178,10 @@ func New(rules Rules, baseline *Baseline, interval time.Duration) *Tally {
 		ofListeners:   ^tcp.Facts(0),
 		ofEstablished: ^tcp.Facts(0),
 	}
+	if rules.ByPort {
+		t.ports = map[uint16]*PortStates{}
+	}
+	return t
 }
 
 // Add counts one socket of the front. It keeps no pointer to s.
@@ -177,9 +198,15 @@ func (t *Tally) count(s *tcp.Socket) {
 	if t.isAbnormal(s) {
 		t.abnormal++
 	}
+	if t.ports != nil {
+		t.addToPort(s)
+	}
 	t.all &= s.Facts
 	if s.Retransmits > 0 {
 		t.retransmitting++
+	}
+	if s.ZeroWindow {
+		t.zeroWindow++
 	}
 	if s.State == tcp.Listen {
 		t.addListener(s)
@@ -255,6 +282,9 @@ func (t *Tally) addEstablished(s *tcp.Socket) {
 	// sockets decide only where there are no others.
 	retransmits := s.Retransmits > 0
 	first := t.states[tcp.Established] == 1
+	if first || s.LastDataReceived < t.requestAge {
+		t.requestAge = s.LastDataReceived
+	}
 	younger := t.retransmitted == retransmits && s.LastDataSent < t.feedAge
 	if first || t.retransmitted && !retransmits || younger {
 		t.feedAge, t.retransmitted = s.LastDataSent, retransmits
@@ -320,7 +350,7 @@ func (t *Tally) addToClient(s *tcp.Socket) {
 	addr := s.Remote.Addr()
 	c := t.clients[addr]
 	if c == nil {
-		c = &Client{Addr: addr}
+		c = &clientTally{Client: Client{Addr: addr}}
 		t.clients[addr] = c
 	}
 	c.Sessions++
@@ -352,8 +382,15 @@ func (t *Tally) addToClient(s *tcp.Socket) {
 	if s.LastDataSent >= t.rules.StalledAfter {
 		c.Stalled++
 	}
-	if c.States[tcp.Established] == 1 || s.LastDataSent < c.FeedAge {
+	first := c.States[tcp.Established] == 1
+	if first || s.LastDataSent < c.FeedAge {
 		c.FeedAge = s.LastDataSent
+	}
+	if first || s.LastDataReceived < c.RequestAge {
+		c.RequestAge = s.LastDataReceived
+	}
+	if s.RTT > 0 {
+		c.rtts.add(s.RTT)
 	}
 }
 
@@ -372,6 +409,8 @@ type Result struct {
 	Clients []Client
 	// Listeners is sorted by address and port.
 	Listeners []Listener
+	// Ports is the sockets of each local port that has any, nil unless Rules.ByPort.
+	Ports map[uint16]*PortStates
 	// Sampled says that this was the second of two looks.
 	Sampled bool
 	// LeftOut has the local ports of the sockets that are not the front's, one for each: local
@@ -387,7 +426,7 @@ func (t *Tally) Result(look tcp.Look) Result {
 	t.countHeld()
 	r := Result{
 		Evidence: t.evidence, Rules: t.rules, HiddenStates: look.HiddenStates,
-		States: t.states, Listeners: t.listeners, Sampled: t.baseline != nil && t.baseline.full,
+		States: t.states, Listeners: t.listeners, Ports: t.ports, Sampled: t.baseline != nil && t.baseline.full,
 		LeftOut: t.local.leftOut, Users: t.local.users,
 	}
 	r.Compared, r.Interval = t.baseline != nil || look.Compared, t.interval
@@ -413,9 +452,11 @@ func (t *Tally) Result(look tcp.Look) Result {
 
 // sortedClients returns the clients in the order of Result.Clients.
 func (t *Tally) sortedClients() []Client {
-	var clients []Client
+	clients := make([]Client, 0, len(t.clients))
 	for _, c := range t.clients {
-		clients = append(clients, *c)
+		c.RTT, _ = median(c.rtts.values)
+		c.Shared = tcp.Within(t.rules.Shared, c.Addr)
+		clients = append(clients, c.Client)
 	}
 	slices.SortFunc(clients, func(a, b Client) int {
 		return cmp.Or(cmp.Compare(b.Abnormal, a.Abnormal), cmp.Compare(b.ZeroWindow, a.ZeroWindow),

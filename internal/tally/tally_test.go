@@ -19,7 +19,7 @@ var rules = Rules{
 
 func session(state tcp.State, client string) tcp.Socket {
 	return tcp.Socket{
-		State: state, Facts: everything, Inode: 1,
+		State: state, Facts: everything, Inode: 1, RTT: 20 * time.Millisecond,
 		Local:  netip.MustParseAddrPort("10.1.0.7:41213"),
 		Remote: netip.AddrPortFrom(netip.MustParseAddr(client), 50000),
 	}
@@ -54,17 +54,19 @@ func check(t *testing.T, r Result, want string) {
 
 func TestMetrics(t *testing.T) {
 	sent := session(tcp.Established, "10.1.2.3")
-	sent.LastDataSent = 1500 * time.Millisecond
+	sent.LastDataSent, sent.LastDataReceived, sent.RTT = 1500*time.Millisecond, 40*time.Second, 245*time.Microsecond
 	stalled := session(tcp.Established, "10.1.2.4")
 	stalled.LastDataSent = 10 * time.Second
-	stalled.SendQ = 300
+	stalled.SendQ, stalled.ZeroWindow, stalled.LastDataReceived = 300, true, 7250*time.Millisecond
+	stalled.RTT = 0 // not measured yet
 	stalled.Retransmits = 2
 	unread := session(tcp.Established, "10.1.2.4")
 	unread.LastDataSent = 9999 * time.Millisecond
-	unread.RecvQ = 17
+	unread.RecvQ, unread.LastDataReceived = 17, 8*time.Second
 	unread.Inode = 0
 	closeWait := session(tcp.CloseWait, "10.1.2.3")
 	closeWait.RecvQ, closeWait.SendQ, closeWait.Inode = 9, 9, 0 // counts for no metric of established clients
+	closeWait.RTT = time.Hour
 	check(t, tallied(rules,
 		listener("[::]:41213", 3, 128), listener("0.0.0.0:41213", 5, 10),
 		sent, stalled, unread, closeWait,
@@ -73,7 +75,8 @@ func TestMetrics(t *testing.T) {
 		session(tcp.SynSent, "10.1.2.6"), session(tcp.LastAck, "10.1.2.6"), session(tcp.Closing, "10.1.2.6"), session(tcp.Close, "10.1.2.6"),
 	), `abnormal=11 established=3 syn_sent=1 syn_recv=1 fin_wait1=1 fin_wait2=1 time_wait=3 close=1 close_wait=1 last_ack=1 closing=1
 		clients=4 abnormal_clients=3 top_client=5 top_client_pct=45.45 listeners=2 accept_queue=5 accept_queue_pct=50 unaccepted=1
-		unread=1 unread_bytes=17 unsent=1 unsent_bytes=300 retransmitting=1 stalled=1 stalled_pct=33.33 feed_age=1.5`)
+		unread=1 unread_bytes=17 unsent=1 unsent_bytes=300 retransmitting=1 stalled=1 stalled_pct=33.33 feed_age=1.5
+		zero_window=1 request_age=7.25 rtt=0.010122`)
 }
 
 // TestEdges: the smallest counts, the largest sums, and an order that hides nothing.
@@ -96,11 +99,11 @@ func TestNothing(t *testing.T) {
 	r := tallied(rules)
 	for m := range OneLook {
 		want := "0"
-		if m == FeedAge {
-			want = "U" // there is no client to be sent data
+		if m == FeedAge || m == RequestAge || m == RTT {
+			want = "U" // there is no client to measure
 		}
-		if got := r.Values[m].String(); got != want {
-			t.Errorf("%s of nothing is %s, want %s", m, got, want)
+		if got := r.Values[m]; got.String() != want || got.Empty != (want == "U") {
+			t.Errorf("%s of nothing is %s, empty %v, want %s", m, got, got.Empty, want)
 		}
 	}
 }
@@ -122,8 +125,9 @@ func TestUnknown(t *testing.T) {
 		{tcp.FactRecvQ, "unread unread_bytes"},
 		{tcp.FactSendQ, "unsent unsent_bytes"},
 		{tcp.FactInode, "unaccepted"},
-		{tcp.FactRetransmits, "retransmitting"},
-		{tcp.FactLastDataSent, "stalled stalled_pct feed_age"},
+		{tcp.FactRetransmits, "retransmitting zero_window"},
+		{tcp.FactLastDataSent, "stalled stalled_pct feed_age request_age"},
+		{tcp.FactRTT, "rtt"},
 		{tcp.FactDrops | tcp.FactBacklog, ""},
 	} {
 		partial.Facts = everything &^ test.lacks
@@ -224,6 +228,17 @@ func TestOrder(t *testing.T) {
 	}
 	if got := r.PortsWithoutListener(tcp.Ports{{Lo: 41211, Hi: 41215}}); !slices.Equal(got, []uint16{41211, 41212, 41215}) {
 		t.Errorf("silent ports are %v", got)
+	}
+}
+
+// TestShared: a client is shared if its address is in one of the prefixes.
+func TestShared(t *testing.T) {
+	mine := rules
+	mine.Shared = []netip.Prefix{netip.MustParsePrefix("10.1.9.0/24")}
+	for _, c := range tallied(mine, session(tcp.TimeWait, "10.1.9.1"), session(tcp.TimeWait, "10.1.2.3")).Clients {
+		if want := c.Addr.String() == "10.1.9.1"; c.Shared != want {
+			t.Errorf("%s is shared: %v", c.Addr, c.Shared)
+		}
 	}
 }
 

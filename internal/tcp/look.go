@@ -12,6 +12,9 @@ type Query struct {
 	Ports Ports
 	// Addresses are the local addresses of the front; none means any.
 	Addresses []netip.Prefix
+	// Exclude are the remote addresses whose sessions are left out. Sources do not know of
+	// it: who counts asks Excludes.
+	Exclude []netip.Prefix
 }
 
 // Wants reports whether the query asks for the socket. A listener on a wildcard
@@ -24,10 +27,24 @@ func (q Query) Wants(s *Socket) bool {
 	if len(q.Addresses) == 0 || s.State == Listen && local.IsUnspecified() {
 		return true
 	}
-	// An IPv6 prefix such as ::/0 covers IPv4-mapped addresses, which are unmapped here.
-	mapped := netip.AddrFrom16(local.As16())
-	for _, prefix := range q.Addresses {
-		if prefix.Contains(local) || prefix.Contains(mapped) {
+	return Within(q.Addresses, local)
+}
+
+// Excludes reports whether the socket is a session of a remote address that is left out. A
+// session whose remote address is not known is not.
+func (q Query) Excludes(s *Socket) bool {
+	return len(q.Exclude) > 0 && s.State != Listen && s.Facts.Has(FactClient) && Within(q.Exclude, s.Remote.Addr())
+}
+
+// Within reports whether one of the prefixes contains the address. An IPv6 prefix such as
+// ::/0 covers IPv4-mapped addresses, which are unmapped in a Socket.
+func Within(prefixes []netip.Prefix, addr netip.Addr) bool {
+	if !addr.IsValid() || len(prefixes) == 0 {
+		return false
+	}
+	mapped := netip.AddrFrom16(addr.As16())
+	for _, prefix := range prefixes {
+		if prefix.Contains(addr) || prefix.Contains(mapped) {
 			return true
 		}
 	}

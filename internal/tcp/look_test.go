@@ -38,3 +38,22 @@ func TestQueryWants(t *testing.T) {
 		}
 	}
 }
+
+// TestExcludes: sessions of these addresses, IPv4 or not, and never a listener.
+func TestExcludes(t *testing.T) {
+	q := Query{Exclude: []netip.Prefix{netip.MustParsePrefix("10.1.9.0/24"), netip.MustParsePrefix("2001:db8::/32")}}
+	for remote, want := range map[string]bool{
+		"10.1.9.1:5": true, "10.1.8.1:5": false, "[2001:db8::7]:5": true, "[::1]:5": false,
+	} {
+		s := Socket{State: TimeWait, Facts: FactClient, Remote: netip.MustParseAddrPort(remote)}
+		if got := q.Excludes(&s); got != want {
+			t.Errorf("%s is excluded: %v", remote, got)
+		}
+	}
+	unknown := Socket{State: TimeWait, Remote: netip.MustParseAddrPort("10.1.9.1:5")}
+	for _, s := range []Socket{unknown, {State: Listen, Facts: FactClient}, {Facts: FactClient}} {
+		if q.Excludes(&s) {
+			t.Errorf("%+v is excluded", s)
+		}
+	}
+}

@@ -74,6 +74,15 @@ func (p Ports) Has(port uint16) bool {
 	return i < len(p) && p[i].Lo <= port
 }
 
+// Len returns how many ports are in the set.
+func (p Ports) Len() int {
+	n := 0
+	for _, r := range p {
+		n += int(r.Hi) - int(r.Lo) + 1
+	}
+	return n
+}
+
 // All yields every port of the set in ascending order.
 func (p Ports) All(yield func(uint16) bool) {
 	for _, r := range p {

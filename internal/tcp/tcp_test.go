@@ -132,3 +132,11 @@ func FuzzParsePorts(f *testing.F) {
 		}
 	})
 }
+
+func TestPortsLen(t *testing.T) {
+	for text, want := range map[string]int{"41213": 1, "41213,41223-41226": 5, "1-65535": 65535} {
+		if p, err := ParsePorts(text); err != nil || p.Len() != want {
+			t.Errorf("%s is %d ports, %v; want %d", text, p.Len(), err, want)
+		}
+	}
+}

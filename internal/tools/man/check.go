@@ -6,6 +6,7 @@ import (
 
 	"frontsockets/internal/diagnosis"
 	"frontsockets/internal/output"
+	"frontsockets/internal/session"
 	"frontsockets/internal/tally"
 	"frontsockets/internal/tcp"
 	"frontsockets/internal/verdict"
@@ -62,6 +63,7 @@ func manualOf(p plugins.Profile, other string) manual {
 		{Title: "Metrics", Text: []string{"For -w, -c and --metric. " + plugins.Ranges}, Entries: metricEntries(0, tally.OneLook)},
 		{Text: []string{"With --sample also:"}, Entries: metricEntries(tally.OneLook, tally.NumMetrics)},
 		{Title: "Policies", Entries: policyEntries(p)},
+		{Title: "Sessions", Entries: sessionEntries()},
 		{Title: "States", Text: []string{"What the state of a socket means at a front, and who waits for whom:"}, Entries: states},
 		{Title: "Diagnoses", Text: []string{"The hint at the end of the line, and the code of -v and -f json. It changes" +
 			" no status."}, Entries: diagnosisEntries()},
@@ -84,6 +86,14 @@ func policyEntries(p plugins.Profile) []entry {
 	var entries []entry
 	for _, name := range plugins.PolicyNames {
 		entries = append(entries, entry{name, p.Policies()[name].String()})
+	}
+	return entries
+}
+
+func sessionEntries() []entry {
+	var entries []entry
+	for _, c := range session.Calendars {
+		entries = append(entries, entry{c.Name, c.String()})
 	}
 	return entries
 }
@@ -125,7 +135,7 @@ func optionWords(long string) []string {
 	case "reply":
 		words = plugins.ReplyNames
 	case "session":
-		words = []string{"cn-futures"}
+		words = []string{"cn-futures", "cn-commodities"}
 	case "no-listener":
 		words = verdict.StatusNames
 	case "normal":

@@ -1,0 +1,111 @@
+package output
+
+import (
+	"fmt"
+	"slices"
+
+	"frontsockets/internal/tally"
+	"frontsockets/internal/tcp"
+)
+
+// maxQuietPorts is how many ports may be asked for so that those without any socket are
+// listed too. A wide range would fill the answer with them.
+const maxQuietPorts = 100
+
+// port is what there is to say of one of several ports.
+type port struct {
+	number    uint16
+	states    [tcp.NumStates]int
+	abnormal  tally.Value
+	listeners int
+	queue     tally.Value // the longest
+}
+
+// byPort returns the ports in ascending order if several were asked for.
+func (r Report) byPort() []port {
+	if r.Result == nil || r.Result.Ports == nil {
+		return nil
+	}
+	var numbers []uint16
+	for number := range r.Ports.All {
+		if r.Ports.Len() <= maxQuietPorts || r.Result.Ports[number] != nil {
+			numbers = append(numbers, number)
+		}
+	}
+	list := make([]port, len(numbers))
+	for i, number := range numbers {
+		list[i] = port{number: number, abnormal: r.Result.Values[tally.Abnormal]}
+		if states := r.Result.Ports[number]; states != nil {
+			list[i].states = *states
+		}
+		if list[i].abnormal.Known() {
+			counted := tally.PortStates(list[i].states)
+			list[i].abnormal = tally.Number(float64(counted.Outside(r.Result.Rules.Normal)))
+		}
+		if r.knows(tally.AcceptQueue) {
+			list[i].queue = tally.Number(0)
+		}
+	}
+	for _, l := range r.Result.Listeners {
+		i, found := slices.BinarySearch(numbers, l.Local.Port())
+		if !found {
+			continue
+		}
+		p := &list[i]
+		p.listeners++
+		switch {
+		case !l.Facts.Has(tcp.FactRecvQ):
+			p.queue = tally.Value{}
+		case p.queue.Known():
+			p.queue = tally.Number(max(p.queue.N, float64(l.Queue)))
+		}
+	}
+	return list
+}
+
+// String returns the line of -v.
+func (p port) String() string {
+	text := fmt.Sprintf("port %d: %s abnormal", p.number, p.abnormal)
+	if sessions := states(p.states, tcp.Set(tcp.Listen)); sessions != "" {
+		text += " (" + sessions + ")"
+	}
+	text += ", " + plural(tally.Number(float64(p.listeners)), "listener")
+	if p.queue.Known() {
+		text += ", accept queue " + p.queue.String()
+	}
+	return text
+}
+
+type jsonPort struct {
+	States      object[*int] `json:"states"`
+	Abnormal    *int         `json:"abnormal"`
+	Listeners   int          `json:"listeners"`
+	AcceptQueue *int         `json:"accept_queue"`
+}
+
+// jsonPorts returns the ports as members of an object, by number.
+func (r Report) jsonPorts() *object[jsonPort] {
+	ports := r.byPort()
+	if ports == nil {
+		return nil
+	}
+	var doc object[jsonPort]
+	for _, p := range ports {
+		doc = append(doc, member[jsonPort]{fmt.Sprint(p.number), jsonPort{
+			States:      r.jsonStates(p.states),
+			Abnormal:    pointer(int(p.abnormal.N), p.abnormal.Known()),
+			Listeners:   p.listeners,
+			AcceptQueue: pointer(int(p.queue.N), p.queue.Known()),
+		}})
+	}
+	return &doc
+}
+
+// jsonStates returns the counts of all states, null where the source cannot see them.
+func (r Report) jsonStates(counts [tcp.NumStates]int) (doc object[*int]) {
+	for s := tcp.Established; s < tcp.NumStates; s++ {
+		known := r.Result != nil && !r.Result.HiddenStates.Has(s)
+		doc = append(doc, member[*int]{s.String(), pointer(counts[s], known)})
+	}
+	return doc
+}

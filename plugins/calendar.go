@@ -1,0 +1,77 @@
+package plugins
+
+import (
+	"time"
+
+	"frontsockets/internal/diagnosis"
+)
+
+// moment is how the answer writes a time of the calendar.
+const moment = "Mon 2006-01-02 15:04 MST"
+
+// applySession makes the answer OK outside of all sessions. A recording is judged if
+// somebody traded then or trades now: one that a collector left behind at the weekend does
+// not close the week. With --at only that time counts.
+func (i *inspection) applySession(now time.Time) {
+	if !i.calendar.HasSessions() {
+		return
+	}
+	seen := i.Look.Time
+	if !i.at.IsZero() {
+		now, seen = i.at, i.at
+		i.Notes = append(i.Notes, "sessions judged as of "+now.Format(moment)+" (--at)")
+	}
+	open, next := i.calendar.At(now)
+	openThen, _ := i.calendar.At(seen)
+	i.Session = i.describeSession(now, open, openThen, next)
+	i.noteHolidays(now)
+	if open || openThen {
+		return
+	}
+	if next.IsZero() {
+		i.Result, i.Failure = nil, "no session opens in the next 40 days, so --session or --holidays are wrong"
+		return
+	}
+	i.Verdict = i.Verdict.OutOfSession()
+	i.Diagnosis = diagnosis.Diagnosis{Code: diagnosis.Healthy, Text: "outside of all sessions"}
+	i.Outside = "outside of all sessions, the next opens " + next.Format(moment)
+}
+
+// describeSession returns what -v says of the calendar.
+func (i *inspection) describeSession(now time.Time, open, openThen bool, next time.Time) string {
+	text := "open"
+	switch until := i.calendar.Until(now); {
+	case open && !until.IsZero():
+		text += " until " + until.Format(moment)
+	case !open && next.IsZero():
+		text = "closed"
+	case !open:
+		text = "closed until " + next.Format(moment)
+	}
+	if !open && openThen {
+		text += ", open when the sockets were seen"
+	}
+	switch holidays := i.calendar.Holidays(); {
+	case holidays == nil:
+		return text + "; no holidays are known (--holidays)"
+	case len(holidays) == 0:
+		return text + "; the file of holidays has no date"
+	default:
+		return text + "; holidays are known to " + holidays.Last().Format(time.DateOnly)
+	}
+}
+
+// noteHolidays says at the end of the line that the file of holidays is out of date. It
+// changes no status: on most days there is no holiday.
+func (i *inspection) noteHolidays(now time.Time) {
+	holidays := i.calendar.Holidays()
+	if holidays == nil {
+		return
+	}
+	switch last := holidays.Last(); {
+	case last.IsZero():
+		i.Notes = append(i.Notes, "no holidays known (--holidays)")
+	case last.Before(i.calendar.Today(now)):
+		i.Notes = append(i.Notes, "no holidays known after "+last.Format(time.DateOnly)+" (--holidays)")
+	}
+}
