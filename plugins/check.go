@@ -71,9 +71,31 @@ func (i *inspection) run(ctx context.Context) error {
 	if err := i.count(ctx); err != nil {
 		return err
 	}
+	if err := i.lookAgain(ctx); err != nil {
+		return err
+	}
 	i.judge()
 	i.findOwner(ctx)
 	return nil
+}
+
+// confirmAfter is the time between two looks that a suspicion asks for: longer than a front
+// that works leaves a connection in its accept queue.
+const confirmAfter = 250 * time.Millisecond
+
+// lookAgain looks twice more where one look cannot tell: a connection waits to be accepted,
+// and the source does not provide the backlog, so that a full queue looks like any other.
+func (i *inspection) lookAgain(ctx context.Context) error {
+	deadline, limited := ctx.Deadline()
+	noTime := limited && time.Until(deadline) < 2*confirmAfter
+	if i.sample > 0 || i.Look.Recorded || noTime || !slices.ContainsFunc(i.Result.Listeners, tally.Listener.MayOverflow) {
+		return nil
+	}
+	i.sample = confirmAfter
+	if err := i.takeBaseline(ctx); err != nil {
+		return err
+	}
+	return i.count(ctx)
 }
 
 // takeBaseline takes the first of two looks, if --sample asks for two, and waits for the

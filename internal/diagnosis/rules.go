@@ -1,6 +1,7 @@
 package diagnosis
 
 import (
+	"cmp"
 	"fmt"
 	"net/netip"
 	"slices"
@@ -79,7 +80,9 @@ type observation struct {
 
 // number puts the value of a metric into a phrase.
 func number(m tally.Metric) func(observation, string) string {
-	return func(o observation, phrase string) string { return strings.Replace(phrase, "N", o.Values[m].String(), 1) }
+	return func(o observation, phrase string) string {
+		return strings.Replace(phrase, "N", o.Values[m].String(), 1)
+	}
 }
 
 func noListener(o observation, _ string) string { return NoListener(o.missing) }
@@ -131,11 +134,15 @@ func percent(part, whole float64) float64 {
 func (o observation) nothingListens() bool      { return len(o.Listeners) == 0 && len(o.missing) > 0 }
 func (o observation) someListenerMissing() bool { return len(o.missing) > 0 }
 
-func (o observation) abnormalUnknown() bool { return !o.Values[tally.Abnormal].Known() }
-func (o observation) fewAbnormal() bool     { return o.Values[tally.Abnormal].N < minAbnormal }
+// abnormalUnknown reports whether nobody can say that there are few abnormal sockets.
+func (o observation) abnormalUnknown() bool {
+	v := o.Values[tally.Abnormal]
+	return !v.Known() || v.LowerBound != "" && o.fewAbnormal()
+}
+func (o observation) fewAbnormal() bool { return o.Values[tally.Abnormal].N < minAbnormal }
 
 func (o observation) whyUnknown() []Evidence {
-	return []Evidence{o.evidence(tally.Abnormal, o.Values[tally.Abnormal].Unknown)}
+	return []Evidence{o.evidence(tally.Abnormal, cmp.Or(o.Values[tally.Abnormal].Unknown, o.Values[tally.Abnormal].LowerBound))}
 }
 
 // notAccepting reports whether an accept queue overflows, or a connection has waited in it

@@ -69,6 +69,9 @@ type definition struct {
 	// what it does not see then, in words.
 	states func(Rules) tcp.StateSet
 	hidden string
+	// isShare says that the metric is a part of a whole. Where either is a lower bound the
+	// share is unknown: more sockets may make it larger or smaller.
+	isShare bool
 	// ofSessions says that the metric depends on the state or the unread bytes of the
 	// session, which subflows of MPTCP hide.
 	ofSessions bool
@@ -104,7 +107,7 @@ var metrics = [NumMetrics]definition{
 	Clients: {
 		name: "clients", help: "Clients with any session.",
 		compute: func(_ *Tally, r *Result) Value { return count(len(r.Clients)) },
-		needs:   tcp.FactClient, missing: clientAddresses, states: everyState, hidden: "the sockets of all states",
+		needs:   tcp.FactClient, missing: clientAddresses, states: everyState, hidden: everySocket,
 	},
 	AbnormalClients: {
 		name: "abnormal_clients", help: "Clients with an abnormal socket.",
@@ -119,6 +122,7 @@ var metrics = [NumMetrics]definition{
 	TopClientPct: {
 		name: "top_client_pct", unit: "%", help: "Share of all abnormal sockets that one client has, in percent.",
 		compute: func(t *Tally, r *Result) Value { return share(r.mostAbnormal(), t.abnormal) },
+		isShare: true,
 		needs:   tcp.FactClient, missing: clientAddresses, states: abnormalStates, hidden: allAbnormal, ofSessions: true,
 	},
 	Listeners: {
@@ -188,6 +192,7 @@ var metrics = [NumMetrics]definition{
 	Reconnects: {
 		name: "reconnects", help: "Remote addresses and ports that were not there before.",
 		compute: func(t *Tally, _ *Result) Value { return count(t.reconnects) },
+		states:  everyState, hidden: everySocket,
 	},
 	UnreadStuck: {
 		name: "unread_stuck", help: "ESTABLISHED sockets whose unread bytes did not become fewer.",
@@ -199,8 +204,12 @@ var metrics = [NumMetrics]definition{
 const (
 	clientAddresses = "the addresses of all clients"
 	allAbnormal     = "the sockets of all abnormal states"
+	everySocket     = "the sockets of all states"
 	lastDataSent    = "the time of the last data sent"
 )
+
+// timeWaitFull is why a count is a lower bound.
+const timeWaitFull = "the kernel keeps no more TIME_WAIT (tcp_max_tw_buckets)"
 
 // inState defines the metric that counts the sockets in one state.
 func inState(s tcp.State, name string, ofSessions bool) definition {
@@ -243,8 +252,8 @@ func dropsPerSecond(t *Tally, _ *Result) Value {
 }
 
 // value computes the metric, or says why it is unknown. Provided is the facts that all
-// sockets of each scope provide, hidden the states that the source cannot see.
-func (m Metric) value(t *Tally, r *Result, provided [numScopes]tcp.Facts, hidden tcp.StateSet) Value {
+// sockets of each scope provide, look what the source could see.
+func (m Metric) value(t *Tally, r *Result, provided [numScopes]tcp.Facts, look tcp.Look) Value {
 	d := &metrics[m]
 	switch {
 	case d.compute == nil:
@@ -253,7 +262,7 @@ func (m Metric) value(t *Tally, r *Result, provided [numScopes]tcp.Facts, hidden
 		return unknown("it takes two looks (--sample)")
 	case d.ofSessions && t.mptcp > 0: // an MPTCP session can hang in CLOSE_WAIT on ESTABLISHED subflows
 		return unknown(fmt.Sprintf("%d of the sockets are subflows of MPTCP, which hide the state of the session", t.mptcp))
-	case d.states != nil && hidden&d.states(t.rules) != 0:
+	case d.states != nil && look.HiddenStates&d.states(t.rules) != 0:
 		return unknown("this source does not see " + d.hidden)
 	}
 	v := d.compute(t, r)
@@ -263,6 +272,12 @@ func (m Metric) value(t *Tally, r *Result, provided [numScopes]tcp.Facts, hidden
 			why = v.Unknown
 		}
 		return unknown(why)
+	}
+	if v.Known() && d.states != nil && look.LowerBound&d.states(t.rules) != 0 {
+		if d.isShare {
+			return unknown(timeWaitFull)
+		}
+		v.LowerBound = timeWaitFull
 	}
 	return v
 }
@@ -293,6 +308,8 @@ type Value struct {
 	N float64
 	// Unknown is why there is no number.
 	Unknown string
+	// LowerBound is why the number may be larger than N, or empty.
+	LowerBound string
 	// Empty says that there is no number because there is nothing to measure.
 	Empty bool
 
