@@ -24,7 +24,7 @@ type proc struct {
 }
 
 func (p proc) look(ctx context.Context, q tcp.Query, visit tcp.Visit) error {
-	rows := procRows{order: p.order, query: q, visit: visit, visited: map[procID]struct{}{}}
+	rows := procRows{order: p.order, query: q, visit: visit, visited: map[procID]int{}}
 	for _, table := range []struct {
 		name   string
 		hexLen int // of an address
@@ -54,15 +54,21 @@ type procRows struct {
 	visit  tcp.Visit
 	row    tcp.Socket
 
-	// visited: a table that changes while it is read can show a session twice, and in
-	// two states.
-	visited map[procID]struct{}
+	// visited counts the rows of each identity. A table that changes while it is read can
+	// show a socket twice.
+	visited map[procID]int
 }
 
+// procID is what /proc tells of a socket's identity: its addresses, and the hash of its
+// place in the kernel's memory or, where that is hidden (kernel.kptr_restrict), its inode.
+// Without either (TIME_WAIT has no inode) rows that look alike are never one socket: two
+// interfaces can have sessions with equal addresses.
 type procID struct {
 	local, remote netip.AddrPort
-	inode         uint64
+	object, inode uint64
 }
+
+func (id procID) isUnique() bool { return id.object != 0 || id.inode != 0 }
 
 // read streams one table: the header, then row by row. There is no limit on rows.
 func (p *procRows) read(ctx context.Context, r io.Reader) error {
@@ -123,6 +129,8 @@ func (p *procRows) line(line []byte) error {
 	w.Next() // uid
 	w.Next() // timeout
 	inode, okInode := textfile.Number(w.Next())
+	w.Next() // reference count
+	id := procID{object: object(w.Next())}
 	if !okLocal || !okRemote || !okState || st > 0xff || !okQueues || !okTimer || !okRetransmits || !okInode {
 		return errGarbled
 	}
@@ -151,15 +159,26 @@ func (p *procRows) line(line []byte) error {
 	if !p.query.Wants(s) {
 		return nil
 	}
-	id := procID{local: local, remote: remote}
-	if state == tcp.Listen { // several may share an address
+	if id.local, id.remote = local, remote; id.object == 0 {
 		id.inode = inode
 	}
-	if _, twice := p.visited[id]; !twice {
-		p.visited[id] = struct{}{}
+	if p.visited[id]++; p.visited[id] == 1 || !id.isUnique() {
 		p.visit(s)
 	}
 	return nil
+}
+
+// object reads the hash of a socket's place in memory, 8 or 16 hex digits. It is 0 where the
+// kernel hides or lacks it.
+func object(b []byte) (hash uint64) {
+	for ; len(b) >= 8; b = b[8:] {
+		word, ok := textfile.Hex(b[:8])
+		if !ok {
+			return 0
+		}
+		hash = hash<<32 | uint64(word)
+	}
+	return hash
 }
 
 // endpoint decodes "0100007F:A0FD".
