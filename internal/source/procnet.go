@@ -21,10 +21,54 @@ const procFacts = tcp.FactClient | tcp.FactRecvQ | tcp.FactSendQ | tcp.FactInode
 type proc struct {
 	open  func(name string) (io.ReadCloser, error) // "tcp" or "tcp6"
 	order byteOrder
+	// entries returns the number of buckets in the kernel's table of sockets, 0 if it is not
+	// known.
+	entries func() int
 }
 
+// look reads the tables, and reads them again if they may have passed over sockets.
 func (p proc) look(ctx context.Context, q tcp.Query, visit tcp.Visit) error {
 	rows := procRows{order: p.order, query: q, visit: visit, visited: map[procID]int{}}
+	if err := p.read(ctx, &rows); err != nil {
+		return err
+	}
+	looks := p.looks(rows.n, len(rows.visited))
+	if looks == 1 {
+		return nil
+	}
+	more := again{most: rows.counts(), visit: visit}
+	for range looks - 1 {
+		more.begin()
+		rows.visit, rows.visited = more.add, map[procID]int{}
+		if err := p.read(ctx, &rows); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// looks returns how often to look in all, after a table of so many rows and sessions. Each
+// look lowers the chance that one socket is missing from all of them.
+func (p proc) looks(rows, sessions int) int {
+	const (
+		perRead  = 27   // rows that the kernel writes at once: a page of 4 KiB
+		severe   = 1e-2 // a chance above which two looks are not enough
+		maxLooks = 3
+	)
+	if sessions == 0 || p.entries == nil {
+		return 1
+	}
+	switch chance := missChance(rows/perRead, sessions, p.entries()); {
+	case chance > severe:
+		return maxLooks
+	case chance > tolerableMiss:
+		return 2
+	}
+	return 1
+}
+
+// read reads both tables once.
+func (p proc) read(ctx context.Context, rows *procRows) error {
 	for _, table := range []struct {
 		name   string
 		hexLen int // of an address
@@ -37,7 +81,7 @@ func (p proc) look(ctx context.Context, q tcp.Query, visit tcp.Visit) error {
 			return fmt.Errorf("open: %w", err)
 		}
 		rows.hexLen = table.hexLen
-		err = rows.read(ctx, f)
+		err = rows.table(ctx, f)
 		f.Close()
 		if err != nil {
 			return fmt.Errorf("%s: %w", table.name, err)
@@ -57,6 +101,19 @@ type procRows struct {
 	// visited counts the rows of each identity. A table that changes while it is read can
 	// show a socket twice.
 	visited map[procID]int
+	n       int // rows of everybody
+}
+
+// counts returns how many sockets were visited with the same two addresses.
+func (p *procRows) counts() map[ends]int {
+	n := map[ends]int{}
+	for id, rows := range p.visited {
+		if id.isUnique() {
+			rows = 1
+		}
+		n[ends{id.local, id.remote}] += rows
+	}
+	return n
 }
 
 // procID is what /proc tells of a socket's identity: its addresses, and the hash of its
@@ -70,8 +127,8 @@ type procID struct {
 
 func (id procID) isUnique() bool { return id.object != 0 || id.inode != 0 }
 
-// read streams one table: the header, then row by row. There is no limit on rows.
-func (p *procRows) read(ctx context.Context, r io.Reader) error {
+// table streams one table: the header, then row by row. There is no limit on rows.
+func (p *procRows) table(ctx context.Context, r io.Reader) error {
 	table := textfile.NewLines(ctx, r)
 	header, err := table.Next()
 	switch {
@@ -90,6 +147,7 @@ func (p *procRows) read(ctx context.Context, r io.Reader) error {
 		if err != nil {
 			return err
 		}
+		p.n++
 		if err := p.line(line); err != nil {
 			return table.Wrong(err, line)
 		}

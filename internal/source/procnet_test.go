@@ -31,7 +31,7 @@ func procFiles(files map[string]string) func(string) (io.ReadCloser, error) {
 
 func procLook(order byteOrder, files map[string]string, q tcp.Query) (string, error) {
 	var b strings.Builder
-	err := proc{procFiles(files), order}.look(context.Background(), q, func(s *tcp.Socket) {
+	err := proc{open: procFiles(files), order: order}.look(context.Background(), q, func(s *tcp.Socket) {
 		fmt.Fprintf(&b, "%s %s %s recvq=%d sendq=%d inode=%d retransmits=%d\n",
 			s.State, s.Local, s.Remote, s.RecvQ, s.SendQ, s.Inode, s.Retransmits)
 	})
@@ -48,7 +48,7 @@ func TestProcFixtures(t *testing.T) {
 	for name, order := range map[string]byteOrder{"le": binary.LittleEndian, "be": binary.BigEndian} {
 		open := func(table string) (io.ReadCloser, error) { return os.Open(dir + name + "/" + table) }
 		var b strings.Builder
-		err := proc{open, order}.look(context.Background(), tcp.Query{Ports: tcp.Ports{{Lo: 41213, Hi: 41213}}}, func(s *tcp.Socket) {
+		err := proc{open: open, order: order}.look(context.Background(), tcp.Query{Ports: tcp.Ports{{Lo: 41213, Hi: 41213}}}, func(s *tcp.Socket) {
 			fmt.Fprintf(&b, "%s %s %s recvq=%d sendq=%d inode=%d retransmits=%d\n",
 				s.State, s.Local, s.Remote, s.RecvQ, s.SendQ, s.Inode, s.Retransmits)
 		})
@@ -148,7 +148,7 @@ func TestProcClosesItsTables(t *testing.T) {
 		opened++
 		return closing{strings.NewReader(procHeader), &closed}, nil
 	}
-	err := proc{open, binary.LittleEndian}.look(context.Background(), anyPort, func(*tcp.Socket) {})
+	err := proc{open: open, order: binary.LittleEndian}.look(context.Background(), anyPort, func(*tcp.Socket) {})
 	if err != nil || opened != 2 || closed != 2 {
 		t.Errorf("%d tables opened, %d closed, %v", opened, closed, err)
 	}
@@ -212,7 +212,7 @@ func FuzzProc(f *testing.F) {
 			files["tcp"] = table
 		}
 		n := 0
-		err := proc{procFiles(files), binary.LittleEndian}.look(context.Background(), anyPort, func(s *tcp.Socket) {
+		err := proc{open: procFiles(files), order: binary.LittleEndian}.look(context.Background(), anyPort, func(s *tcp.Socket) {
 			n++
 			if !s.Local.Addr().IsValid() || s.Local.Port() == 0 || s.State >= tcp.NumStates || s.State == 0 {
 				t.Errorf("visited %+v", *s)
