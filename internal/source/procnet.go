@@ -188,7 +188,7 @@ func (p *procRows) line(line []byte) error {
 	w.Next() // timeout
 	inode, okInode := textfile.Number(w.Next())
 	w.Next() // reference count
-	id := procID{object: object(w.Next())}
+	where := object(w.Next())
 	if !okLocal || !okRemote || !okState || st > 0xff || !okQueues || !okTimer || !okRetransmits || !okInode {
 		return errGarbled
 	}
@@ -214,16 +214,21 @@ func (p *procRows) line(line []byte) error {
 	case timer == timerProbe:
 		s.ZeroWindow = true
 	}
-	if !p.query.Wants(s) {
-		return nil
+	if p.query.Wants(s) {
+		p.visitOnce(s, where)
 	}
-	if id.local, id.remote = local, remote; id.object == 0 {
-		id.inode = inode
+	return nil
+}
+
+// visitOnce visits the socket unless a row has certainly shown it before.
+func (p *procRows) visitOnce(s *tcp.Socket, where uint64) {
+	id := procID{local: s.Local, remote: s.Remote, object: where}
+	if where == 0 {
+		id.inode = s.Inode
 	}
 	if p.visited[id]++; p.visited[id] == 1 || !id.isUnique() {
 		p.visit(s)
 	}
-	return nil
 }
 
 // object reads the hash of a socket's place in memory, 8 or 16 hex digits. It is 0 where the

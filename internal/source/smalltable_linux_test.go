@@ -69,47 +69,11 @@ func churn(netns int, third byte, stop *atomic.Bool) {
 // and go. No look may have fewer than those that stay.
 func TestSmallTable(t *testing.T) {
 	population.Need(t)
-	const static = 500
 	netns := smallNamespace(t, "64")
-	listener, err := unix.Socket(unix.AF_INET, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, 0)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer unix.Close(listener)
-	if err := unix.Bind(listener, &unix.SockaddrInet4{Port: 41213, Addr: [4]byte{127, 0, 0, 1}}); err != nil {
-		t.Fatal(err)
-	}
-	if err := unix.Listen(listener, 4096); err != nil {
-		t.Fatal(err)
-	}
-	for i := range static {
-		fd, err := unix.Socket(unix.AF_INET, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, 0)
-		if err != nil {
-			t.Fatal(err)
-		}
-		defer unix.Close(fd)
-		unix.Bind(fd, &unix.SockaddrInet4{Addr: [4]byte{127, 2, 0, byte(1 + i%200)}})
-		if err := unix.Connect(fd, &unix.SockaddrInet4{Port: 41213, Addr: [4]byte{127, 0, 0, 1}}); err != nil {
-			t.Fatal(err)
-		}
-		front, _, err := unix.Accept4(listener, unix.SOCK_CLOEXEC)
-		if err != nil {
-			t.Fatal(err)
-		}
-		defer unix.Close(front)
-	}
+	listener := busyFront(t, netns)
 	var stop atomic.Bool
 	defer unix.Shutdown(listener, unix.SHUT_RDWR) // ends the accept
 	defer stop.Store(true)
-	inNamespace(netns, func() {
-		for {
-			fd, _, err := unix.Accept4(listener, unix.SOCK_CLOEXEC)
-			if err != nil {
-				return
-			}
-			unix.Close(fd)
-		}
-	})
 	churn(netns, 1, &stop)
 	churn(netns, 2, &stop)
 	time.Sleep(200 * time.Millisecond)
@@ -132,4 +96,49 @@ func TestSmallTable(t *testing.T) {
 			t.Errorf("%s: %d of %d looks have fewer sockets than there are", s.Name, missed, looks)
 		}
 	}
+}
+
+// static is the number of sessions that stay.
+const static = 500
+
+// busyFront makes a front with sessions that stay, which closes all others at once.
+func busyFront(t *testing.T, netns int) (listener int) {
+	t.Helper()
+	listener, err := unix.Socket(unix.AF_INET, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { unix.Close(listener) })
+	if err := unix.Bind(listener, &unix.SockaddrInet4{Port: 41213, Addr: [4]byte{127, 0, 0, 1}}); err != nil {
+		t.Fatal(err)
+	}
+	if err := unix.Listen(listener, 4096); err != nil {
+		t.Fatal(err)
+	}
+	for i := range static {
+		fd, err := unix.Socket(unix.AF_INET, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, 0)
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { unix.Close(fd) })
+		unix.Bind(fd, &unix.SockaddrInet4{Addr: [4]byte{127, 2, 0, byte(1 + i%200)}})
+		if err := unix.Connect(fd, &unix.SockaddrInet4{Port: 41213, Addr: [4]byte{127, 0, 0, 1}}); err != nil {
+			t.Fatal(err)
+		}
+		front, _, err := unix.Accept4(listener, unix.SOCK_CLOEXEC)
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { unix.Close(front) })
+	}
+	inNamespace(netns, func() {
+		for {
+			fd, _, err := unix.Accept4(listener, unix.SOCK_CLOEXEC)
+			if err != nil {
+				return
+			}
+			unix.Close(fd)
+		}
+	})
+	return listener
 }
