@@ -3,9 +3,7 @@ package source
 import (
 	"bytes"
 	"context"
-	"os"
 	"strconv"
-	"strings"
 
 	"frontsockets/internal/tcp"
 )
@@ -17,18 +15,6 @@ const spareTimeWait = 100
 // limits reads the kernel's limits of the network namespace that its files are of.
 type limits struct {
 	read func(name string) ([]byte, error) // "net/sockstat" or "sys/net/core/somaxconn", in /proc
-}
-
-// limitsUnder returns the limits whose counters are in the net folder under root, as
-// procNet's tables are. The files in /proc/sys are always those of the reading thread's
-// namespace.
-func limitsUnder(root string) limits {
-	return limits{func(name string) ([]byte, error) {
-		if strings.HasPrefix(name, "sys/") {
-			return os.ReadFile("/proc/" + name)
-		}
-		return os.ReadFile(root + "/" + name)
-	}}
 }
 
 // over returns the source with each look completed by what the limits hide from it.
