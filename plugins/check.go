@@ -172,12 +172,14 @@ func (i *inspection) judge() {
 	i.Diagnosis = i.Verdict.Explain(d)
 }
 
-// confirm looks again if the first look points to the front: a moment later the same
-// sockets must still be stuck. A healthy front costs no second look. Without the time for
-// one the suspicion is not said.
+// confirm looks again if the first look points to the front: a moment later the same sockets
+// must still be stuck. It also does where a connection waits to be accepted and the source
+// does not provide the backlog, so that a full queue looks like any other. A healthy front
+// costs no second look. Without the time for one the suspicion is not said.
 func (i *inspection) confirm(ctx context.Context) {
 	const moment = 250 * time.Millisecond // longer than a front takes between two batches
-	if !i.suspicion || i.Look.Recorded {
+	unclear := i.suspicion || slices.ContainsFunc(i.Result.Listeners, tally.Listener.MayOverflow)
+	if !unclear || i.Look.Recorded || i.baseline != nil {
 		return
 	}
 	if deadline, ok := ctx.Deadline(); ok && time.Until(deadline) < 2*moment {

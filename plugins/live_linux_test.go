@@ -330,13 +330,16 @@ func withoutNetlink(command []string) error {
 }
 
 // TestWithoutNetlink: in a sandbox that forbids netlink the count comes from
-// /proc/net/tcp, the answer says so and why, and what /proc cannot tell is U.
+// /proc/net/tcp, the answer says so and why, and what /proc cannot tell is U. A queue that
+// does not empty may be full, and one as long as any may be is full.
 func TestWithoutNetlink(t *testing.T) {
 	population.Need(t)
 	f := population.Listen(t, "tcp4", "127.0.0.1:41219")
 	f.Make("established", 5, population.Addresses(2)...)
 	f.Make("close_wait", 4, population.Addresses(2)...)
-	f.Make("unaccepted", 3, "127.0.0.1")
+	hung := population.Listen(t, "tcp4", "127.0.0.1:41220")
+	hung.Backlog(16)
+	hung.Make("unaccepted", 17, "127.0.0.1")
 	program := filepath.Join(programs(t), "check_mdfront_sockets")
 	self, err := os.Executable()
 	if err != nil {
@@ -346,12 +349,24 @@ func TestWithoutNetlink(t *testing.T) {
 		return run(t, exec.Command(self, append([]string{noSockDiag, program, "-p", "41219"}, args...)...))
 	}
 	out, code := sandboxed()
-	want := regexp.MustCompile(`^MDFRONT OK: :41219 has 4 abnormal sockets \(4 CLOSE_WAIT\) from 2 clients, 2 from 127\.0\.0\.11; ` +
-		`seen by procnet \(sockdiag: socket: address family not supported by protocol\) \| 'abnormal'=4;;@50:;0 'established'=8;.* 'accept_queue'=3;;;0 'accept_queue_pct'=U;;;0 'unaccepted'=3;.* 'feed_age'=U;;;0\n$`)
+	want := regexp.MustCompile(`^MDFRONT OK: :41219 has 4 abnormal sockets \(4 CLOSE_WAIT\) from 2 clients, 2 from 127\.0\.0\.11; accept queue not judged; ` +
+		`seen by procnet \(sockdiag: socket: address family not supported by protocol\) \| 'abnormal'=4;;@50:;0 'established'=5;.* 'accept_queue'=0;;;0 'accept_queue_pct'=U;;;0 'unaccepted'=0;.* 'feed_age'=U;;;0\n$`)
 	if code != 0 || !want.MatchString(out) {
 		t.Errorf("exit %d, %s", code, out)
 	}
-	if out, code := sandboxed("-c", "feed_age=30"); code != 3 || !strings.HasPrefix(out, "MDFRONT UNKNOWN: feed_age is not known: this source does not provide the time of the last data sent; ") {
+	if out, code := sandboxed("-c", "feed_age=30"); code != 3 || !strings.HasPrefix(out, "MDFRONT UNKNOWN: feed_age is not known: this source does not provide the time of the la") {
+		t.Errorf("exit %d, %s", code, out)
+	}
+	for args, want := range map[string]string{
+		"-p 41220":                "MDFRONT UNKNOWN: accept queue of port 41220 does not empty (17, then 17) and may be full: its backlog is not known; ",
+		"-p 41220 --sample 300ms": "MDFRONT UNKNOWN: accept queue of port 41220 does not empty (17, then 17) and may be full: its backlog is not known; ",
+	} {
+		if out, code := sandboxed(strings.Fields(args)...); code != 3 || !strings.HasPrefix(out, want) {
+			t.Errorf("%s: exit %d, %s", args, code, out)
+		}
+	}
+	limit(t, "/proc/sys/net/core/somaxconn", "17")
+	if out, code := sandboxed("-p", "41220"); code != 2 || !strings.HasPrefix(out, "MDFRONT CRITICAL: accept queue of port 41220 is full, 17 of at most 17 (somaxconn); ") {
 		t.Errorf("exit %d, %s", code, out)
 	}
 	if out, code := sandboxed("-s", "sockdiag"); code != 3 || !strings.HasPrefix(out, "MDFRONT UNKNOWN: :41219 cannot be judged: sockdiag: socket: address family not supported by protocol | ") {
@@ -359,6 +374,49 @@ func TestWithoutNetlink(t *testing.T) {
 	}
 	if out, code := sandboxed("-f", "json"); code != 0 || !strings.Contains(out, `"source":"procnet (sockdiag: socket: address family not supported by protocol)"`) {
 		t.Errorf("exit %d, %s", code, out)
+	}
+}
+
+// limit sets one of the kernel's limits in the namespace of the tests until the test ends.
+func limit(t *testing.T, file, value string) {
+	t.Helper()
+	old, err := os.ReadFile(file)
+	if err == nil {
+		err = os.WriteFile(file, []byte(value), 0)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { os.WriteFile(file, old, 0) })
+}
+
+// TestTimeWaitFull: where the kernel keeps no more TIME_WAIT a count of them is a lower
+// bound. It may breach a threshold, and it is never OK.
+func TestTimeWaitFull(t *testing.T) {
+	population.Need(t)
+	f := population.Listen(t, "tcp4", "127.0.0.1:41221")
+	f.Make("established", 3, population.Addresses(2)...)
+	f.Make("time_wait", 12, "127.0.0.66")
+	limit(t, "/proc/sys/net/ipv4/tcp_max_tw_buckets", "12") // these, and those that earlier tests left behind
+	program := filepath.Join(programs(t), "check_mdfront_sockets")
+	for _, test := range []struct {
+		args, want string
+		code       int
+	}{
+		{"", "MDFRONT UNKNOWN: abnormal is at least 12: ", 3},
+		{"-c abnormal=@12: -c established=5", "MDFRONT CRITICAL: :41221 has at least 12 abnormal", 2},
+		{"-c abnormal=@500:", ": the kernel keeps no more TIME_WAIT (tcp_max_tw_buckets); :41221 has at least ", 3},
+		{"-v -c top_client_pct=100", "top_client_pct is not known: the kernel keeps no more TIME_WAIT (tcp_max_tw_buckets)", 3},
+		{"--normal time_wait,established,listen -c abnormal=1", "MDFRONT UNKNOWN: abnormal is at least 0: ", 3},
+		{"--normal time_wait,fin_wait2,established,listen -c abnormal=1", "MDFRONT OK: :41221 has 0 abnormal", 0},
+		{"-v", "there may be more than abnormal, fin_wait2, time_wait, clients, abnormal_clients, top_client say: the kernel keeps no more", 3},
+		{"-f json", `"lower_bounds":["abnormal","fin_wait2","time_wait","clients","abnormal_clients","top_client"]`, 3},
+		{"-s procnet", "MDFRONT UNKNOWN: abnormal is at least ", 3},
+	} {
+		out, code := run(t, exec.Command(program, append([]string{"-p", "41221"}, strings.Fields(test.args)...)...))
+		if code != test.code || !strings.Contains(out, test.want) {
+			t.Errorf("%s: exit %d, %s", test.args, code, out)
+		}
 	}
 }
 

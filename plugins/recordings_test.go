@@ -251,7 +251,7 @@ func TestOldCapture(t *testing.T) {
 	if err := os.Chtimes(file, noon, noon); err != nil {
 		t.Fatal(err)
 	}
-	want := regexp.MustCompile(`^MDFRONT OK: :41213 has 1 abnormal socket \(1 TIME_WAIT\) from 10\.1\.2\.3; seen by netstat:\S+ at 2026-11-23T\d\d:00:00\S+ \| `)
+	want := regexp.MustCompile(`^MDFRONT OK: :41213 has 1 abnormal socket \(1 TIME_WAIT\) from 10\.1\.2\.3; seen by netstat:\S+ at 2026-11-23T\d\d:00:00[+-Z]`)
 	for args, old := range map[string]bool{"": false, "--max-age 24h": false, "--max-age 23h": true} {
 		out, code := at(noon.Add(24*time.Hour), MDFront, append(strings.Fields(args), "-s", "netstat:"+file)...)
 		if !old && (code != 0 || !want.MatchString(out)) || old && (code != 3 || !strings.Contains(out, ": 24h0m0s old, and more than 23h0m0s is too old (--max-age) | ")) {
@@ -272,7 +272,7 @@ func TestOldCapture(t *testing.T) {
 	}
 	// From a pipe it is as old as the look.
 	out, code := MDFront.respond([]string{"-s", "netstat:-", "--max-age", "1"}, strings.NewReader(text), noon)
-	if code != 0 || !strings.Contains(string(out), fmt.Sprintf("seen by netstat:- at %s | ", noon.Format(time.RFC3339))) {
+	if code != 0 || !strings.Contains(string(out), fmt.Sprintf("seen by netstat:- at %s; ", noon.Format(time.RFC3339))) {
 		t.Errorf("exit %d, %s", code, out)
 	}
 }

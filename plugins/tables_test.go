@@ -40,6 +40,10 @@ type alarm struct{ phrase, code, blame, restart, section string }
 
 var alarms = []alarm{
 	{"accept queue of port N is full, N of N", "`hung`", "the front", "yes, after saving the evidence", "[hung](#hung-the-front-does-not-accept-or-does-not-read)"},
+	{"accept queue of port N is full, N of at most N (somaxconn)", "`hung`", "the front", "yes, after saving the evidence", "[hung](#hung-the-front-does-not-accept-or-does-not-read)"},
+	{"accept queue of port N does not empty (N, then N) and may be full: its backlog is not known", "none", "the front, if `ss -ltn` shows it full", "see the section", "[hung](#hung-the-front-does-not-accept-or-does-not-read)"},
+	{"accept queue not judged", "none", "the source does not provide the backlog; `sockdiag` does", "no", "[Where the sockets come from](SOURCES.md)"},
+	{"METRIC is at least N: REASON", "none", "the check cannot see all of them", "no", "[Limits](REFERENCE.md#limits)"},
 	{"METRIC is N (critical RANGE)", "at the end of the line", "see the code", "see the code", "[Check again](#2-check-again-on-the-host)"},
 	{"METRIC is N (warning RANGE)", "at the end of the line", "see the code", "see the code", "[Check again](#2-check-again-on-the-host)"},
 	{":PORTS has COUNTS", "none", "a summary", "no", "[Read the alarm](#1-read-the-alarm)"},

@@ -1,6 +1,7 @@
 package diagnosis
 
 import (
+	"cmp"
 	"fmt"
 	"net/netip"
 	"slices"
@@ -150,11 +151,15 @@ func percent(part, whole float64) float64 {
 func (o observation) nothingListens() bool      { return len(o.Listeners) == 0 && len(o.missing) > 0 }
 func (o observation) someListenerMissing() bool { return len(o.missing) > 0 }
 
-func (o observation) abnormalUnknown() bool { return !o.Values[tally.Abnormal].Known() }
-func (o observation) fewAbnormal() bool     { return o.Values[tally.Abnormal].N < minAbnormal }
+// abnormalUnknown reports whether nobody can say that there are few abnormal sockets.
+func (o observation) abnormalUnknown() bool {
+	v := o.Values[tally.Abnormal]
+	return !v.Known() || v.LowerBound != "" && o.fewAbnormal()
+}
+func (o observation) fewAbnormal() bool { return o.Values[tally.Abnormal].N < minAbnormal }
 
 func (o observation) whyUnknown() []Evidence {
-	return []Evidence{o.evidence(tally.Abnormal, o.Values[tally.Abnormal].Unknown)}
+	return []Evidence{o.evidence(tally.Abnormal, cmp.Or(o.Values[tally.Abnormal].Unknown, o.Values[tally.Abnormal].LowerBound))}
 }
 
 // notAccepting reports whether an accept queue overflows, or a connection has waited in it

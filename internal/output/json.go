@@ -21,6 +21,7 @@ func JSON(r Report, style Style) []byte {
 		Diagnosis  *jsonDiagnosis    `json:"diagnosis"`
 		Metrics    object[*float64]  `json:"metrics"`
 		Thresholds object[limitPair] `json:"thresholds"`
+		AtLeast    []string          `json:"lower_bounds"`
 		States     object[*int]      `json:"states"`
 		ByPort     *object[jsonPort] `json:"by_port,omitempty"` // if several ports were asked for
 		Excluded   *int              `json:"excluded"`          // sessions that --exclude left out
@@ -38,6 +39,7 @@ func JSON(r Report, style Style) []byte {
 		Clients: []jsonClient{}, Listeners: []jsonListener{}, NoProcess: r.OwnerUnknown,
 		Source: r.source(), Host: r.Look.Host, Time: r.Look.Time.Format(time.RFC3339),
 	}
+	doc.AtLeast, _ = r.lowerBounds()
 	values := r.values()
 	for m, v := range values[:r.metrics()] {
 		m := tally.Metric(m)

@@ -86,6 +86,9 @@ func details(b *strings.Builder, r Report, style Style) {
 	if r.SaveError != "" {
 		add("%s: %s", statusWord(verdict.Unknown), r.SaveError)
 	}
+	if names, why := r.lowerBounds(); len(names) > 0 {
+		add("there may be more than %s say: %s", strings.Join(names, ", "), why)
+	}
 	if d := r.Diagnosis; d.Code != "" {
 		add("diagnosis: %s", d.Code)
 		for _, e := range d.Evidence {
@@ -163,6 +166,8 @@ func queue(l tally.Listener) string {
 	s := fmt.Sprintf("accept queue %d", l.Queue)
 	if l.Facts.Has(tcp.FactBacklog) {
 		s += fmt.Sprintf(" of %d", l.Backlog)
+	} else {
+		s += ", backlog unknown"
 	}
 	if l.Facts.Has(tcp.FactDrops) {
 		s += fmt.Sprintf(", %d drops since it listens", l.Drops)

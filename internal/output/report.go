@@ -136,7 +136,7 @@ func (r Report) Reason() string {
 	}
 	for i, p := range r.Verdict.Problems {
 		switch {
-		case p.Metric == tally.Abnormal && r.values()[p.Metric].Known():
+		case p.Metric == tally.Abnormal && p.Status != verdict.Unknown:
 		case i == 0:
 			parts = slices.Insert(parts, 0, p.Text)
 		case p.Text == r.Diagnosis.Text: // the hint
@@ -153,6 +153,18 @@ func (r Report) metrics() tally.Metric {
 		return tally.NumMetrics
 	}
 	return tally.OneLook
+}
+
+// lowerBounds returns the metrics whose value is a lower bound, and why.
+func (r Report) lowerBounds() (names []string, why string) {
+	names = []string{}
+	values := r.values()
+	for m, v := range values[:r.metrics()] {
+		if v.LowerBound != "" {
+			names, why = append(names, tally.Metric(m).String()), v.LowerBound
+		}
+	}
+	return names, why
 }
 
 // who is a client with his name.
@@ -195,9 +207,9 @@ func (r Report) source() string {
 	return r.Look.Source + " (" + strings.Join(r.Look.Skipped, "; ") + ")"
 }
 
-// remark is the end of the sentence: that a snapshot was not written, how many sessions
-// were left out, notes on the calendar, and if it was not a look by the first choice and now, by which source, where
-// and when.
+// remark is the end of the sentence: that a snapshot was not written, how many sessions were
+// left out, notes on the calendar, what the source cannot see, and if it was not a look by the
+// first choice and now, by which source, where and when.
 func (r Report) remark() string {
 	var s string
 	if r.SaveError != "" {
@@ -209,23 +221,37 @@ func (r Report) remark() string {
 	for _, note := range r.Notes {
 		s += "; " + note
 	}
-	if r.Result == nil || len(r.Look.Skipped) == 0 && !r.Look.Recorded {
+	if r.Result == nil {
 		return s
 	}
-	s += "; seen by " + r.source()
+	seen := ""
+	if len(r.Look.Skipped) > 0 || r.Look.Recorded {
+		seen = "; seen by " + r.source()
+	}
 	if r.Look.Recorded && r.Look.Host != "" {
-		s += " on " + r.Look.Host
+		seen += " on " + r.Look.Host
 	}
-	if r.Look.Recorded {
-		s += " at " + r.Look.Time.Format(time.RFC3339)
+	if r.Look.Recorded { // of which there may be no room for all, the time is worth most
+		return s + seen + " at " + r.Look.Time.Format(time.RFC3339) + r.blindness()
 	}
-	return s
+	return s + r.blindness() + seen
 }
 
 // excluded says how many sessions --exclude left out.
 func (r Report) excluded() string {
 	return plural(tally.Number(float64(r.Excluded)), "session") + " excluded"
 }
+
+// blindness is what an accept queue may hide, unless a problem says it.
+func (r Report) blindness() string {
+	told := slices.ContainsFunc(r.Verdict.Problems, func(p verdict.Problem) bool { return p.Metric == tally.AcceptQueue })
+	if told || !slices.ContainsFunc(r.Result.Listeners, backlogUnknown) {
+		return ""
+	}
+	return "; accept queue not judged"
+}
+
+func backlogUnknown(l tally.Listener) bool { return !l.Facts.Has(tcp.FactBacklog) }
 
 // summary counts: "73 abnormal sockets (60 TIME_WAIT, 13 CLOSE_WAIT) from 4
 // clients, 62 from 10.1.2.3".
@@ -267,6 +293,8 @@ func plural(v tally.Value, noun string) string {
 	switch {
 	case !v.Known():
 		return "an unknown number of " + noun + "s"
+	case v.LowerBound != "":
+		return "at least " + v.String() + " " + noun + "s"
 	case v.N == 1:
 		return "1 " + noun
 	}

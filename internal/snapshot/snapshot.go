@@ -36,9 +36,11 @@ type header struct {
 	Source       string         `json:"source"`
 	Skipped      []string       `json:"passed"` // why each better source was not used
 	Ports        string         `json:"ports"`
-	Addresses    []netip.Prefix `json:"addresses"` // local ones that were asked for; none for any
-	Provides     []string       `json:"tells"`     // names of facts
-	HiddenStates []string       `json:"blind"`     // names of states
+	Addresses    []netip.Prefix `json:"addresses"`             // local ones that were asked for; none for any
+	Provides     []string       `json:"tells"`                 // names of facts
+	HiddenStates []string       `json:"blind"`                 // names of states
+	LowerBound   []string       `json:"lower_bound,omitempty"` // names of states
+	MaxBacklog   uint32         `json:"max_backlog,omitempty"` // 0 is not known
 	// Compared says that the look was compared with one a moment earlier.
 	Compared bool `json:"compared,omitempty"`
 }
@@ -138,12 +140,30 @@ func (r *Recording) text(q tcp.Query, look tcp.Look) []byte {
 			h.Provides = append(h.Provides, name)
 		}
 	}
+	h.HiddenStates = append(h.HiddenStates, stateNames(look.HiddenStates)...)
+	h.LowerBound, h.MaxBacklog = stateNames(look.LowerBound), look.MaxBacklog
+	return slices.Concat(jsonLine(h), r.rows.Bytes(), jsonLine(trailer{r.n}))
+}
+
+func stateNames(set tcp.StateSet) []string {
+	var names []string
 	for state := tcp.Established; state < tcp.NumStates; state++ {
-		if look.HiddenStates.Has(state) {
-			h.HiddenStates = append(h.HiddenStates, state.String())
+		if set.Has(state) {
+			names = append(names, state.String())
 		}
 	}
-	return slices.Concat(jsonLine(h), r.rows.Bytes(), jsonLine(trailer{r.n}))
+	return names
+}
+
+func parseStates(names []string) (set tcp.StateSet, err error) {
+	for _, name := range names {
+		state, err := tcp.ParseState(name)
+		if err != nil {
+			return 0, err
+		}
+		set |= tcp.Set(state)
+	}
+	return set, nil
 }
 
 // From returns the source that reads what Save wrote.
@@ -226,7 +246,7 @@ func read(text *textfile.Lines, file textfile.File, q tcp.Query, visit tcp.Visit
 // look returns the look that was recorded.
 func (h header) look() (tcp.Look, error) {
 	look := tcp.Look{Source: h.Source, Recorded: true, Host: h.Host, Time: h.Time,
-		Skipped: h.Skipped, Compared: h.Compared}
+		Skipped: h.Skipped, Compared: h.Compared, MaxBacklog: h.MaxBacklog}
 	if h.Time.IsZero() || h.Source == "" || h.Addresses == nil || h.Provides == nil || h.HiddenStates == nil {
 		return look, errors.New("not the whole header of a snapshot")
 	}
@@ -237,14 +257,12 @@ func (h header) look() (tcp.Look, error) {
 		}
 		look.Provides |= 1 << i
 	}
-	for _, name := range h.HiddenStates {
-		state, err := tcp.ParseState(name)
-		if err != nil {
-			return look, err
-		}
-		look.HiddenStates |= tcp.Set(state)
+	var err error
+	if look.HiddenStates, err = parseStates(h.HiddenStates); err != nil {
+		return look, err
 	}
-	return look, nil
+	look.LowerBound, err = parseStates(h.LowerBound)
+	return look, err
 }
 
 // answers returns the ports that were recorded, or why the snapshot cannot answer.

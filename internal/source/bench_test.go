@@ -30,7 +30,7 @@ func BenchmarkDiag(b *testing.B) {
 		datagrams = append(datagrams, d)
 	}
 	datagrams = append(datagrams, message(nlmsgDone, 2, 1, i32(0)))
-	source := diag{replay(datagrams...), binary.LittleEndian}
+	source := diag{exchange: replay(datagrams...), order: binary.LittleEndian}
 	benchmark(b, n, n, func(visit tcp.Visit) error {
 		_, err := source.both().Look(context.Background(), anyPort, visit)
 		return err
@@ -57,7 +57,7 @@ func BenchmarkProc(b *testing.B) {
 		return io.NopCloser(strings.NewReader(table.String())), nil
 	}
 	b.SetBytes(int64(table.Len()))
-	source := proc{open, binary.LittleEndian}
+	source := proc{open: open, order: binary.LittleEndian}
 	benchmark(b, others+ours, ours, func(visit tcp.Visit) error {
 		return source.look(context.Background(), tcp.Query{Ports: tcp.Ports{{Lo: 41213, Hi: 41213}}}, visit)
 	})

@@ -30,9 +30,18 @@ func lookGopsutil(ctx context.Context, root string, q tcp.Query, visit tcp.Visit
 	if err := gopsutilReady(); err != nil {
 		return err
 	}
-	// On Linux it reads /proc/net/tcp and leaves out the rows that it cannot read.
+	// On Linux it reads /proc/net/tcp, leaves out the rows that it cannot read, and counts
+	// sockets with equal addresses once.
 	everything := tcp.Query{Ports: tcp.Ports{{Lo: 1, Hi: math.MaxUint16}}}
-	_, err := procNet(root).Look(ctx, everything, func(*tcp.Socket) {})
+	alike := lookalikes{}
+	_, err := procNet(root).Look(ctx, everything, func(s *tcp.Socket) {
+		if s.State != tcp.Listen && q.Wants(s) {
+			alike[[2]netip.AddrPort{s.Local, s.Remote}]++
+		}
+	})
+	if err == nil {
+		err = alike.refuse()
+	}
 	if err != nil && !errors.Is(err, errors.ErrUnsupported) {
 		return err
 	}
@@ -56,6 +65,19 @@ func lookGopsutil(ctx context.Context, root string, q tcp.Query, visit tcp.Visit
 		}
 	}
 	return ctx.Err()
+}
+
+// lookalikes counts the sessions with the same two addresses.
+type lookalikes map[[2]netip.AddrPort]int
+
+// refuse returns an error if there are such sessions.
+func (l lookalikes) refuse() error {
+	for ends, n := range l {
+		if n > 1 {
+			return fmt.Errorf("%d sessions are from %s to %s, and gopsutil would count one (see docs/SOURCES.md)", n, ends[1], ends[0])
+		}
+	}
+	return nil
 }
 
 func gopsutilSocket(row net.ConnectionStat) (tcp.Socket, error) {

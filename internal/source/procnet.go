@@ -23,10 +23,54 @@ const procFacts = tcp.FactClient | tcp.FactRecvQ | tcp.FactSendQ | tcp.FactInode
 type proc struct {
 	open  func(name string) (io.ReadCloser, error) // "tcp" or "tcp6"
 	order byteOrder
+	// entries returns the number of buckets in the kernel's table of sockets, 0 if it is not
+	// known.
+	entries func() int
 }
 
+// look reads the tables, and reads them again if they may have passed over sockets.
 func (p proc) look(ctx context.Context, q tcp.Query, visit tcp.Visit) error {
-	rows := procRows{order: p.order, query: q, visit: visit, visited: map[procID]struct{}{}}
+	rows := procRows{order: p.order, query: q, visit: visit, visited: map[procID]int{}}
+	if err := p.read(ctx, &rows); err != nil {
+		return err
+	}
+	looks := p.looks(rows.n, len(rows.visited))
+	if looks == 1 {
+		return nil
+	}
+	more := again{most: rows.counts(), visit: visit}
+	for range looks - 1 {
+		more.begin()
+		rows.visit, rows.visited = more.add, map[procID]int{}
+		if err := p.read(ctx, &rows); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// looks returns how often to look in all, after a table of so many rows and sessions. Each
+// look lowers the chance that one socket is missing from all of them.
+func (p proc) looks(rows, sessions int) int {
+	const (
+		perRead  = 27   // rows that the kernel writes at once: a page of 4 KiB
+		severe   = 1e-2 // a chance above which two looks are not enough
+		maxLooks = 3
+	)
+	if sessions == 0 || p.entries == nil {
+		return 1
+	}
+	switch chance := missChance(rows/perRead, sessions, p.entries()); {
+	case chance > severe:
+		return maxLooks
+	case chance > tolerableMiss:
+		return 2
+	}
+	return 1
+}
+
+// read reads both tables once.
+func (p proc) read(ctx context.Context, rows *procRows) error {
 	for _, table := range []struct {
 		name   string
 		hexLen int // of an address
@@ -39,7 +83,7 @@ func (p proc) look(ctx context.Context, q tcp.Query, visit tcp.Visit) error {
 			return fmt.Errorf("open: %w", err)
 		}
 		rows.hexLen = table.hexLen
-		err = rows.read(ctx, f)
+		err = rows.table(ctx, f)
 		f.Close()
 		if err != nil {
 			return fmt.Errorf("%s: %w", table.name, err)
@@ -56,18 +100,37 @@ type procRows struct {
 	visit  tcp.Visit
 	row    tcp.Socket
 
-	// visited: a table that changes while it is read can show a session twice, and in
-	// two states.
-	visited map[procID]struct{}
+	// visited counts the rows of each identity. A table that changes while it is read can
+	// show a socket twice.
+	visited map[procID]int
+	n       int // rows of everybody
 }
 
+// counts returns how many sockets were visited with the same two addresses.
+func (p *procRows) counts() map[ends]int {
+	n := map[ends]int{}
+	for id, rows := range p.visited {
+		if id.isUnique() {
+			rows = 1
+		}
+		n[ends{id.local, id.remote}] += rows
+	}
+	return n
+}
+
+// procID is what /proc tells of a socket's identity: its addresses, and the hash of its
+// place in the kernel's memory or, where that is hidden (kernel.kptr_restrict), its inode.
+// Without either (TIME_WAIT has no inode) rows that look alike are never one socket: two
+// interfaces can have sessions with equal addresses.
 type procID struct {
 	local, remote netip.AddrPort
-	inode         uint64
+	object, inode uint64
 }
 
-// read streams one table: the header, then row by row. There is no limit on rows.
-func (p *procRows) read(ctx context.Context, r io.Reader) error {
+func (id procID) isUnique() bool { return id.object != 0 || id.inode != 0 }
+
+// table streams one table: the header, then row by row. There is no limit on rows.
+func (p *procRows) table(ctx context.Context, r io.Reader) error {
 	table := textfile.NewLines(ctx, r)
 	header, err := table.Next()
 	switch {
@@ -86,6 +149,7 @@ func (p *procRows) read(ctx context.Context, r io.Reader) error {
 		if err != nil {
 			return err
 		}
+		p.n++
 		if err := p.line(line); err != nil {
 			return table.Wrong(err, line)
 		}
@@ -118,6 +182,8 @@ func (p *procRows) line(line []byte) error {
 	uid, okUID := textfile.Number(w.Next())
 	w.Next() // timeout
 	inode, okInode := textfile.Number(w.Next())
+	w.Next() // reference count
+	where := object(w.Next())
 	if !okLocal || !okRemote || !okState || st > 0xff || !okQueues || !okTimer || !okRetransmits ||
 		!okUID || uid > math.MaxUint32 || !okInode {
 		return errGarbled
@@ -145,16 +211,8 @@ func (p *procRows) line(line []byte) error {
 	case timer == timerProbe:
 		s.ZeroWindow = true
 	}
-	if !p.query.Wants(s) {
-		return nil
-	}
-	id := procID{local: local, remote: remote}
-	if state == tcp.Listen { // several may share an address
-		id.inode = inode
-	}
-	if _, twice := p.visited[id]; !twice {
-		p.visited[id] = struct{}{}
-		p.visit(s)
+	if p.query.Wants(s) {
+		p.visitOnce(s, where)
 	}
 	return nil
 }
@@ -169,6 +227,30 @@ func (p *procRows) localPort(line []byte) (port uint16, fields []byte, ok bool) 
 	}
 	n, ok := textfile.Hex(line[portAt : portAt+4])
 	return uint16(n), line[colon+1:], ok
+}
+
+// visitOnce visits the socket unless a row has certainly shown it before.
+func (p *procRows) visitOnce(s *tcp.Socket, where uint64) {
+	id := procID{local: s.Local, remote: s.Remote, object: where}
+	if where == 0 {
+		id.inode = s.Inode
+	}
+	if p.visited[id]++; p.visited[id] == 1 || !id.isUnique() {
+		p.visit(s)
+	}
+}
+
+// object reads the hash of a socket's place in memory, 8 or 16 hex digits. It is 0 where the
+// kernel hides or lacks it.
+func object(b []byte) (hash uint64) {
+	for ; len(b) >= 8; b = b[8:] {
+		word, ok := textfile.Hex(b[:8])
+		if !ok {
+			return 0
+		}
+		hash = hash<<32 | uint64(word)
+	}
+	return hash
 }
 
 // endpoint decodes "0100007F:A0FD".

@@ -12,5 +12,5 @@ import (
 // process, "/proc/thread-self" for those of the thread (Linux 3.17).
 func procNet(root string) tcp.Source {
 	open := func(name string) (io.ReadCloser, error) { return os.Open(root + "/net/" + name) }
-	return fixed("procnet", procFacts, 0, proc{open, binary.NativeEndian}.look)
+	return fixed("procnet", procFacts, 0, proc{open, binary.NativeEndian, tableEntries}.look)
 }

@@ -31,7 +31,7 @@ func procFiles(files map[string]string) func(string) (io.ReadCloser, error) {
 
 func procLook(order byteOrder, files map[string]string, q tcp.Query) (string, error) {
 	var b strings.Builder
-	err := proc{procFiles(files), order}.look(context.Background(), q, func(s *tcp.Socket) {
+	err := proc{open: procFiles(files), order: order}.look(context.Background(), q, func(s *tcp.Socket) {
 		fmt.Fprintf(&b, "%s %s %s recvq=%d sendq=%d inode=%d retransmits=%d\n",
 			s.State, s.Local, s.Remote, s.RecvQ, s.SendQ, s.Inode, s.Retransmits)
 	})
@@ -48,7 +48,7 @@ func TestProcFixtures(t *testing.T) {
 	for name, order := range map[string]byteOrder{"le": binary.LittleEndian, "be": binary.BigEndian} {
 		open := func(table string) (io.ReadCloser, error) { return os.Open(dir + name + "/" + table) }
 		var b strings.Builder
-		err := proc{open, order}.look(context.Background(), tcp.Query{Ports: tcp.Ports{{Lo: 41213, Hi: 41213}}}, func(s *tcp.Socket) {
+		err := proc{open: open, order: order}.look(context.Background(), tcp.Query{Ports: tcp.Ports{{Lo: 41213, Hi: 41213}}}, func(s *tcp.Socket) {
 			fmt.Fprintf(&b, "%s %s %s recvq=%d sendq=%d inode=%d retransmits=%d\n",
 				s.State, s.Local, s.Remote, s.RecvQ, s.SendQ, s.Inode, s.Retransmits)
 		})
@@ -72,16 +72,33 @@ func TestProcWithoutIPv6(t *testing.T) {
 	}
 }
 
-func TestProcRowTwiceCountsOnce(t *testing.T) {
-	row := "   0: 0100007F:A0FD 0900007F:C350 01 00000000:00000000 00:00000000 00000000     0        0 77 1\n"
-	later := strings.NewReplacer(" 77 ", " 0 ", " 01 ", " 06 ").Replace(row) // the same session, closed meanwhile
-	got, err := procLook(binary.LittleEndian, map[string]string{"tcp": procHeader + row + later + row}, anyPort)
-	if err != nil || strings.Count(got, "\n") != 1 {
-		t.Errorf("got %q, %v; want one session", got, err)
+// TestProcRowTwice: a row counts twice unless it is certain that it shows the same socket.
+func TestProcRowTwice(t *testing.T) {
+	row := func(state, inode, object string) string {
+		return "   0: 0100007F:A0FD 0900007F:C350 " + state + " 00000000:00000000 00:00000000 00000000     0        0 " + inode + " 1 " + object + "\n"
+	}
+	const hidden, here, there = "0000000000000000", "00000000c0ffee01", "00000000c0ffee02"
+	for _, test := range []struct {
+		name, rows string
+		want       int
+	}{
+		{"the same object", row("01", "77", here) + row("01", "77", here), 1},
+		{"accepted meanwhile", row("01", "0", here) + row("01", "77", here), 1},
+		{"TIME_WAIT on two interfaces", row("06", "0", here) + row("06", "0", there), 2},
+		{"two inodes on two interfaces", row("08", "77", hidden) + row("08", "78", hidden), 2},
+		{"the same inode", row("08", "77", hidden) + row("08", "77", hidden), 1},
+		{"nothing to tell them apart", row("06", "0", hidden) + row("06", "0", hidden), 2},
+		{"a kernel without the column", row("06", "0", "") + row("06", "0", ""), 2},
+		{"a column that is no hash", row("06", "0", "here and there") + row("06", "0", "here and there"), 2},
+	} {
+		got, err := procLook(binary.LittleEndian, map[string]string{"tcp": procHeader + test.rows}, anyPort)
+		if err != nil || strings.Count(got, "\n") != test.want {
+			t.Errorf("%s: got %q, %v; want %d", test.name, got, err, test.want)
+		}
 	}
 	listener := "   0: 0100007F:A0FD 00000000:0000 0A 00000000:00000000 00:00000000 00000000     0        0 77 1\n"
 	twin := strings.Replace(listener, " 77 ", " 78 ", 1)
-	got, err = procLook(binary.LittleEndian, map[string]string{"tcp": procHeader + listener + twin + listener}, anyPort)
+	got, err := procLook(binary.LittleEndian, map[string]string{"tcp": procHeader + listener + twin + listener}, anyPort)
 	if err != nil || strings.Count(got, "\n") != 2 {
 		t.Errorf("got %q, %v; want two listeners", got, err)
 	}
@@ -131,7 +148,7 @@ func TestProcClosesItsTables(t *testing.T) {
 		opened++
 		return closing{strings.NewReader(procHeader), &closed}, nil
 	}
-	err := proc{open, binary.LittleEndian}.look(context.Background(), anyPort, func(*tcp.Socket) {})
+	err := proc{open: open, order: binary.LittleEndian}.look(context.Background(), anyPort, func(*tcp.Socket) {})
 	if err != nil || opened != 2 || closed != 2 {
 		t.Errorf("%d tables opened, %d closed, %v", opened, closed, err)
 	}
@@ -195,7 +212,7 @@ func FuzzProc(f *testing.F) {
 			files["tcp"] = table
 		}
 		n := 0
-		err := proc{procFiles(files), binary.LittleEndian}.look(context.Background(), anyPort, func(s *tcp.Socket) {
+		err := proc{open: procFiles(files), order: binary.LittleEndian}.look(context.Background(), anyPort, func(s *tcp.Socket) {
 			n++
 			if !s.Local.Addr().IsValid() || s.Local.Port() == 0 || s.State >= tcp.NumStates || s.State == 0 {
 				t.Errorf("visited %+v", *s)

@@ -27,7 +27,7 @@ func TestReplay(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		got, err := rows(diag{replay(dump), order}, anyPort)
+		got, err := rows(diag{exchange: replay(dump), order: order}, anyPort)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -43,7 +43,7 @@ func record(t *testing.T) {
 	populate(t, "tcp", "[::]:41513", population.Addresses(2)...)
 	populate(t, "tcp6", "[::1]:41514", "::1")
 	var dump []byte
-	err := askKernel(context.Background(), request(binary.NativeEndian, tcpDiagGetSock, 0, 1, tcp.Ports{{Lo: 41513, Hi: 41514}}),
+	err := askKernel(context.Background(), request(binary.NativeEndian, tcpDiagGetSock, 0, 1, tcp.Ports{{Lo: 41513, Hi: 41514}}, everyPort),
 		func(datagram []byte) (bool, error) {
 			dump = append(dump, datagram...)
 			end := datagram[len(datagram)-20:]
@@ -54,7 +54,7 @@ func record(t *testing.T) {
 	}
 	write(t, "dump-le.bin", dump)
 	write(t, "dump-be.bin", bigEndian(dump))
-	text, err := rows(diag{replay(dump), binary.NativeEndian}, anyPort)
+	text, err := rows(diag{exchange: replay(dump), order: binary.NativeEndian}, anyPort)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -82,6 +82,9 @@ type byteOrder interface {
 type diag struct {
 	exchange exchange
 	order    byteOrder
+	// entries returns the number of buckets in the kernel's table of sockets, 0 if it is not
+	// known. It is asked only when it may matter.
+	entries func() int
 }
 
 // both returns the source that asks for both families in one dump, with the old request.
@@ -101,20 +104,59 @@ func (d diag) each() tcp.Source {
 // dump asks for the families in turn, with requests of one kind, and visits each socket once.
 func (d diag) dump(ctx context.Context, q tcp.Query, visit tcp.Visit, kind uint16, families ...uint8) error {
 	rows := diagRows{order: d.order, kind: kind, query: q, visit: visit, visited: map[[sockIDLen]byte]struct{}{}}
-	for i, family := range families {
-		rows.seq = uint32(i + 1)
-		if err := d.exchange(ctx, request(d.order, kind, family, rows.seq, q.Ports), rows.datagram); err != nil {
+	ask := func(from portRange) error {
+		for _, family := range families {
+			rows.seq++
+			err := d.exchange(ctx, request(d.order, kind, family, rows.seq, q.Ports, from), rows.datagram)
+			if err != nil {
+				return err
+			}
+		}
+		return nil
+	}
+	if err := ask(everyPort); err != nil {
+		return err
+	}
+	ranges := d.lookAgain(&rows)
+	if len(ranges) > 0 {
+		rows.before = rows.sessions()
+	}
+	for _, remote := range ranges {
+		if err := ask(remote); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
+// lookAgain returns the remote ports to ask for once more, in turn, after a dump that may
+// have passed over sockets. There is one range for each session in an average chain: then
+// next to no chain has more than the 16 that the kernel takes at once, before it unlocks the
+// table (inet_diag_dump_icsk in inet_diag.c).
+func (d diag) lookAgain(rows *diagRows) []portRange {
+	const (
+		atOnce    = 16 // SKARR_SZ in inet_diag.c; so few cannot be parted
+		maxRanges = 64 // keeps the time in bounds
+	)
+	if len(rows.visited) <= atOnce || d.entries == nil {
+		return nil
+	}
+	entries := d.entries()
+	if missChance(rows.datagrams, len(rows.visited), entries) <= tolerableMiss {
+		return nil
+	}
+	var ports []uint16
+	for id := range rows.visited {
+		ports = append(ports, binary.BigEndian.Uint16(id[2:]))
+	}
+	return split(ports, min(maxRanges, (len(ports)+entries-1)/entries))
+}
+
 // request makes a dump request of the given kind (tcpDiagGetSock or
 // sockDiagByFamily) for all states on the ports, with tcp_info and skmeminfo.
-func request(order byteOrder, kind uint16, family uint8, seq uint32, ports tcp.Ports) []byte {
+func request(order byteOrder, kind uint16, family uint8, seq uint32, ports tcp.Ports, remote portRange) []byte {
 	const ext = extInfo | extSKMemInfo
-	bytecode := portBytecode(order, ports)
+	bytecode := append(remoteBytecode(order, remote, len(ports)), portBytecode(order, ports)...)
 	b := make([]byte, nlmsgHeaderLen, nlmsgHeaderLen+oldRequestLen+attrHeaderLen+len(bytecode))
 	if kind == tcpDiagGetSock {
 		b = append(b, family, 0, 0, ext)
@@ -145,21 +187,48 @@ func request(order byteOrder, kind uint16, family uint8, seq uint32, ports tcp.P
 	return b
 }
 
-// portBytecode compiles the ports into the filter language of inet_diag.c. An
-// operation is 4 bytes: code, where to go on yes, where to go on no (relative, in
-// bytes). Going to the end accepts a socket, going 4 bytes beyond it rejects it.
-// A comparison is followed by an operation that holds the port.
+// The filter language of inet_diag.c. An operation is 4 bytes: code, where to go on yes,
+// where to go on no (relative, in bytes). Going to the end accepts a socket, going 4 bytes
+// beyond it rejects it. A comparison is followed by an operation that holds the port.
+const (
+	opJump       = 1
+	opSourceGE   = 2
+	opSourceLE   = 3
+	opDestGE     = 4
+	opDestLE     = 5
+	opLen        = 4
+	rangeLen     = 5 * opLen
+	mostRanges   = 1000 // of the 3,276 that the 16-bit jumps can span
+	yesNext      = 2 * opLen
+	beyondTheEnd = opLen
+)
+
+// remoteBytecode compiles the condition that the remote port is in the range, which stands
+// before the bytecode of so many local ranges.
+func remoteBytecode(order byteOrder, remote portRange, localRanges int) []byte {
+	if remote == everyPort {
+		return nil
+	}
+	if localRanges > mostRanges { // as portBytecode does
+		localRanges = 1
+	}
+	var b []byte
+	rest := localRanges*rangeLen + beyondTheEnd
+	for _, test := range []struct {
+		code uint8
+		port uint16
+		no   int
+	}{{opDestGE, remote.lo, 2*yesNext + rest}, {opDestLE, remote.hi, yesNext + rest}} {
+		b = append(b, test.code, yesNext)
+		b = order.AppendUint16(b, uint16(test.no))
+		b = append(b, 0, 0)
+		b = order.AppendUint16(b, test.port)
+	}
+	return b
+}
+
+// portBytecode compiles the local ports.
 func portBytecode(order byteOrder, ports tcp.Ports) []byte {
-	const (
-		opJump       = 1
-		opSourceGE   = 2
-		opSourceLE   = 3
-		opLen        = 4
-		rangeLen     = 5 * opLen
-		mostRanges   = 1000 // of the 3,276 that the 16-bit jumps can span
-		yesNext      = 2 * opLen
-		beyondTheEnd = opLen
-	)
 	if len(ports) > mostRanges { // let too much through: every row is checked again
 		ports = tcp.Ports{{Lo: ports[0].Lo, Hi: ports[len(ports)-1].Hi}}
 	}
@@ -198,12 +267,40 @@ type diagRows struct {
 	// cookie, as the kernel wrote them. The kernel unlocks its table between
 	// datagrams, so a row can come twice.
 	visited map[[sockIDLen]byte]struct{}
+	// before holds the sessions of the look before this one, nil in the first. The listeners
+	// are in another table of the kernel, which hardly ever changes.
+	before    map[sessionID]struct{}
+	datagrams int
+}
+
+// sessionID is the identity of a session without its cookie: only one session at a time has
+// these addresses on this interface.
+type sessionID [sockIDLen - 8]byte
+
+// sessions returns those that were visited.
+func (d *diagRows) sessions() map[sessionID]struct{} {
+	ids := make(map[sessionID]struct{}, len(d.visited))
+	for id := range d.visited {
+		ids[sessionID(id[:])] = struct{}{}
+	}
+	return ids
+}
+
+// isKnown reports whether the row shows a socket that was visited. In a second look one with
+// the same addresses took its place meanwhile.
+func (d *diagRows) isKnown(id []byte) bool {
+	if _, known := d.visited[[sockIDLen]byte(id)]; known {
+		return true
+	}
+	_, known := d.before[sessionID(id)]
+	return known
 }
 
 func (d *diagRows) datagram(b []byte) (done bool, err error) {
 	if len(b) == 0 {
 		return false, errors.New("the kernel sent an empty datagram")
 	}
+	d.datagrams++
 	for len(b) > 0 {
 		if len(b) < nlmsgHeaderLen {
 			return false, fmt.Errorf("%d bytes left in a datagram are no message", len(b))
@@ -302,7 +399,7 @@ func (d *diagRows) socket(b []byte) error {
 	if !d.query.Wants(s) {
 		return nil
 	}
-	if _, twice := d.visited[[sockIDLen]byte(id)]; !twice {
+	if !d.isKnown(id) {
 		d.visited[[sockIDLen]byte(id)] = struct{}{}
 		d.visit(s)
 	}

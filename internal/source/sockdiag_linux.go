@@ -13,10 +13,27 @@ import (
 )
 
 // sockDiagBoth asks the kernel for IPv4 and IPv6 in one dump. Any user may ask.
-func sockDiagBoth() tcp.Source { return diag{askKernel, binary.NativeEndian}.both() }
+func sockDiagBoth() tcp.Source { return kernelDiag.both() }
 
 // sockDiagEach asks the kernel for IPv4 and IPv6 in a dump each.
-func sockDiagEach() tcp.Source { return diag{askKernel, binary.NativeEndian}.each() }
+func sockDiagEach() tcp.Source { return kernelDiag.each() }
+
+var kernelDiag = diag{askKernel, binary.NativeEndian, tableEntries}
+
+// tableEntries returns the number of buckets in the table of sockets that the namespace uses,
+// its own or, negative in the file, that of all. Before Linux 6.1 there was no file, and the
+// kernel made a bucket for 128 KiB of memory (tcp_init in tcp.c).
+func tableEntries() int {
+	if n, ok := limitsUnder("/proc").number("sys/net/ipv4/tcp_ehash_entries"); ok {
+		return int(n)
+	}
+	var info unix.Sysinfo_t
+	if err := unix.Sysinfo(&info); err != nil {
+		return 0
+	}
+	const perEntry = 128 << 10
+	return int(uint64(info.Totalram) * uint64(info.Unit) / perEntry)
+}
 
 // askKernel is an exchange over a netlink socket of its own.
 func askKernel(ctx context.Context, request []byte, receive func([]byte) (bool, error)) error {

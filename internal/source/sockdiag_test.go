@@ -126,7 +126,7 @@ func TestBrokenDumps(t *testing.T) {
 		{"acknowledged only", message(nlmsgError, 0, 1, i32(0)), "acknowledged"},
 	} {
 		t.Run(test.name, func(t *testing.T) {
-			_, err := rows(diag{replay(test.dump), binary.LittleEndian}, anyPort)
+			_, err := rows(diag{exchange: replay(test.dump), order: binary.LittleEndian}, anyPort)
 			if err == nil || !strings.Contains(err.Error(), test.want) {
 				t.Errorf("got error %v, want one with %q", err, test.want)
 			}
@@ -154,7 +154,7 @@ func TestDecodesOnce(t *testing.T) {
 		{"the kernel's twelfth state", join(get(row(12, 1)), done), []string{"syn_recv"}},
 	} {
 		t.Run(test.name, func(t *testing.T) {
-			text, err := rows(diag{replay(test.dump), binary.LittleEndian}, anyPort)
+			text, err := rows(diag{exchange: replay(test.dump), order: binary.LittleEndian}, anyPort)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -189,7 +189,7 @@ func TestShortAttributes(t *testing.T) {
 		dump := append(message(tcpDiagGetSock, 0, 1, body), make([]byte, align4(len(body))-len(body))...)
 		dump = append(dump, message(nlmsgDone, 0, 1, nil)...)
 		var got tcp.Socket
-		_, err := diag{replay(dump), binary.LittleEndian}.both().Look(context.Background(), anyPort, func(s *tcp.Socket) { got = *s })
+		_, err := diag{exchange: replay(dump), order: binary.LittleEndian}.both().Look(context.Background(), anyPort, func(s *tcp.Socket) { got = *s })
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -214,7 +214,7 @@ func TestMPTCPAttribute(t *testing.T) {
 		dump := append(message(tcpDiagGetSock, 0, 1, body), make([]byte, align4(len(body))-len(body))...)
 		dump = append(dump, message(nlmsgDone, 0, 1, nil)...)
 		var got tcp.Socket
-		_, err := diag{replay(dump), binary.LittleEndian}.both().Look(context.Background(), anyPort, func(s *tcp.Socket) { got = *s })
+		_, err := diag{exchange: replay(dump), order: binary.LittleEndian}.both().Look(context.Background(), anyPort, func(s *tcp.Socket) { got = *s })
 		if err != nil || got.MPTCP != test.want {
 			t.Errorf("attribute %#x %q: %v, %v", test.kind, test.name, got.MPTCP, err)
 		}
@@ -226,7 +226,7 @@ func TestProbesAreNoRetransmits(t *testing.T) {
 	for timer, want := range map[byte]string{0: "retransmits=0", 1: "retransmits=3", 2: "retransmits=0", 4: "retransmits=0"} {
 		b := row(tcp.Established, 1)
 		b[2], b[3] = timer, 3
-		text, err := rows(diag{replay(append(message(tcpDiagGetSock, 0, 1, b), message(nlmsgDone, 0, 1, nil)...)), binary.LittleEndian}, anyPort)
+		text, err := rows(diag{exchange: replay(append(message(tcpDiagGetSock, 0, 1, b), message(nlmsgDone, 0, 1, nil)...)), order: binary.LittleEndian}, anyPort)
 		if err != nil || !strings.Contains(text, want) {
 			t.Errorf("timer %d: %q, %v; want %s", timer, text, err, want)
 		}
@@ -248,7 +248,7 @@ func TestRetry(t *testing.T) {
 			return replay(good)(ctx, request, receive)
 		}
 		var b strings.Builder
-		d := diag{kernel, binary.LittleEndian}
+		d := diag{exchange: kernel, order: binary.LittleEndian}
 		look, err := First(context.Background(), []tcp.Source{d.both(), d.both()}, anyPort, func() tcp.Visit {
 			b.Reset()
 			return printTo(&b)
@@ -276,7 +276,7 @@ func TestNoTimeToRetry(t *testing.T) {
 		return errInterrupted
 	}
 	begin := func() tcp.Visit { return nil }
-	_, err := First(ctx, attempts(diag{kernel, binary.LittleEndian}), anyPort, begin)
+	_, err := First(ctx, attempts(diag{exchange: kernel, order: binary.LittleEndian}), anyPort, begin)
 	if !errors.Is(err, context.Canceled) || asked != 1 {
 		t.Errorf("%v after %d dumps", err, asked)
 	}
@@ -298,7 +298,7 @@ func TestOldRequestRefused(t *testing.T) {
 		}
 		var b strings.Builder
 		begin := func() tcp.Visit { b.Reset(); return printTo(&b) }
-		_, err := First(context.Background(), attempts(diag{kernel, binary.LittleEndian}), anyPort, begin)
+		_, err := First(context.Background(), attempts(diag{exchange: kernel, order: binary.LittleEndian}), anyPort, begin)
 		if text := b.String(); err != nil || strings.Count(text, "\n") != 2 || !bytes.Equal(families, []byte{afInet, afInet6}) {
 			t.Errorf("%v: families %v, rows %q, %v", refusal, families, text, err)
 		}
@@ -325,12 +325,12 @@ func TestRequest(t *testing.T) {
 		{sockDiagByFamily, afInet6, slices.Concat([]byte{96, 0, 0, 0, 20, 0, 1, 3, 7, 0, 0, 0, 0, 0, 0, 0},
 			[]byte{10, 6, 0x42, 0}, states, zeros(48), attribute)},
 	} {
-		got := request(binary.LittleEndian, test.kind, test.family, 7, tcp.Ports{{Lo: 41213, Hi: 41214}})
+		got := request(binary.LittleEndian, test.kind, test.family, 7, tcp.Ports{{Lo: 41213, Hi: 41214}}, everyPort)
 		if !bytes.Equal(got, test.want) {
 			t.Errorf("request %d is\n%v, want\n%v", test.kind, got, test.want)
 		}
 		// A single port stands in the request itself too, in network order.
-		got = request(binary.LittleEndian, test.kind, test.family, 7, tcp.Ports{{Lo: 41213, Hi: 41213}})
+		got = request(binary.LittleEndian, test.kind, test.family, 7, tcp.Ports{{Lo: 41213, Hi: 41213}}, everyPort)
 		sourcePort := map[uint16]int{tcpDiagGetSock: 20, sockDiagByFamily: 24}[test.kind]
 		if !bytes.Equal(got[sourcePort:sourcePort+2], []byte{0xa0, 0xfd}) {
 			t.Errorf("request %d of one port is %v", test.kind, got)
@@ -347,14 +347,14 @@ func TestPortBytecode(t *testing.T) {
 		}
 		code := portBytecode(binary.LittleEndian, ports)
 		for port := range 1 << 16 {
-			if got, want := runBytecode(t, code, uint16(port)), ports.Has(uint16(port)); got != want {
+			if got, want := runBytecode(t, code, uint16(port), 0), ports.Has(uint16(port)); got != want {
 				t.Fatalf("%s: port %d passes: %v, want %v", text, port, got, want)
 			}
 		}
 	}
 }
 
-func runBytecode(t *testing.T, code []byte, port uint16) bool {
+func runBytecode(t *testing.T, code []byte, local, remote uint16) bool {
 	at, left := 0, len(code)
 	for left > 0 {
 		op, yes, no := code[at], int(code[at+1]), int(binary.LittleEndian.Uint16(code[at+2:]))
@@ -362,9 +362,13 @@ func runBytecode(t *testing.T, code []byte, port uint16) bool {
 		switch op {
 		case 1: // jump: always the "no" way
 		case 2:
-			holds = port >= binary.LittleEndian.Uint16(code[at+6:])
+			holds = local >= binary.LittleEndian.Uint16(code[at+6:])
 		case 3:
-			holds = port <= binary.LittleEndian.Uint16(code[at+6:])
+			holds = local <= binary.LittleEndian.Uint16(code[at+6:])
+		case 4:
+			holds = remote >= binary.LittleEndian.Uint16(code[at+6:])
+		case 5:
+			holds = remote <= binary.LittleEndian.Uint16(code[at+6:])
 		default:
 			t.Fatalf("operation %d at %d", op, at)
 		}
@@ -397,7 +401,7 @@ func FuzzDiag(f *testing.F) {
 			order = binary.BigEndian
 		}
 		n := 0
-		_, err := diag{replay(dump), order}.both().Look(context.Background(), anyPort, func(s *tcp.Socket) {
+		_, err := diag{exchange: replay(dump), order: order}.both().Look(context.Background(), anyPort, func(s *tcp.Socket) {
 			n++
 			if !s.Local.Addr().IsValid() || s.State >= tcp.NumStates || s.State == 0 {
 				t.Errorf("visited %+v", *s)

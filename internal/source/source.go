@@ -40,9 +40,13 @@ func Live(name, netns string) []tcp.Source {
 // way, since its table may change during the dump: first for both families at once, then
 // one by one, for kernels that refuse the old request.
 func every(root string) []tcp.Source {
-	return []tcp.Source{
+	attempts := []tcp.Source{
 		sockDiagBoth(), sockDiagBoth(), sockDiagEach(), sockDiagEach(), procNet(root), gopsutil(root),
 	}
+	for i, s := range attempts {
+		attempts[i] = limitsUnder(root).over(s)
+	}
+	return attempts
 }
 
 // fixed makes a live source that always provides the same facts.

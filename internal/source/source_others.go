@@ -19,6 +19,10 @@ func sockDiagEach() tcp.Source                     { return unsupported("sockdia
 func procNet(string) tcp.Source                    { return unsupported("procnet") }
 func within(netns string, _ tcp.Source) tcp.Source { return unsupported("netns " + netns) }
 
+func limitsUnder(string) limits {
+	return limits{func(string) ([]byte, error) { return nil, errors.ErrUnsupported }}
+}
+
 func unsupported(name string) tcp.Source {
 	return fixed(name, 0, 0, func(context.Context, tcp.Query, tcp.Visit) error {
 		return fmt.Errorf("%s has none: %w", runtime.GOOS, errors.ErrUnsupported)

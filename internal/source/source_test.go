@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"net/netip"
 	"strings"
 	"testing"
 
@@ -122,5 +123,19 @@ func TestGopsutilRows(t *testing.T) {
 		if got != test.want {
 			t.Errorf("got %q, want %q", got, test.want)
 		}
+	}
+}
+
+// TestGopsutilRefusesLookalikes: it would count them once.
+func TestGopsutilRefusesLookalikes(t *testing.T) {
+	one, other := netip.MustParseAddrPort("10.1.2.3:5"), netip.MustParseAddrPort("10.1.2.3:6")
+	front := netip.MustParseAddrPort("10.1.0.7:41213")
+	alike := lookalikes{{front, one}: 1, {front, other}: 1}
+	if err := alike.refuse(); err != nil {
+		t.Error(err)
+	}
+	alike[[2]netip.AddrPort{front, one}]++
+	if err := alike.refuse(); err == nil || !strings.Contains(err.Error(), "2 sessions are from 10.1.2.3:5 to 10.1.0.7:41213") {
+		t.Error(err)
 	}
 }

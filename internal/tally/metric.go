@@ -68,6 +68,9 @@ type definition struct {
 	needs need
 	// sees is the states that the source must see, or the metric is unknown.
 	sees states
+	// isShare says that the metric is a part of a whole. Where either is a lower bound the
+	// share is unknown: more sockets may make it larger or smaller.
+	isShare bool
 	// ofSessions says that the metric depends on the state or the unread bytes of the
 	// session, which subflows of MPTCP hide.
 	ofSessions bool
@@ -139,7 +142,7 @@ var metrics = [NumMetrics]definition{
 	TopClientPct: {name: "top_client_pct", unit: "%",
 		help:    "Share of all abnormal sockets that one client has, in percent.",
 		compute: func(t *Tally, r *Result) Value { return share(r.mostAbnormal(), t.abnormal) },
-		needs:   clientAddress, sees: abnormalStates, ofSessions: true},
+		needs:   clientAddress, sees: abnormalStates, isShare: true, ofSessions: true},
 	Listeners: {name: "listeners", help: "Listening sockets.",
 		compute: func(t *Tally, _ *Result) Value { return count(len(t.listeners)) }, sees: listening},
 	AcceptQueue: {name: "accept_queue", help: "Connections in the longest accept queue.",
@@ -177,10 +180,13 @@ var metrics = [NumMetrics]definition{
 	ListenDrops: {name: "listen_drops", help: "Connections dropped per second, of the listener that drops most.",
 		compute: dropsPerSecond, needs: dropsTwice},
 	Reconnects: {name: "reconnects", help: "Remote addresses and ports that only the second look saw.",
-		compute: func(t *Tally, _ *Result) Value { return count(t.reconnects) }},
+		compute: func(t *Tally, _ *Result) Value { return count(t.reconnects) }, sees: everyState},
 	UnreadStuck: {name: "unread_stuck", help: "ESTABLISHED sockets with unread bytes from which the front read nothing.",
 		compute: func(t *Tally, _ *Result) Value { return count(t.evidence.StuckUnread) }, needs: readBytes},
 }
+
+// timeWaitFull is why a count is a lower bound.
+const timeWaitFull = "the kernel keeps no more TIME_WAIT (tcp_max_tw_buckets)"
 
 // inState defines the metric that counts the sockets in one state.
 func inState(s tcp.State, name string, ofSessions bool) definition {
@@ -238,9 +244,9 @@ func dropsPerSecond(t *Tally, _ *Result) Value {
 }
 
 // value computes the metric, or says why it is unknown. Provided is the facts that all
-// sockets of each scope provide, hidden the states that the source cannot see.
-func (m Metric) value(t *Tally, r *Result, provided [numScopes]tcp.Facts, hidden tcp.StateSet) Value {
-	d := &metrics[m]
+// sockets of each scope provide, look what the source could see.
+func (m Metric) value(t *Tally, r *Result, provided [numScopes]tcp.Facts, look tcp.Look) Value {
+	d, hidden := &metrics[m], look.HiddenStates
 	switch {
 	case d.compute == nil:
 		return unknown("nobody computes it")
@@ -258,6 +264,12 @@ func (m Metric) value(t *Tally, r *Result, provided [numScopes]tcp.Facts, hidden
 	v := d.compute(t, r)
 	if !provided[d.needs.scope].Has(d.needs.facts) {
 		return unknown(cmp.Or(v.Unknown, "this source does not provide "+d.needs.name))
+	}
+	if v.Known() && d.sees.set != nil && look.LowerBound&d.sees.set(t.rules) != 0 {
+		if d.isShare {
+			return unknown(timeWaitFull)
+		}
+		v.LowerBound = timeWaitFull
 	}
 	return v
 }
@@ -289,6 +301,8 @@ type Value struct {
 	N float64
 	// Unknown is why there is no number.
 	Unknown string
+	// LowerBound is why the number may be larger than N, or empty.
+	LowerBound string
 	// Empty says that there is no number because there is nothing to measure.
 	Empty bool
 

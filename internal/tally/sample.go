@@ -11,6 +11,9 @@ import (
 type Baseline struct {
 	sessions map[ends]earlier
 	drops    map[listenerID]uint32
+	queues   map[listenerID]uint32
+	// waitingOn counts the connections that no process owned, by local port.
+	waitingOn map[uint16]int
 	// facts is what every listener provided.
 	facts     tcp.Facts
 	listeners []tcp.Socket
@@ -37,16 +40,30 @@ type earlier struct {
 
 // NewBaseline returns a first look that has seen nothing yet and will see every session.
 func NewBaseline() *Baseline {
-	return &Baseline{sessions: map[ends]earlier{}, drops: map[listenerID]uint32{}, facts: ^tcp.Facts(0), full: true}
+	b := newSuspects()
+	b.full = true
+	return b
+}
+
+// newSuspects returns a first look that will see only the sessions that wait for the front.
+func newSuspects() *Baseline {
+	return &Baseline{
+		sessions: map[ends]earlier{}, drops: map[listenerID]uint32{}, queues: map[listenerID]uint32{},
+		waitingOn: map[uint16]int{}, facts: ^tcp.Facts(0),
+	}
 }
 
 // Add notes one socket of the front. It keeps nothing of s.
 func (b *Baseline) Add(s *tcp.Socket) {
 	if s.State == tcp.Listen {
 		b.drops[listenerID{s.Local, s.Inode}] = s.Drops
+		b.queues[listenerID{s.Local, s.Inode}] = s.RecvQ
 		b.facts &= s.Facts
 		b.listeners = append(b.listeners, *s)
 		return
+	}
+	if isWaiting(s) {
+		b.waitingOn[s.Local.Port()]++
 	}
 	b.sessions[ends{s.Local, s.Remote}] = earlier{s.State, s.Facts, isWaiting(s), s.RecvQ, s.BytesRead}
 }
@@ -82,6 +99,18 @@ func (b *Baseline) Compare(s *tcp.Socket, interval time.Duration) {
 	case before.state == s.State && (s.State == tcp.CloseWait || s.State == tcp.FinWait2):
 		s.Progress = tcp.Stuck
 	}
+}
+
+// queue returns how long a listener's accept queue was in this first look, and reports whether
+// it was not emptied since: stillWaiting of its connections wait as before. A queue is a line:
+// if nobody who stood in it then stands in it now, it was emptied. Connections that their
+// clients have reset still stand in it and are in no table; a queue with such ones that did not
+// become shorter counts as not emptied.
+func (b *Baseline) queue(l Listener, stillWaiting int) (before uint32, notEmptied bool) {
+	before = b.queues[listenerID{l.Local, l.Inode}]
+	allSeen := b.waitingOn[l.Local.Port()] >= int(before)
+	notEmptied = before > 0 && l.Queue > 0 && (stillWaiting > 0 || !allSeen && l.Queue >= before)
+	return before, notEmptied
 }
 
 // reading returns whether the front has read from a session that had unread bytes. A queue

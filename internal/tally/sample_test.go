@@ -120,3 +120,60 @@ func TestResent(t *testing.T) {
 	}
 	check(t, tallied(rules, again), "feed_age=1")
 }
+
+// TestQueueNotEmptied: a queue is emptied when nobody who stood in it still stands in it.
+func TestQueueNotEmptied(t *testing.T) {
+	queue := func(n uint32) tcp.Socket {
+		l := listener("0.0.0.0:41213", n, 0)
+		l.Facts &^= tcp.FactBacklog
+		return l
+	}
+	waits := func(port uint16) tcp.Socket {
+		s := session(tcp.Established, "10.1.2.3")
+		s.Remote, s.Inode = netip.AddrPortFrom(s.Remote.Addr(), port), 0
+		return s
+	}
+	for _, test := range []struct {
+		name          string
+		before, after []tcp.Socket
+		want          bool
+	}{
+		{"empty then", []tcp.Socket{queue(0)}, []tcp.Socket{queue(1), waits(1)}, false},
+		{"empty now", []tcp.Socket{queue(1), waits(1)}, []tcp.Socket{queue(0)}, false},
+		{"the same one", []tcp.Socket{queue(1), waits(1)}, []tcp.Socket{queue(1), waits(1)}, true},
+		{"others", []tcp.Socket{queue(2), waits(1), waits(2)}, []tcp.Socket{queue(2), waits(3), waits(4)}, false},
+		{"one of them still", []tcp.Socket{queue(2), waits(1), waits(2)}, []tcp.Socket{queue(2), waits(2), waits(3)}, true},
+		{"reset ones that nobody sees", []tcp.Socket{queue(9)}, []tcp.Socket{queue(9)}, true},
+		{"reset ones, fewer now", []tcp.Socket{queue(9)}, []tcp.Socket{queue(2)}, false},
+	} {
+		b := NewBaseline()
+		for i := range test.before {
+			b.Add(&test.before[i])
+		}
+		second := New(rules, b, time.Second)
+		for i := range test.after {
+			second.Add(&test.after[i])
+		}
+		r := second.Result(tcp.Look{Provides: everything, MaxBacklog: 4096})
+		if l := r.Listeners[0]; l.NotEmptied != test.want || l.MaxBacklog != 4096 || l.Overflowing() {
+			t.Errorf("%s: %+v", test.name, l)
+		}
+	}
+}
+
+// TestLowerBound: what is made of TIME_WAIT is a lower bound while the kernel keeps no more.
+func TestLowerBound(t *testing.T) {
+	s := session(tcp.TimeWait, "10.1.2.3")
+	one := New(rules, nil, 0)
+	one.Add(&s)
+	r := one.Result(tcp.Look{Provides: everything, LowerBound: tcp.Set(tcp.TimeWait)})
+	check(t, r, "abnormal=1 time_wait=1 close_wait=0 top_client=1 top_client_pct=U clients=1 established=0")
+	for m, want := range map[Metric]bool{
+		Abnormal: true, TimeWait: true, Clients: true, AbnormalClients: true, TopClient: true,
+		CloseWait: false, Established: false, Listeners: false, Unread: false,
+	} {
+		if got := r.Values[m].LowerBound != ""; got != want {
+			t.Errorf("%s is a lower bound: %v", m, got)
+		}
+	}
+}

@@ -68,12 +68,28 @@ type Listener struct {
 	// Queue is the accept queue: connections that the front has not accepted yet.
 	// Backlog is its limit. Drops counts the connections that were dropped.
 	Queue, Backlog, Drops uint32
+	// MaxBacklog is the longest backlog that the system allows, if the listener's own is not
+	// known. 0 is not known.
+	MaxBacklog uint32
+	// Before is the accept queue in the first of two looks. NotEmptied says that it was not
+	// empty in both, and that nothing shows that it was in between.
+	Before     uint32
+	NotEmptied bool
 }
 
-// Overflowing reports whether the kernel drops connections now: it lets the accept
-// queue grow one over the backlog (sk_acceptq_is_full in net/sock.h).
+// Overflowing reports whether the kernel drops connections now: it lets the accept queue
+// grow one over the backlog (sk_acceptq_is_full in net/sock.h). Where the backlog is not
+// known a queue that is as long as the longest that is allowed counts as full.
 func (l Listener) Overflowing() bool {
-	return l.Facts.Has(tcp.FactRecvQ|tcp.FactBacklog) && l.Queue > l.Backlog
+	if l.Facts.Has(tcp.FactRecvQ | tcp.FactBacklog) {
+		return l.Queue > l.Backlog
+	}
+	return l.Facts.Has(tcp.FactRecvQ) && l.MaxBacklog > 0 && l.Queue >= l.MaxBacklog
+}
+
+// MayOverflow reports whether the listener's queue is not empty and its backlog not known.
+func (l Listener) MayOverflow() bool {
+	return l.Facts.Has(tcp.FactRecvQ) && !l.Facts.Has(tcp.FactBacklog) && l.Queue > 0
 }
 
 // Group is a number of sockets, and the time since data was sent to one of them.
@@ -113,10 +129,11 @@ type Tally struct {
 
 	// The first look, if there was one, the time since, and what changed. Dropped is the
 	// most that one listener dropped.
-	baseline   *Baseline
-	interval   time.Duration
-	dropped    uint32
-	reconnects int
+	baseline     *Baseline
+	interval     time.Duration
+	dropped      uint32
+	reconnects   int
+	stillWaiting map[uint16]int // connections that wait to be accepted as before, by local port
 
 	evidence Evidence
 	suspects *Baseline
@@ -171,9 +188,10 @@ func New(rules Rules, baseline *Baseline, interval time.Duration) *Tally {
 	t := &Tally{
 		rules:         rules,
 		clients:       map[netip.Addr]*clientTally{},
-		suspects:      &Baseline{sessions: map[ends]earlier{}, drops: map[listenerID]uint32{}, facts: ^tcp.Facts(0)},
+		suspects:      newSuspects(),
 		baseline:      baseline,
 		interval:      interval,
+		stillWaiting:  map[uint16]int{},
 		all:           ^tcp.Facts(0),
 		ofListeners:   ^tcp.Facts(0),
 		ofEstablished: ^tcp.Facts(0),
@@ -223,6 +241,9 @@ func (t *Tally) count(s *tcp.Socket) {
 	}
 	if t.baseline != nil {
 		t.baseline.Compare(s, t.interval)
+	}
+	if s.Progress == tcp.Stuck && isWaiting(s) {
+		t.stillWaiting[s.Local.Port()]++
 	}
 	t.evidence.add(s)
 	if !s.Remote.Addr().IsUnspecified() { // else it is bound or closed, and nobody's session
@@ -443,11 +464,25 @@ func (t *Tally) Result(look tcp.Look) Result {
 	if provided[ofAll].Has(tcp.FactClient) { // else some of the addresses are wrong
 		r.Clients = t.sortedClients()
 	}
+	t.completeListeners(r.Listeners, look)
 	slices.SortStableFunc(r.Listeners, func(a, b Listener) int { return a.Local.Compare(b.Local) })
 	for m := range NumMetrics {
-		r.Values[m] = m.value(t, &r, provided, look.HiddenStates)
+		r.Values[m] = m.value(t, &r, provided, look)
 	}
 	return r
+}
+
+// completeListeners adds what is not in their own rows.
+func (t *Tally) completeListeners(listeners []Listener, look tcp.Look) {
+	for i := range listeners {
+		l := &listeners[i]
+		if !l.Facts.Has(tcp.FactBacklog) {
+			l.MaxBacklog = look.MaxBacklog
+		}
+		if t.baseline != nil {
+			l.Before, l.NotEmptied = t.baseline.queue(*l, t.stillWaiting[l.Local.Port()])
+		}
+	}
 }
 
 // sortedClients returns the clients in the order of Result.Clients.

@@ -70,6 +70,12 @@ type Look struct {
 	Provides Facts
 	// HiddenStates is the states that the source cannot see: their count is unknown, not 0.
 	HiddenStates StateSet
+	// LowerBound is the states of which there are more sockets than the source can see,
+	// because the kernel's table is full: their count is a lower bound.
+	LowerBound StateSet
+	// MaxBacklog is the longest backlog that the system allows a listener (somaxconn), for
+	// sources that do not provide FactBacklog. 0 is not known.
+	MaxBacklog uint32
 	// Recorded says that the sockets come from a recording, which was made at Time on
 	// Host, if that is known. A live look leaves Host and Time empty.
 	Recorded bool

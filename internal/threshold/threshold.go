@@ -97,6 +97,16 @@ func (r Range) Alerts(v float64) bool {
 	return within == r.inside
 }
 
+// AlertsFrom says what is certain of a value that is v or more: that it breaches the range,
+// or that it does not. Neither is, if that depends on the value.
+func (r Range) AlertsFrom(v float64) (breached, harmless bool) {
+	open := math.IsInf(r.end, 1)
+	if r.inside {
+		return v >= r.start && open, v > r.end
+	}
+	return v > r.end, v >= r.start && open
+}
+
 // String returns the shortest spelling, which Parse reads back as the same Range.
 func (r Range) String() string {
 	var b strings.Builder

@@ -106,6 +106,27 @@ func TestWrongRanges(t *testing.T) {
 	}
 }
 
+// TestAlertsFrom: what a lower bound says of a range.
+func TestAlertsFrom(t *testing.T) {
+	for _, test := range []struct {
+		text               string
+		v                  float64
+		breached, harmless bool
+	}{
+		{"50", 51, true, false}, {"50", 50, false, false}, {"@50:", 50, true, false}, {"@50:", 49, false, false},
+		{"10:", 10, false, true}, {"10:", 9, false, false}, {"10:20", 21, true, false}, {"10:20", 15, false, false},
+		{"@10:20", 15, false, false}, {"@10:20", 21, false, true}, {"~:", 0, false, true}, {"@~:", 0, true, false},
+	} {
+		r, err := Parse(test.text)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if breached, harmless := r.AlertsFrom(test.v); breached != test.breached || harmless != test.harmless {
+			t.Errorf("%s of %v or more: %v, %v", test.text, test.v, breached, harmless)
+		}
+	}
+}
+
 func FuzzParse(f *testing.F) {
 	for _, text := range []string{"10", "10:", "~:10", "10:20", "@10:20", "@~:", "-5:5", "1.5:2.5", "@", "", "10:5", "0.000000001", "~:-0"} {
 		f.Add(text, 10.0)

@@ -95,7 +95,7 @@ type Verdict struct {
 // Judge judges every port, listener and threshold, and the diagnosis. None hides another,
 // and the worst is the status. OK comes from here and from nowhere else.
 func Judge(p Policy, ports tcp.Ports, r tally.Result, d diagnosis.Diagnosis) Verdict {
-	problems := slices.Concat(missingListeners(p, ports, r), fullQueue(r), trouble(p, d))
+	problems := slices.Concat(missingListeners(p, ports, r), fullQueue(r), maybeFullQueue(r), trouble(p, d))
 	for m := range tally.NumMetrics {
 		problems = append(problems, judge(p, m, r.Values[m])...)
 	}
@@ -123,6 +123,9 @@ func fullQueue(r tally.Result) []Problem {
 	for _, l := range r.Listeners {
 		if l.Overflowing() {
 			text := fmt.Sprintf("accept queue of port %d is full, %d of %d", l.Local.Port(), l.Queue, l.Backlog)
+			if !l.Facts.Has(tcp.FactBacklog) {
+				text = fmt.Sprintf("accept queue of port %d is full, %d of at most %d (somaxconn)", l.Local.Port(), l.Queue, l.MaxBacklog)
+			}
 			return []Problem{{Critical, tally.AcceptQueue, text, text}}
 		}
 	}
@@ -143,25 +146,60 @@ func trouble(p Policy, d diagnosis.Diagnosis) []Problem {
 	return []Problem{{status, tally.NumMetrics, text, text}}
 }
 
+// maybeFullQueue returns a problem for the first listener whose accept queue may be full:
+// its backlog is not known, and the queue did not empty between two looks.
+func maybeFullQueue(r tally.Result) []Problem {
+	for _, l := range r.Listeners {
+		if l.MayOverflow() && l.NotEmptied && !l.Overflowing() {
+			text := fmt.Sprintf("accept queue of port %d does not empty (%d, then %d) and may be full: its backlog is not known",
+				l.Local.Port(), l.Before, l.Queue)
+			return []Problem{{Unknown, tally.AcceptQueue, text, text}}
+		}
+	}
+	return nil
+}
+
 // judge compares one metric with its thresholds. A breach of both is told once, as critical.
+// What is not certain is told once too.
 func judge(p Policy, m tally.Metric, v tally.Value) []Problem {
+	var problems []Problem
 	for _, level := range []struct {
 		status Status
 		name   string
 		ranges Thresholds
 	}{{Critical, "critical", p.Critical}, {Warning, "warning", p.Warning}} {
 		limit, set := level.ranges[m]
+		breached, harmless := decide(limit, v)
 		switch {
 		case !set, v.Empty && p.MayBeEmpty[level.status][m]:
 		case !v.Known():
 			text := fmt.Sprintf("%s is not known: %s", m, v.Unknown)
 			return []Problem{{Unknown, m, text, text}}
-		case limit.Alerts(v.N):
-			text := fmt.Sprintf("%s is %s (%s %s)", m, v.Text(m), level.name, limit)
-			return []Problem{{level.status, m, text, short(m, v)}}
+		case breached:
+			text := fmt.Sprintf("%s is %s%s%s (%s %s)", m, atLeast(v), v, m.Unit(), level.name, limit)
+			return append(problems, Problem{level.status, m, text, short(m, v)})
+		case !harmless && len(problems) == 0:
+			text := fmt.Sprintf("%s is %s%s%s: %s", m, atLeast(v), v, m.Unit(), v.LowerBound)
+			problems = append(problems, Problem{Unknown, m, text, text})
 		}
 	}
-	return nil
+	return problems
+}
+
+// decide says what is certain of a value: that it breaches the range, or that it does not.
+func decide(limit threshold.Range, v tally.Value) (breached, harmless bool) {
+	if v.LowerBound != "" {
+		return limit.AlertsFrom(v.N)
+	}
+	breached = limit.Alerts(v.N)
+	return breached, !breached
+}
+
+func atLeast(v tally.Value) string {
+	if v.LowerBound == "" {
+		return ""
+	}
+	return "at least "
 }
 
 func short(m tally.Metric, v tally.Value) string {

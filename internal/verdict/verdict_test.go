@@ -35,6 +35,19 @@ func listener(port uint16, queue, backlog uint32) tally.Listener {
 	}
 }
 
+func withoutBacklog(queue, limit, before uint32, notEmptied bool) tally.Listener {
+	l := listener(41213, queue, 0)
+	l.Facts &^= tcp.FactBacklog
+	l.MaxBacklog, l.Before, l.NotEmptied = limit, before, notEmptied
+	return l
+}
+
+func atLeastN(n float64) tally.Value {
+	v := tally.Number(n)
+	v.LowerBound = "full"
+	return v
+}
+
 func TestJudge(t *testing.T) {
 	healthy := []tally.Listener{listener(41213, 0, 128)}
 	for _, test := range []struct {
@@ -72,6 +85,21 @@ func TestJudge(t *testing.T) {
 			want: Critical, problems: "accept queue of port 41213 is full, 129 of 128"},
 		{name: "one port silent, another full", noListener: Critical, ports: tcp.Ports{{Lo: 41213, Hi: 41214}}, listeners: []tally.Listener{listener(41213, 129, 128)},
 			want: Critical, problems: "nothing listens on port 41214; accept queue of port 41213 is full, 129 of 128"},
+		{name: "a lower bound that breaches", critical: "abnormal=@50:", abnormal: atLeastN(60), want: Critical, problems: "abnormal is at least 60 (critical @50:)"},
+		{name: "a lower bound that does not", critical: "abnormal=@50:", abnormal: atLeastN(49), want: Unknown, problems: "abnormal is at least 49: full"},
+		{name: "a lower bound that nothing larger breaches", critical: "abnormal=10:", abnormal: atLeastN(10), want: OK},
+		{name: "a lower bound that something larger does not breach", critical: "abnormal=10:", abnormal: atLeastN(9), want: Unknown, problems: "abnormal is at least 9: full"},
+		{name: "a lower bound breaches the warning only", warning: "abnormal=10", critical: "abnormal=81", abnormal: atLeastN(20),
+			want: Unknown, problems: "abnormal is at least 20: full; abnormal is at least 20 (warning 10)"},
+		{name: "a lower bound breaches neither", warning: "abnormal=30", critical: "abnormal=81", abnormal: atLeastN(20),
+			want: Unknown, problems: "abnormal is at least 20: full"},
+		{name: "a lower bound without a threshold", abnormal: atLeastN(20), want: OK},
+		{name: "a queue of unknown backlog", listeners: []tally.Listener{withoutBacklog(17, 4096, 0, false)}, want: OK},
+		{name: "a queue that does not empty", listeners: []tally.Listener{withoutBacklog(17, 4096, 16, true)},
+			want: Unknown, problems: "accept queue of port 41213 does not empty (16, then 17) and may be full: its backlog is not known"},
+		{name: "a queue as long as any may be", listeners: []tally.Listener{withoutBacklog(17, 17, 17, true)},
+			want: Critical, problems: "accept queue of port 41213 is full, 17 of at most 17 (somaxconn)"},
+		{name: "a queue of a system without a limit", listeners: []tally.Listener{withoutBacklog(17, 0, 0, false)}, want: OK},
 		{name: "an accept queue at its backlog", listeners: []tally.Listener{listener(41213, 128, 128)}, want: OK},
 	} {
 		t.Run(test.name, func(t *testing.T) {
