@@ -345,7 +345,7 @@ func TestWithoutNetlink(t *testing.T) {
 	}
 	out, code := sandboxed()
 	want := regexp.MustCompile(`^MDFRONT OK: :41219 has 4 abnormal sockets \(4 CLOSE_WAIT\) from 2 clients, 2 from 127\.0\.0\.11; ` +
-		`seen by procnet \(sockdiag: socket: address family not supported by protocol\) \| 'abnormal'=4;;@50:;0 'established'=8;.* 'accept_queue'=3;;;0 'accept_queue_pct'=U;;;0 'unaccepted'=3;.* 'feed_age'=U;;;0\n$`)
+		`seen by procnet \(sockdiag: socket: address family not supported by protocol\) \| 'abnormal'=4;;@50:;0 'established'=8;.* 'accept_queue'=3;;;0 'accept_queue_pct'=U;;;0 'unaccepted'=3;.* 'feed_age'=U;;;0 'zero_window'=0;;;0 'request_age'=U;;;0 'rtt'=U;;;0\n$`)
 	if code != 0 || !want.MatchString(out) {
 		t.Errorf("exit %d, %s", code, out)
 	}

@@ -61,8 +61,11 @@ func (r Report) trouble() string {
 		return countedWords
 	case worst.Text == worst.Short: // a sentence of its own: it has no threshold
 		return worst.Short
+	case worst.Metric == tally.FeedAge: // its short text is a sentence too
+		return countedWords + "; " + worst.Short
 	}
-	return countedWords + "; " + worst.Short
+	words, _, _ := strings.Cut(worst.Text, " (") // "clients is 6 (critical 5)"
+	return countedWords + "; " + words
 }
 
 // long returns what --reply long adds: the states, the top client and the diagnosis.
