@@ -29,14 +29,14 @@ generate: ## write every file that a program writes: goldens, tables of document
 	$(GO) test -count=1 -tags forceposix -run '^TestGenerated' ./internal/output ./plugins -update
 
 fuzz: ## run every fuzz target for FUZZTIME (60s)
-	@for f in source/FuzzDiag source/FuzzProc capture/FuzzNetstat capture/FuzzSS snapshot/FuzzSnapshot \
+	@for f in source/FuzzDiag source/FuzzProc capture/FuzzNetstat capture/FuzzSS capture/FuzzMangled snapshot/FuzzSnapshot \
 		threshold/FuzzParse tcp/FuzzParsePorts session/FuzzAt session/FuzzParseHolidays; do \
 		echo "$$f"; \
 		$(GO) test -run '^$$' -fuzz "^$${f#*/}$$" -fuzztime $(FUZZTIME) -fuzzminimizetime 10x ./internal/$${f%/*} || exit 1; \
 	done
 
 bench: ## compare the check with what one would run instead; time the decoders
-	$(GO) test -run '^$$' -bench . ./internal/source
+	$(GO) test -run '^$$' -bench . ./internal/source ./internal/capture
 	$(GO) run -tags forceposix ./internal/tools/bench
 
 lab: ## act every kind of trouble in network namespaces and judge the diagnosis (root): docs/LAB.md

@@ -57,13 +57,16 @@ type inspection struct {
 	feed bool
 	output.Report
 
-	baseline  *tally.Baseline // of --sample
+	baseline  *tally.Baseline // of --sample, or of the look that raised a suspicion
 	started   time.Time       // when the baseline was begun
+	suspects  *tally.Baseline // of the last look
 	recording *snapshot.Recording
 	owner     *process.Owner
+	suspicion bool          // one look is not enough to say what was diagnosed
+	searched  time.Duration // spent on searches for processes
 }
 
-// run takes the steps of a check.
+// run takes the steps of a check: baseline, count, judge, find the owner.
 func (i *inspection) run(ctx context.Context) error {
 	if err := i.takeBaseline(ctx); err != nil {
 		return err
@@ -72,7 +75,9 @@ func (i *inspection) run(ctx context.Context) error {
 		return err
 	}
 	i.judge()
+	i.confirm(ctx)
 	i.findOwner(ctx)
+	i.findPortUser(ctx)
 	return nil
 }
 
@@ -90,15 +95,17 @@ func (i *inspection) takeBaseline(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	if i.showOwner {
-		// If the search finds nothing, the one of findOwner says why.
-		i.owner, _ = bestEffort(ctx, func(ctx context.Context) (*process.Owner, error) {
-			owner, err := process.Find(ctx, i.baseline.Inodes())
+	if listeners := i.baseline.Listeners(); i.showOwner && len(listeners) > 0 {
+		i.owner, err = bestEffort(ctx, i, func(ctx context.Context) (*process.Owner, error) {
+			owner, err := process.Find(ctx, listeners)
 			if err == nil {
 				owner.StartCPU(ctx)
 			}
 			return owner, err
 		})
+		if err != nil { // one search is enough
+			i.OwnerUnknown = err.Error()
+		}
 	}
 	select {
 	case <-time.After(i.sample - time.Since(i.started)):
@@ -114,6 +121,7 @@ func (i *inspection) count(ctx context.Context) error {
 	if i.baseline != nil {
 		interval = time.Since(i.started)
 	}
+	i.started = time.Now()
 	var t *tally.Tally
 	look, err := source.First(ctx, i.sources, i.query, func() tcp.Visit {
 		t = tally.New(i.rules, i.baseline, interval)
@@ -133,8 +141,9 @@ func (i *inspection) count(ctx context.Context) error {
 	if !look.Recorded {
 		look.Host, look.Time = i.Look.Host, i.Look.Time
 	}
+	look.Compared = look.Compared || i.baseline != nil
 	result := t.Result(look)
-	i.Look, i.Result = look, &result
+	i.Look, i.Result, i.suspects = look, &result, t.Suspects()
 	return nil
 }
 
@@ -154,27 +163,54 @@ func (i *inspection) included(visit tcp.Visit) tcp.Visit {
 	}
 }
 
-// judge compares the counts with the thresholds, and diagnoses.
+// judge diagnoses, and compares the counts and the diagnosis with the thresholds.
 func (i *inspection) judge() {
-	i.Verdict = verdict.Judge(i.Policy, i.Ports, *i.Result)
-	i.Diagnosis = i.Verdict.Explain(diagnosis.Diagnose(*i.Result, i.Ports, i.feed, i.Owner))
+	d := diagnosis.Diagnose(*i.Result, i.Ports, i.feed, i.Owner)
+	i.suspicion = d.Suspicion
+	d = d.Unconfirmed()
+	i.Verdict = verdict.Judge(i.Policy, i.Ports, *i.Result, d)
+	i.Diagnosis = i.Verdict.Explain(d)
+}
+
+// confirm looks again if the first look points to the front: a moment later the same
+// sockets must still be stuck. A healthy front costs no second look. Without the time for
+// one the suspicion is not said.
+func (i *inspection) confirm(ctx context.Context) {
+	const moment = 250 * time.Millisecond // longer than a front takes between two batches
+	if !i.suspicion || i.Look.Recorded {
+		return
+	}
+	if deadline, ok := ctx.Deadline(); ok && time.Until(deadline) < 2*moment {
+		return
+	}
+	select {
+	case <-time.After(moment - time.Since(i.started)):
+	case <-ctx.Done():
+		return
+	}
+	i.baseline = i.suspects
+	recording := i.recording
+	if i.count(ctx) != nil {
+		i.recording = recording // the first look stays the answer
+		return
+	}
+	i.judge()
 }
 
 // findOwner finds the process that listens, and diagnoses again with what it shows. That
 // takes a walk through all processes: unless it was asked for, it is worth that only to
 // know why a front hangs, or whether it does.
 func (i *inspection) findOwner(ctx context.Context) {
-	showsDiagnosis := i.format.ShowsDiagnosis || i.style.Long
-	wanted := i.showOwner || showsDiagnosis && i.Diagnosis.AskOwner
-	if i.Look.Recorded || len(i.Result.Listeners) == 0 || !wanted {
+	wanted := i.showOwner || i.Diagnosis.AskOwner
+	if i.Look.Recorded || len(i.Result.Listeners) == 0 || !wanted || i.OwnerUnknown != "" {
 		return
 	}
-	p, err := bestEffort(ctx, func(ctx context.Context) (tcp.Process, error) {
+	p, err := bestEffort(ctx, i, func(ctx context.Context) (tcp.Process, error) {
 		owner, err := i.owner, error(nil)
 		if owner == nil {
 			// Of several listeners the one with the longest queue is in trouble.
 			longest := slices.MaxFunc(i.Result.Listeners, func(a, b tally.Listener) int { return cmp.Compare(a.Queue, b.Queue) })
-			owner, err = process.Find(ctx, []uint64{longest.Inode})
+			owner, err = process.Find(ctx, []tcp.Socket{{Facts: longest.Facts, Inode: longest.Inode, UID: longest.UID}})
 		}
 		if err != nil {
 			return tcp.Process{}, err
@@ -189,16 +225,46 @@ func (i *inspection) findOwner(ctx context.Context) {
 	i.judge()
 }
 
+// findPortUser finds the process that has a session on a port without a listener: if it is a
+// local program that got the port as its source port, the front cannot start.
+func (i *inspection) findPortUser(ctx context.Context) {
+	if i.Look.Recorded || i.Diagnosis.Code != diagnosis.Down {
+		return
+	}
+	for _, port := range i.Result.PortsWithoutListener(i.Ports) {
+		session, used := i.Result.Users[port]
+		if !used {
+			continue
+		}
+		p, err := bestEffort(ctx, i, func(ctx context.Context) (tcp.Process, error) {
+			user, err := process.Find(ctx, []tcp.Socket{session})
+			if err != nil {
+				return tcp.Process{}, err
+			}
+			return user.Describe(ctx), nil
+		})
+		i.Diagnosis = i.Diagnosis.PortInUse(session, p, err)
+		return
+	}
+}
+
+// ownerSearch is how long the searches for processes may take together: about 75,000
+// descriptors, and little of the 3 s in which Zabbix' agent wants an answer.
+const ownerSearch = 250 * time.Millisecond
+
 // bestEffort does what is good to know and must not cost the answer: it takes a quarter of
-// the time that is left, and a second at most. The files of a process that hangs may hang.
-func bestEffort[T any](ctx context.Context, do func(context.Context) (T, error)) (T, error) {
-	limit := time.Second
+// the time that is left, and what is left of ownerSearch at most. The files of a process that
+// hangs may hang.
+func bestEffort[T any](ctx context.Context, i *inspection, do func(context.Context) (T, error)) (T, error) {
+	limit := ownerSearch
 	if deadline, ok := ctx.Deadline(); ok {
 		limit = min(limit, time.Until(deadline)/4)
 	}
-	ctx, cancel := context.WithTimeout(ctx, limit)
+	start := time.Now()
+	ctx, cancel := context.WithTimeout(ctx, limit-i.searched)
 	defer cancel()
 	v, err := await(ctx, func() (T, error) { return do(ctx) })
+	i.searched += time.Since(start)
 	if errors.Is(err, context.DeadlineExceeded) {
 		err = fmt.Errorf("the search through /proc stopped after %s; run as the front's user, or see ss -ltnp",
 			limit.Round(time.Millisecond))

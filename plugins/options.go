@@ -36,7 +36,7 @@ type options struct {
 	MaxAge       string   `long:"max-age" value-name:"DURATION" default-mask:"2m30s"`
 	Netns        string   `long:"netns" value-name:"PID|PATH|NAME" unquote:"false" default-mask:"own"`
 	Clients      string   `long:"clients" value-name:"FILE" unquote:"false" default-mask:"none"`
-	Policy       string   `long:"policy" value-name:"seed|strict" default:"seed"`
+	Policy       string   `long:"policy" value-name:"standard|seed|strict" default:"standard"`
 	Session      []string `long:"session" value-name:"SPEC" default-mask:"always in session"`
 	SessionTZ    string   `long:"session-tz" value-name:"ZONE" default:"Asia/Shanghai"`
 	Holidays     string   `long:"holidays" value-name:"FILE" unquote:"false" default-mask:"none"`
@@ -56,8 +56,8 @@ var optionHelp = map[string]string{
 	"exclude":       "leave out sessions of these remote addresses, such as health checkers; repeatable",
 	"shared":        "addresses behind which there are many clients (NAT, a proxy): never one client looping; repeatable",
 	"name":          "name of this front in the output",
-	"warning":       "WARNING when METRIC breaches RANGE; without a metric it is abnormal; repeatable",
-	"critical":      "CRITICAL when METRIC breaches RANGE; repeatable",
+	"warning":       "WARNING when METRIC breaches RANGE (without a metric: abnormal), or on diagnosis=CODE,…; repeatable",
+	"critical":      "CRITICAL when METRIC breaches RANGE, or on diagnosis=CODE,…; repeatable",
 	"no-listener":   "status when nothing listens on a port: ok, warning, critical or unknown",
 	"normal":        "states that are not abnormal",
 	"stalled-after": "a client that was sent nothing for this long counts as stalled",

@@ -1,18 +1,39 @@
 package plugins
 
-import "strings"
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"frontsockets/internal/diagnosis"
+	"frontsockets/internal/tally"
+	"frontsockets/internal/threshold"
+	"frontsockets/internal/verdict"
+)
 
 // Policy is a set of ready-made thresholds, as after -w and -c.
 type Policy struct{ warning, critical []string }
 
 // PolicyNames are the names of the policies, the default first.
-var PolicyNames = []string{"seed", "strict"}
+var PolicyNames = []string{"standard", "seed", "strict"}
 
-// Policies returns those that --policy knows. The old script's rule is the default. The
-// strict ones are what docs/LAB.md shows to be early without false alarms; their counts are
-// one below the old limits, since that script counted the listener too.
+// Policies returns those that --policy knows. The seed is the old script's rule. Standard
+// adds the diagnoses that blame the front, so that no answer is OK while its words do. Strict
+// alarms for every trouble that has a name, and counts nothing: it works for a front of three
+// clients as for one of 10,000.
 func (p Profile) Policies() map[string]Policy {
-	return map[string]Policy{"seed": {critical: []string{"abnormal=" + p.Critical}}, "strict": p.Strict}
+	seed := "abnormal=" + p.Critical
+	return map[string]Policy{
+		"seed": {critical: []string{seed}},
+		"standard": {
+			warning:  []string{"diagnosis=feed_stalled,not_closing"},
+			critical: []string{seed, "diagnosis=hung,out_of_descriptors,crash_loop"},
+		},
+		"strict": {
+			warning:  []string{"diagnosis=not_closing,client_loop,network,syn_backlog"},
+			critical: []string{"diagnosis=hung,out_of_descriptors,crash_loop,feed_stalled"},
+		},
+	}
 }
 
 // String returns the policy as one would write it.
@@ -25,4 +46,105 @@ func (p Policy) String() string {
 		words = append(words, "-c "+c)
 	}
 	return strings.Join(words, " ")
+}
+
+// level is the thresholds of one status.
+type level struct {
+	ranges verdict.Thresholds
+	// codes are the diagnoses that alarm; nil if none is named, empty if "none" is.
+	codes []diagnosis.Code
+}
+
+// parseLevel reads [METRIC=]RANGE and diagnosis=CODE[,CODE…] words.
+func parseLevel(words []string) (level, error) {
+	l := level{ranges: verdict.Thresholds{}}
+	for _, word := range words {
+		name, text, named := strings.Cut(word, "=")
+		if !named {
+			name, text = tally.Abnormal.String(), word
+		}
+		if name == "diagnosis" {
+			codes, err := parseCodes(text)
+			if err != nil {
+				return l, err
+			}
+			l.codes = append(codes, l.codes...) // not nil, even for none
+			continue
+		}
+		metric, err := tally.ParseMetric(name)
+		if err != nil {
+			return l, allowed(err, "one of those in --help")
+		}
+		limit, err := threshold.Parse(text)
+		if err != nil {
+			return l, allowed(err, "[@][start:][end], such as 10, 5:10 or @50:")
+		}
+		if other, twice := l.ranges[metric]; twice {
+			return l, fmt.Errorf("'%s' is a second range for %s, which has %s", word, metric, other)
+		}
+		l.ranges[metric] = limit
+	}
+	return l, nil
+}
+
+// parseCodes reads codes of diagnoses separated by commas; "front" stands for all that blame
+// the front, "none" for none.
+func parseCodes(text string) ([]diagnosis.Code, error) {
+	known := []string{"front", "none"}
+	front := []diagnosis.Code{}
+	for _, k := range diagnosis.Kinds {
+		known = append(known, string(k.Code))
+		if k.Blame == diagnosis.Front {
+			front = append(front, k.Code)
+		}
+	}
+	codes := []diagnosis.Code{}
+	for _, word := range strings.Split(text, ",") {
+		switch {
+		case !slices.Contains(known, word):
+			return nil, fmt.Errorf("'%s' is not a diagnosis; use %s", word, list(known))
+		case word == "front":
+			codes = append(codes, front...)
+		case word != "none":
+			codes = append(codes, diagnosis.Code(word))
+		}
+	}
+	return codes, nil
+}
+
+// policy returns the operator's thresholds, completed level by level with those of the
+// ready-made policy for which the operator has none.
+func (p Profile) policy(name string, warning, critical level) (verdict.Policy, error) {
+	ready, known := p.Policies()[name]
+	if !known {
+		return verdict.Policy{}, fmt.Errorf("'%s' is not a policy; use %s", name, list(PolicyNames))
+	}
+	v := verdict.Policy{
+		Warning: warning.ranges, Critical: critical.ranges, Diagnosis: map[diagnosis.Code]verdict.Status{},
+		MayBeEmpty: map[verdict.Status]map[tally.Metric]bool{verdict.Warning: {}, verdict.Critical: {}},
+	}
+	for _, level := range []struct {
+		status verdict.Status
+		words  []string
+		own    level
+	}{{verdict.Warning, ready.warning, warning}, {verdict.Critical, ready.critical, critical}} {
+		preset, err := parseLevel(level.words)
+		if err != nil {
+			return v, err
+		}
+		for m, limit := range preset.ranges {
+			if _, set := level.own.ranges[m]; !set {
+				level.own.ranges[m] = limit
+				v.MayBeEmpty[level.status][m] = true
+			}
+		}
+		codes := level.own.codes
+		if codes == nil {
+			codes = preset.codes
+		}
+		for _, code := range codes { // CRITICAL comes last and wins
+			v.Diagnosis[code] = level.status
+		}
+	}
+	return v, nil
 }

@@ -100,7 +100,7 @@ func TestUnfitSnapshot(t *testing.T) {
 		{"cut in a row", strings.TrimSpace(string(good)[:len(header)+30]), noon, "", "line 2: cut short, it has no end of line"},
 		{"a row lost", header + row + trailer, noon, "", `line 3: 1 sockets came before: "{\"sockets\":4}"`},
 		{"more behind it", string(good) + row, noon, "", "line 7: more after the trailer"},
-		{"another version", replaced(`"frontsockets_snapshot":1`, `"frontsockets_snapshot":2,"new":3`), noon, "", "a snapshot of version 2, and this program reads version 1"},
+		{"another version", replaced(`"frontsockets_snapshot":1`, `"frontsockets_snapshot":2,"new":3`), noon, "", "a snapshot of version 2; this program reads version 1"},
 		{"no snapshot", "hello\n", noon, "", `line 1: not the header of a snapshot: "hello"`},
 		{"other JSON", "{}\n", noon, "", `line 1: not the header of a snapshot: "{}"`},
 		{"binary", "\x00\x01\x02\n", noon, "", `line 1: not text`},

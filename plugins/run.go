@@ -27,7 +27,6 @@ type Profile struct {
 	Port     string // default of -p
 	Critical string // default range of -c abnormal=: so many and more
 	Feed     bool   // the front sends data to every client all the time
-	Strict   Policy // what --policy strict is
 
 	sources []tcp.Source // tests look here instead
 }
@@ -41,13 +40,6 @@ var (
 		Port:     "41213",
 		Critical: "@50:",
 		Feed:     true,
-		Strict: Policy{
-			warning: []string{"stalled_pct=0"},
-			critical: []string{
-				"feed_age=10", "accept_queue_pct=50", "stalled_pct=20", "top_client=@49:",
-				"close_wait=@49:", "syn_recv=@49:", "fin_wait1=@49:", "last_ack=@49:",
-			},
-		},
 	}
 	Front = Profile{
 		Program:  "check_front_sockets",
@@ -55,13 +47,6 @@ var (
 		Service:  "FRONT",
 		Port:     "41205",
 		Critical: "@100:",
-		Strict: Policy{
-			warning: []string{"unread=25"},
-			critical: []string{
-				"unread=50", "accept_queue_pct=50", "top_client=@99:",
-				"close_wait=@99:", "syn_recv=@99:", "fin_wait1=@99:", "last_ack=@99:",
-			},
-		},
 	}
 )
 

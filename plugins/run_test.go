@@ -114,7 +114,7 @@ func TestWrongUsage(t *testing.T) {
 		"--session cn-futures --holidays /nowhere": "--holidays: stat /nowhere: no such file or directory",
 		"--clients /nowhere":                       "--clients: stat /nowhere: no such file or directory",
 		"--clients /dev/null":                      "--clients: /dev/null is not a regular file: Dcrw-rw-rw-",
-		"--policy lax":                             "--policy: 'lax' is not a policy; use seed or strict",
+		"--policy lax":                             "--policy: 'lax' is not a policy; use standard, seed or strict",
 		"--sample 5":                               "--sample: two looks 5s apart take longer than -t 5s",
 		"--sample -1":                              "expected argument for flag '--sample', but got option '-1' (a value that starts with '-' is written after '=', as in -w=-5:5), see --help",
 		"--sample half":                            "--sample: 'half' is not a time above 0; use seconds such as 5, or a duration such as 500ms",
@@ -219,7 +219,7 @@ func TestNoAnswer(t *testing.T) {
 		"half an answer":   {func(v tcp.Visit) error { v(listener()); return io.ErrUnexpectedEOF }, "fake: unexpected EOF"},
 		"hang":             {func(tcp.Visit) error { <-hang; return nil }, "no answer within 50ms (-t)"},
 		"panic":            {func(tcp.Visit) error { panic("oh no") }, "this check has a bug: oh no, at run_test.go:"},
-		"a real panic":     {func(v tcp.Visit) error { v(nil); return nil }, "this check has a bug: runtime error: invalid memory address or nil pointer dereference, at tally.go:"},
+		"a real panic":     {func(v tcp.Visit) error { v(nil); return nil }, "this check has a bug: runtime error: invalid memory address or nil pointer dereference, at local.go:"},
 		"an unknown state": {func(v tcp.Visit) error { v(&tcp.Socket{State: 99}); return nil }, "this check has a bug: runtime error: index out of range [99] with length 12, at tally.go:"},
 	} {
 		t.Run(name, func(t *testing.T) {

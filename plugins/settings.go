@@ -15,7 +15,6 @@ import (
 	"frontsockets/internal/tally"
 	"frontsockets/internal/tcp"
 	"frontsockets/internal/textfile"
-	"frontsockets/internal/threshold"
 	"frontsockets/internal/verdict"
 )
 
@@ -66,6 +65,7 @@ func (s *settings) readAnswer(o options, u *usageError) {
 func (s *settings) readFront(o options, recorded textfile.File, u *usageError) {
 	var cause error
 	s.query.Ports, cause = tcp.ParsePorts(o.Port...)
+	s.rules.Ports = s.query.Ports
 	u.reject("-p", cause)
 	s.rules.ByPort = s.query.Ports.Len() > 1
 	s.query.Addresses, cause = parsePrefixes(o.Address, parseLocal)
@@ -87,14 +87,12 @@ func (s *settings) readFront(o options, recorded textfile.File, u *usageError) {
 
 // readThresholds reads how sockets are counted and judged.
 func (p Profile) readThresholds(o options, s *settings, u *usageError) {
-	var cause error
-	s.policy.Warning, cause = parseThresholds(o.Warning)
+	warning, cause := parseLevel(o.Warning)
 	u.reject("-w", cause)
-	s.policy.Critical, cause = parseThresholds(o.Critical)
+	critical, cause := parseLevel(o.Critical)
 	u.reject("-c", cause)
-	if u.err == nil {
-		u.reject("--policy", p.addPolicy(o.Policy, &s.policy))
-	}
+	s.policy, cause = p.policy(o.Policy, warning, critical)
+	u.reject("--policy", cause)
 	s.policy.NoListener, cause = verdict.ParseStatus(o.NoListener)
 	u.reject("--no-listener", allowed(cause, list(verdict.StatusNames)))
 	s.rules.Normal, cause = tcp.ParseStateSet(o.Normal)
@@ -112,33 +110,6 @@ func (s *settings) readTimes(o options, u *usageError) {
 	u.reject("--sample", cause)
 	option, cause := s.parseSessions(o)
 	u.reject(option, cause)
-}
-
-// addPolicy adds the ranges of a ready-made policy, level by level, where the operator
-// has none for the metric.
-func (p Profile) addPolicy(name string, to *verdict.Policy) error {
-	ready, known := p.Policies()[name]
-	if !known {
-		return fmt.Errorf("'%s' is not a policy; use %s", name, list(PolicyNames))
-	}
-	to.MayBeEmpty = map[verdict.Status]map[tally.Metric]bool{verdict.Warning: {}, verdict.Critical: {}}
-	for _, level := range []struct {
-		status verdict.Status
-		words  []string
-		own    verdict.Thresholds
-	}{{verdict.Warning, ready.warning, to.Warning}, {verdict.Critical, ready.critical, to.Critical}} {
-		ranges, err := parseThresholds(level.words)
-		if err != nil {
-			return err
-		}
-		for m, limit := range ranges {
-			if _, set := level.own[m]; !set {
-				level.own[m] = limit
-				to.MayBeEmpty[level.status][m] = true
-			}
-		}
-	}
-	return nil
 }
 
 // parseSample reads how far apart two looks are, and whether something needs them.
@@ -236,30 +207,6 @@ func allowed(cause error, what string) error {
 		return nil
 	}
 	return fmt.Errorf("%w; use %s", cause, what)
-}
-
-// parseThresholds reads [METRIC=]RANGE words into one range for each metric.
-func parseThresholds(words []string) (verdict.Thresholds, error) {
-	thresholds := verdict.Thresholds{}
-	for _, word := range words {
-		name, text, named := strings.Cut(word, "=")
-		if !named {
-			name, text = tally.Abnormal.String(), word
-		}
-		metric, err := tally.ParseMetric(name)
-		if err != nil {
-			return nil, allowed(err, "one of those in --help")
-		}
-		limit, err := threshold.Parse(text)
-		if err != nil {
-			return nil, allowed(err, "[@][start:][end], such as 10, 5:10 or @50:")
-		}
-		if other, twice := thresholds[metric]; twice {
-			return nil, fmt.Errorf("'%s' is a second range for %s, which has %s", word, metric, other)
-		}
-		thresholds[metric] = limit
-	}
-	return thresholds, nil
 }
 
 // checkName refuses what would break a line of service output.

@@ -384,10 +384,10 @@ func TestSpool(t *testing.T) {
 
 		f := population.Listen(t, "tcp4", fmt.Sprintf("127.0.0.1:%d", front.port))
 		f.Make("established", 20, population.Addresses(3)...)
-		f.Make("close_wait", front.threshold-1, population.Addresses(3)...)
+		f.Make("fin_wait2", front.threshold-1, population.Addresses(3)...)
 		s.collect(front.program)
 		ask(fresh, ok)
-		f.Make("close_wait", 1, "127.0.0.11")
+		f.Make("fin_wait2", 1, "127.0.0.11")
 		ask(fresh, ok) // the snapshot speaks, not the kernel
 		s.collect(front.program)
 		ask(fresh, bad)
@@ -436,7 +436,7 @@ func TestSpoolScripts(t *testing.T) {
 		{"checkfrontSocket", 41205},
 	} {
 		f := population.Listen(t, "tcp4", fmt.Sprintf("127.0.0.1:%d", front.port))
-		f.Make("close_wait", 50, population.Addresses(3)...)
+		f.Make("fin_wait2", 50, population.Addresses(3)...)
 		live := s.script(front.script)
 		for threshold, want := range map[string]string{
 			"0": "Bad:50 socket disconnect", "50": "Bad:50 socket disconnect", "51": "Ok:50",
@@ -459,6 +459,12 @@ func TestSpoolScripts(t *testing.T) {
 		for _, place := range []string{"/nowhere/check", "/etc", "/etc/passwd"} {
 			s.ask(s.script(front.script, "check="+pluginFolder, "check="+place+" #"), unknown("not installed"), 3, "front7", "50")
 		}
+		// Go's runtime ends with 2 and says nothing on stdout where it cannot start.
+		dead := filepath.Join(s.dir, "dead")
+		if err := os.WriteFile(dead, []byte("#!/bin/sh\necho fatal error >&2\nexit 2\n"), 0o755); err != nil {
+			t.Fatal(err)
+		}
+		s.ask(s.script(front.script, "check="+pluginFolder, "check="+dead+" #"), unknown("gave no answer, exit code 2"), 3, "front7", "50")
 		f.Close()
 	}
 }

@@ -44,6 +44,7 @@ var alarms = []alarm{
 	{"METRIC is N (warning RANGE)", "at the end of the line", "see the code", "see the code", "[Check again](#2-check-again-on-the-host)"},
 	{":PORTS has COUNTS", "none", "a summary", "no", "[Read the alarm](#1-read-the-alarm)"},
 	{"process N (NAME) is in state STATE", "`hung`", "the front", "see the section", "[hung](#hung-the-front-does-not-accept-or-does-not-read)"},
+	{"process N (NAME) uses the port; if it is not the front: end it, set ip_local_reserved_ports", "`down`", "another program", "end that program first", "[down](#down)"},
 	{"METRIC is not known: REASON", "none", "the check could not see it", "no", "[Where the sockets come from](SOURCES.md)"},
 	{":PORTS cannot be judged: REASON", "none", "the check could not look", "no", "[Where the sockets come from](SOURCES.md)"},
 	{"seen by SOURCE", "none", "a source of second choice", "no", "[Where the sockets come from](SOURCES.md)"},

@@ -64,25 +64,34 @@ func TestPolicies(t *testing.T) {
 		abnormal int
 		want     int
 	}{
-		{"", 50, 2}, {"--policy seed", 50, 2}, {"--policy seed", 49, 0}, {"--policy seed -w 10", 49, 1}, {"--policy seed -w 10", 50, 2}, {"--policy seed -c 100", 60, 0},
-		{"--policy strict", 48, 0}, {"--policy strict", 49, 2}, {"--policy strict -c top_client=@100:", 60, 0}, {"--policy strict -w top_client=10", 20, 1},
-		// No feed to be late without a client; but who asks for it himself has to know.
+		{"", 50, 2}, {"", 49, 0}, {"--policy seed", 50, 2}, {"--policy seed", 49, 0}, {"--policy seed -w 10", 49, 1},
+		{"--policy seed -w 10", 50, 2}, {"--policy seed -c 100", 60, 0},
+		{"--policy strict", 60, 1}, {"--policy strict", 20, 0}, {"--policy strict -c diagnosis=client_loop", 60, 2},
+		{"--policy strict -w diagnosis=none", 60, 0}, {"-c diagnosis=front", 49, 0}, {"-c diagnosis=client_loop", 49, 2},
+		// There is no feed to be late without a client; but who asks for it himself has to know.
 		{"--policy strict", 0, 0}, {"--policy strict -c feed_age=10", 0, 3}, {"--policy strict -w feed_age=5", 0, 3},
 	} {
 		if out, code := at(noon, front(test.abnormal), strings.Fields(test.args)...); code != test.want {
 			t.Errorf("%s with %d: exit %d, want %d: %s", test.args, test.abnormal, code, test.want, out)
 		}
 	}
-	// A source that cannot know the feed's age cannot keep a policy that needs it.
-	blind := fake(func(visit tcp.Visit) error {
+	// Strict works with every source, as far as that can tell.
+	statesOnly := fake(func(visit tcp.Visit) error {
 		visit(&tcp.Socket{State: tcp.Listen, Facts: tcp.FactClient, Local: netip.MustParseAddrPort("0.0.0.0:41213")})
 		return nil
 	})
-	if out, code := at(noon, blind, "--policy", "strict"); code != 3 || !strings.HasPrefix(out, "MDFRONT UNKNOWN: accept_queue_pct is not known: ") {
+	if out, code := at(noon, statesOnly, "--policy", "strict"); code != 0 {
 		t.Errorf("exit %d, %s", code, out)
 	}
+	for codes, want := range map[string]string{
+		"hungry": "-c: 'hungry' is not a diagnosis; use front, none, healthy, ", "": "-c: '' is not a diagnosis; ", "hung,": "-c: '' is not a diagnosis; ",
+	} {
+		if out, code := check(t, MDFront, "-c", "diagnosis="+codes); code != 3 || !strings.HasPrefix(out, "MDFRONT UNKNOWN: "+want) {
+			t.Errorf("%s: exit %d, %s", codes, code, out)
+		}
+	}
 	for _, p := range []Profile{MDFront, Front} {
-		if help := p.help(); !strings.Contains(strings.Join(strings.Fields(help), " "), "strict: "+p.Strict.String()+" ") {
+		if help := p.help(); !strings.Contains(strings.Join(strings.Fields(help), " "), "strict: "+p.Policies()["strict"].String()+" ") {
 			t.Errorf("%s: the policy is not in the help", p.Program)
 		}
 	}
@@ -183,7 +192,7 @@ func TestTwoLooks(t *testing.T) {
 		return nil
 	})
 	p.sources = slices.Insert(p.sources, 0, failed)
-	out, code := check(t, p, "--sample", "200ms", "-c", "reconnects=9")
+	out, code := check(t, p, "--policy", "seed", "--sample", "200ms", "-c", "reconnects=9")
 	if apart := looks[1].Sub(looks[0]); len(looks) != 2 || apart < 200*time.Millisecond || apart > 3*time.Second {
 		t.Errorf("%d looks, %s apart", len(looks), apart)
 	}
@@ -194,7 +203,7 @@ func TestTwoLooks(t *testing.T) {
 		t.Errorf("one look: %s", out)
 	}
 	// The same labels also when nothing was seen.
-	if out, code := check(t, p, "--sample", "100ms", "-c", "1000"); code != 0 || !strings.Contains(out, "'reconnects'=") {
+	if out, code := check(t, p, "--policy", "seed", "--sample", "100ms", "-c", "1000"); code != 0 || !strings.Contains(out, "'reconnects'=") {
 		t.Errorf("exit %d, %s", code, out)
 	}
 	if out, code := check(t, fake(func(tcp.Visit) error { return os.ErrPermission }), "--sample", "1ms"); code != 3 || !strings.HasSuffix(out, " 'unread_stuck'=U;;;0\n") {

@@ -16,122 +16,240 @@ import (
 //
 //	tcp  0  0 10.1.0.7:41213  10.1.2.3:50000  TIME_WAIT …       Linux (net-tools, busybox)
 //	TCP       10.1.0.7:41213  10.1.2.3:50000  TIME_WAIT …       Windows
-//	tcp4 0  0 10.1.0.7.41213  10.1.2.3.50000  TIME_WAIT …       BSDs, macOS, AIX, HP-UX; with -A an address before it
+//	tcp4 0  0 10.1.0.7.41213  10.1.2.3.50000  TIME_WAIT …       BSDs, macOS, AIX, HP-UX; -A has words before it
 //	10.1.0.7.41213  10.1.2.3.50000  64240 0 64240 0  TIME_WAIT  Solaris, under "TCP: IPv4"
 //
 // Linux alone has the accept queue in the Recv-Q of a listener.
 type netstat struct {
 	*table
 
-	last    rowPrefix
-	section string // Solaris: the protocol of the rows that follow, "" if none was named
+	last      rowShape
+	layout    layout
+	hasHeader bool
+	headed    int    // the line of the last header of any table
+	section   string // Solaris: the protocol of the rows that follow, "" if none was named
+	// before and protocols are the protocols with rows in the tables so far and in this one.
+	before, protocols string
+	title             string // the line before the table
+	guess             bool   // what the title says is not known
+	shown             tcp.StateSet
+	isWhole           bool // the last line is a whole row
+	padded            bool // there are blanks after a state at the end of a row
 
-	blocks bool // -A, which makes columns narrow
-
-	// An address may be cut to a fixed width. A longer one anywhere shows that none is.
-	wide              bool
-	clientCut         bool
-	localCut, portCut error // what it would mean
+	widths widths
 }
 
-// Widths to which addresses are cut: net-tools cuts the address so that with ':' and
-// the whole port it has 23 characters, some busyboxes cut behind 23, ports too; the BSDs
-// cut an IPv6 address to 16 and write the port behind it, but with -A cut that behind 18.
-const (
-	cutLinux  = 23
-	cutBSD    = 16
-	cutBlocks = 18
-)
-
-// rowPrefix is what comes before the local address of a row. Most rows begin with the same
-// text, so it need not be read again.
-type rowPrefix struct {
-	text   []byte
-	tcp    bool // the protocol is just "tcp"
-	letter byte // the third of the protocol
+// rowShape is how the last whole row was written. Most rows begin with the same text, have
+// the same columns, and are of other ports: they need not be read word by word.
+type rowShape struct {
+	text   []byte // what comes before the local address
+	proto  string
 	queues bool
 	recvQ  uint32
 	sendQ  uint32
+
+	remote, state int    // where these columns begin; 0 if it is not known
+	tail          []byte // the line from the state on
 }
 
 func (n *netstat) line(line []byte) error {
+	n.isWhole = false
 	if last := &n.last; len(last.text) > 0 && bytes.HasPrefix(line, last.text) {
 		w := textfile.Words{Line: line, At: len(last.text)}
 		return n.row(last, w.Next(), &w)
 	}
 	w := textfile.Words{Line: line}
 	first := w.Next()
-	if isTCP(first) {
+	switch {
+	case first == nil:
+		return n.text(line)
+	case isTCP(first):
 		return n.tcp(first, &w)
+	case isOther(first):
+		return n.otherProtocol(first, &w)
+	}
+	if h, ok := readHeader(line); ok {
+		return n.newTable(h, line)
+	}
+	if isPointer(first) {
+		rest := w
+		for range 2 { // the protocol control block of -A, and on macOS a hash
+			switch word := rest.Next(); {
+			case isTCP(word):
+				n.widths.blocks = true
+				return n.tcp(word, &rest)
+			case isOther(word):
+				return n.otherProtocol(word, &rest)
+			}
+		}
 	}
 	switch string(first) {
-	case "":
-		return nil
-	case "Proto":
-		next := w.Next()
-		n.found = n.found || string(next) == "Recv-Q" || string(next) == "Local"
-		return nil
-	case "TCP:", "UDP:", "SCTP:":
-		n.section, n.found = string(first), true
-		return nil
+	case "TCP:", "UDP:", "SCTP:", "ICMP:", "RAWIP:":
+		if second := w.Next(); second == nil || bytes.HasPrefix(second, []byte("IPv")) {
+			return n.newSection(string(first), string(second))
+		}
 	}
-	rest := w
-	second := rest.Next()
-	if isOther(first) || isPointer(first) && isOther(second) {
-		return nil
-	}
-	if isTCP(second) && isPointer(first) { // to the protocol control block, of -A
-		n.blocks = true
-		return n.tcp(second, &rest)
-	}
-	if n.section != "" && n.section != "TCP:" {
+	if isRule(line) && n.headed == n.n-1 {
 		return nil
 	}
 	var local endpoint
-	if local.parse(first) == nil && local.dotted {
-		return n.solaris(first, second, &rest)
+	switch dotted := local.parse(first) == nil && local.dotted; {
+	case dotted && (n.section == "" || n.section == "TCP:"):
+		return n.solaris(first, &w)
+	case dotted:
+		return n.otherSolaris(line)
 	}
-	return n.rejectHiddenRow(line)
+	return n.text(line)
 }
 
-// isOther tells whether a word is the name of another protocol.
-func isOther(word []byte) bool {
-	switch string(word) {
-	case "unix", "udp", "udp4", "udp6", "udp46", "UDP", "udplite", "sctp", "sctp4", "sctp6", "raw", "raw6", "icmp", "icmp6":
-		return true
-	}
-	return false
-}
-
-// isTCP tells whether a word is the name of the protocol: tcp, TCP, tcp4, tcp6, tcp46,
-// or toe4 and so on, which FreeBSD says of what its network card does.
-func isTCP(b []byte) bool {
-	if len(b) < 3 || len(b) > 5 || b[0]|0x20 != 't' || (b[1]|0x20 != 'c' || b[2]|0x20 != 'p') && (b[1] != 'o' || b[2] != 'e') {
+// isUnwanted reports whether a line is a row of another port that is written as the last
+// whole row was: with blanks between the same columns, and the same text from the state on.
+func (n *netstat) isUnwanted(line []byte) bool {
+	l := &n.last
+	if l.state == 0 || len(line) <= l.state || string(line[l.state:]) != string(l.tail) ||
+		string(line[:len(l.text)]) != string(l.text) || line[l.state-1] != ' ' || line[l.state-2] != ' ' ||
+		line[l.remote] <= ' ' || line[l.remote-1] != ' ' || line[l.remote-2] != ' ' {
 		return false
 	}
-	for _, c := range b[3:] {
-		if c != '4' && c != '6' {
+	local := line[len(l.text):l.remote]
+	local = local[:max(bytes.IndexByte(local, ' '), 0)]
+	for _, c := range line[len(l.text)+len(local) : l.remote] {
+		if c != ' ' {
 			return false
 		}
 	}
-	return true
+	var e endpoint
+	return e.parse(local) == nil && !e.star && !n.query.Ports.Has(e.port)
 }
 
-// isPointer tells whether a word is an address in memory: 8 to 16 hex digits.
-func isPointer(b []byte) bool {
-	if len(b) < 8 || len(b) > 16 {
-		return false
+// isRule reports whether a line underlines a header.
+func isRule(line []byte) bool { return len(bytes.Trim(line, "- \t")) == 0 }
+
+// text takes a line that is neither a row nor a header.
+func (n *netstat) text(line []byte) error {
+	n.last.text, n.last.state = nil, 0
+	if rest := bytes.TrimLeft(line, " \t"); len(rest) > 0 {
+		// The programs of Windows -b come after their rows, behind blanks or in brackets.
+		windows := n.inRows && len(rest) < len(line) && !n.last.queues && n.last.proto == "TCP"
+		if windows && (rest[0] == '[' || isProse(rest)) {
+			return n.rejectHiddenRow(line)
+		}
+		n.title = string(line)
 	}
-	_, left := textfile.Hex(b[:len(b)/2])
-	_, right := textfile.Hex(b[len(b)/2:])
-	return left && right
+	if isStateOfSS((&textfile.Words{Line: line}).Next()) && n.rejectHiddenRow(line) != nil {
+		return errors.New("a row of ss: give the file as ss:FILE")
+	}
+	return n.other(line)
 }
 
-// tcp reads a row behind the name of its protocol.
+// newSection begins the rows of a protocol of Solaris.
+func (n *netstat) newSection(name, family string) error {
+	n.last.text, n.last.state = nil, 0
+	if name == "TCP:" {
+		if bytes.Contains([]byte(n.before), []byte(name+family+" ")) {
+			return n.errTwoTables(n.header)
+		}
+		n.before += name + family + " "
+	}
+	n.section, n.layout = name, layout{known: true, queues: true}
+	n.beginTable()
+	return nil
+}
+
+// newTable begins the table of a header.
+func (n *netstat) newTable(h layout, line []byte) error {
+	if rejectSecondRow(line) != nil {
+		return errors.New("a row after the header in one line")
+	}
+	n.last.text, n.last.state = nil, 0
+	family6 := bytes.Contains([]byte(n.title), []byte("Internet6")) // of NetBSD
+	if h.known && n.header > 0 && n.section == "" && !h.bsd && !family6 {
+		return n.errTwoTables(n.header)
+	}
+	n.before += n.protocols
+	n.protocols = ""
+	n.layout, n.hasHeader, n.headed = h, true, n.n
+	n.widths.set(h.width)
+	if h.known {
+		n.readTitle()
+		n.beginTable()
+	}
+	n.inRows = h.known
+	return nil
+}
+
+// readTitle learns from the line before a table what the table leaves out.
+func (n *netstat) readTitle() {
+	title := n.title
+	n.title = ""
+	said := phrase(title)
+	switch hidden, ok := titles[said]; {
+	case ok:
+		n.hidden |= hidden
+	case said == "":
+		if bytes.HasPrefix([]byte(title), []byte("Active Internet")) { // a BSD without -a
+			n.hidden |= listen
+		}
+	case bytes.HasPrefix([]byte(said), []byte("w/o")):
+		n.hidden |= listen
+	default:
+		n.guess = true
+	}
+}
+
+// otherProtocol passes over a row of another protocol, unless a row of TCP is in it.
+func (n *netstat) otherProtocol(proto []byte, w *textfile.Words) error {
+	n.last.text, n.last.state = nil, 0
+	isUnix, isUDP := string(proto) == "unix", bytes.HasPrefix(bytes.ToLower(proto), []byte("udp"))
+	endpoints, wanted, odd := 0, false, false
+	for i, word := 0, w.Next(); word != nil; i, word = i+1, w.Next() {
+		var e endpoint
+		switch {
+		case isTCP(word), isUDP && isState(word) && string(word) != "ESTABLISHED":
+			odd = true
+		case e.parse(word) == nil && e.looksLikeAddress():
+			odd = odd || endpoints == 0 && i != 0 && i != 2 // after two queues, or none
+			endpoints++
+			wanted = wanted || !e.star && n.query.Ports.Has(e.port)
+		}
+	}
+	const most = 2 // of a row
+	if wanted && (endpoints > most || odd && !isUnix || isUnix && endpoints == most) {
+		return errTwoRows
+	}
+	n.isWhole, n.inRows = true, true
+	return nil
+}
+
+// otherSolaris passes over a row of UDP or SCTP, which has no state of TCP, or a column of
+// streams such as "32/32" before it.
+func (n *netstat) otherSolaris(line []byte) error {
+	state, streams := false, false
+	for w := (textfile.Words{Line: line}); ; {
+		word := w.Next()
+		if word == nil {
+			break
+		}
+		state, streams = state || isState(word), streams || bytes.IndexByte(word, '/') >= 0
+	}
+	if state && !streams {
+		return errors.New("a row of TCP under the heading of another protocol")
+	}
+	n.isWhole = true
+	return nil
+}
+
+// tcp reads a row after the name of its protocol.
 func (n *netstat) tcp(proto []byte, w *textfile.Words) error {
-	n.found = true
 	local := w.Next()
 	recvQ, queues := textfile.Number(local)
+	if local == nil {
+		return errors.New("the row is cut or broken in two")
+	}
+	var e endpoint
+	if isProse(local) && !queues && e.parse(local) != nil { // a heading that begins with TCP
+		return n.text(w.Line)
+	}
 	var sendQ uint64
 	if queues {
 		var ok bool
@@ -141,170 +259,285 @@ func (n *netstat) tcp(proto []byte, w *textfile.Words) error {
 		local = w.Next()
 		n.provides |= tcp.FactRecvQ | tcp.FactSendQ
 	}
-	n.last = rowPrefix{
-		text: append(n.last.text[:0], w.Line[:w.At-len(local)]...),
-		tcp:  len(proto) == len("tcp"), letter: proto[2], queues: queues, recvQ: clamp(recvQ), sendQ: clamp(sendQ),
+	if err := n.beginRow(); err != nil {
+		return err
+	}
+	if n.section != "" {
+		return errors.New("a row in a table of Solaris")
+	}
+	if n.hasHeader {
+		if !n.layout.known || n.layout.queues != queues {
+			return errors.New("the header before it does not have the columns of this row")
+		}
+	} else {
+		n.readTitle()
+	}
+	n.last = rowShape{
+		text:  append(n.last.text[:0], w.Line[:w.At-len(local)]...),
+		proto: string(proto), queues: queues, recvQ: clamp(recvQ), sendQ: clamp(sendQ),
+	}
+	if name := string(proto) + " "; !bytes.Contains([]byte(n.protocols), []byte(name)) {
+		if bytes.Contains([]byte(n.before), []byte(name)) {
+			return n.errTwoTables(n.header)
+		}
+		n.protocols += name
 	}
 	return n.row(&n.last, local, w)
 }
 
 // solaris reads a row that does not name its protocol.
-func (n *netstat) solaris(first, second []byte, w *textfile.Words) error {
-	var local, remote endpoint
-	if local.parse(first) != nil || !local.dotted {
-		return nil
+func (n *netstat) solaris(first []byte, w *textfile.Words) error {
+	line := w.Line
+	second := w.Next()
+	var remote endpoint
+	isRow := remote.parse(second) == nil && remote.dotted
+	if !isRow && n.section == "" {
+		return n.text(line) // two endpoints make a row, and in the table of TCP one
 	}
 	var queues [4]uint64 // Swind Send-Q Rwind Recv-Q
-	shape := remote.parse(second) == nil
-	if !shape && n.section == "" {
-		return nil // two endpoints make a row, and in the table of TCP one
-	}
 	for i := range queues {
-		if shape {
-			queues[i], shape = textfile.Number(w.Next())
+		if isRow {
+			queues[i], isRow = textfile.Number(w.Next())
 		}
 	}
-	switch {
-	case shape && n.rejectHiddenRow(w.Line[w.At:]) != nil:
-		return errTwoRows
-	case shape:
-		n.found = true
-		// The same words as in the rows of the others.
-		rest := textfile.Words{Line: bytes.Join([][]byte{second, w.Line[w.At:]}, []byte(" "))}
-		n.provides |= tcp.FactRecvQ | tcp.FactSendQ
-		return n.row(&rowPrefix{queues: true, recvQ: clamp(queues[3]), sendQ: clamp(queues[1])}, first, &rest)
-	case n.query.Ports.Has(local.port):
+	if !isRow {
 		return errors.New("not a row of netstat -an")
 	}
-	return nil
+	if err := n.beginRow(); err != nil {
+		return err
+	}
+	if n.hasHeader && !n.layout.known {
+		return errors.New("the header before it does not have the columns of this row")
+	}
+	// The same words as in the rows of the others.
+	rest := textfile.Words{Line: bytes.Join([][]byte{second, line[w.At:]}, []byte(" "))}
+	n.provides |= tcp.FactRecvQ | tcp.FactSendQ
+	n.last = rowShape{}
+	return n.row(&rowShape{queues: true, recvQ: clamp(queues[3]), sendQ: clamp(queues[1])}, first, &rest)
+}
+
+// netstatRow is a row that was read.
+type netstatRow struct {
+	local, remote         endpoint
+	localWord, remoteWord []byte
+	cutLocal, cutRemote   int // the width to which they may be cut, or 0
+	state                 tcp.State
+	rest                  []byte // what follows the state and -p
 }
 
 // row reads a row from its local address on; w has what follows that.
-func (n *netstat) row(prefix *rowPrefix, localWord []byte, w *textfile.Words) error {
-	var local, remote endpoint
-	if err := local.parse(localWord); err != nil {
+func (n *netstat) row(shape *rowShape, localWord []byte, w *textfile.Words) error {
+	if err := n.beginRow(); err != nil {
 		return err
 	}
-	cut := n.cut(&local, localWord)
-	const longestPort = 5
-	if cut && (n.blocks || !local.dotted && prefix.tcp) && local.digits < longestPort && n.portCut == nil {
-		n.portCut = fmt.Errorf("the port of '%s' may be cut; capture with netstat -W and without -A", localWord)
+	row := netstatRow{localWord: localWord}
+	if err := row.local.parse(localWord); err != nil {
+		return err
 	}
-	if prefix.letter != 0 && bytes.IndexByte(w.Line[w.At:], prefix.letter) >= 0 {
-		if err := rejectSecondRow(w.Line[w.At:]); err != nil {
-			return err
-		}
+	row.remoteWord = w.Next()
+	if err := row.remote.parse(row.remoteWord); err != nil {
+		return err
 	}
-	if local.star || !n.query.Ports.Has(local.port) {
+	remoteAt := w.At - len(row.remoteWord)
+	var stateEnd int
+	var err error
+	if row.state, stateEnd, err = n.readState(w); err != nil {
+		return err
+	}
+	rest := w.Line[stateEnd:]
+	n.padded = n.padded || len(rest) > 0 && isRule(rest)
+	n.isWhole = len(rest) > 0 || !bytes.HasSuffix(w.Line, []byte("CLOSE"))
+	if n.padded && !n.isWhole {
+		return errors.New("the state may be cut: other rows have blanks after it")
+	}
+	if row.rest, err = afterState(rest); err != nil {
+		return err
+	}
+	if row.local.dotted != row.remote.dotted {
+		return fmt.Errorf("'%s' and '%s' are not written alike", localWord, row.remoteWord)
+	}
+	if err := rejectMasked(&row.local, &row.remote, row.state); err != nil {
+		return err
+	}
+	n.shown |= tcp.Set(row.state)
+	row.cutLocal = n.widths.cut(&row.local, localWord, shape)
+	row.cutRemote = n.widths.cut(&row.remote, row.remoteWord, shape)
+	if row.cutLocal > 0 && n.widths.cutsPort(&row.local, localWord, shape, n.query.Ports) {
+		n.widths.note(len(localWord)).port = fmt.Errorf("the port of '%s' may be cut: its column is full", localWord)
+	}
+	n.remember(shape, w.Line, remoteAt, stateEnd, row.cutLocal+row.cutRemote == 0)
+	if row.local.star || !n.query.Ports.Has(row.local.port) {
 		return nil
 	}
+	return n.wantedRow(shape, &row, w.Line)
+}
 
+// wantedRow hands on a row with a port that was asked for.
+func (n *netstat) wantedRow(shape *rowShape, row *netstatRow, line []byte) error {
 	s := &n.table.row
-	*s = tcp.Socket{Facts: tcp.FactClient, RecvQ: prefix.recvQ, SendQ: prefix.sendQ}
-	addr, err := local.addr()
-	switch {
-	case err != nil && !cut:
-		return err
-	case err != nil:
-		addr = netip.IPv6Unspecified()
-	}
-	if cut && n.localCut == nil {
-		n.localCut = fmt.Errorf("the address of '%s' may be cut, so -a cannot tell; capture with netstat -W", localWord)
-	}
-	s.Local = netip.AddrPortFrom(addr, local.port)
-
-	remoteWord := w.Next()
-	if err := remote.parse(remoteWord); err != nil {
+	*s = tcp.Socket{State: row.state, Facts: tcp.FactClient, RecvQ: shape.recvQ, SendQ: shape.sendQ}
+	local, err := n.address(&row.local, row.cutLocal > 0)
+	if err != nil {
 		return err
 	}
-	addr, err = remote.addr()
-	switch cut := n.cut(&remote, remoteWord); {
-	case err != nil && !cut:
-		return err
-	case err != nil:
-		s.Facts &^= tcp.FactClient
-	case cut:
-		n.clientCut = true
+	if cutsHost(&row.local, row.cutLocal) {
+		n.widths.note(row.cutLocal).local = fmt.Errorf("the address of '%s' may be cut, so -a cannot tell", row.localWord)
 	}
-	s.Remote = netip.AddrPortFrom(addr, remote.port)
-
-	if s.State, err = n.state(w.Next()); err != nil {
+	remote, err := n.address(&row.remote, row.cutRemote > 0)
+	if err != nil {
 		return err
 	}
-	if prefix.queues {
+	if cutsHost(&row.remote, row.cutRemote) {
+		n.widths.note(row.cutRemote).client = true
+		if _, err := row.remote.addr(); err != nil {
+			s.Facts &^= tcp.FactClient
+		}
+	}
+	s.Local, s.Remote = netip.AddrPortFrom(local, row.local.port), netip.AddrPortFrom(remote, row.remote.port)
+	if shape.queues {
 		s.Facts |= tcp.FactRecvQ | tcp.FactSendQ
-		if local.dotted && s.State == tcp.Listen {
+		if row.local.dotted && s.State == tcp.Listen {
 			s.Facts &^= tcp.FactRecvQ
 		}
 	}
-	n.timer(s, w)
-	n.emit()
+	readTimer(s, row.rest)
+	whole := row.cutLocal+row.cutRemote == 0 &&
+		!row.local.isLinkLocalWithoutZone(local) && !row.remote.isLinkLocalWithoutZone(remote)
+	counts, err := n.admit(row.localWord, row.remoteWord, line, whole, true)
+	if err == nil && counts {
+		n.visit(s)
+	}
+	return err
+}
+
+// address reads the host of an endpoint. One that may be cut need not be an address.
+func (n *netstat) address(e *endpoint, cut bool) (netip.Addr, error) {
+	addr, err := e.addr()
+	if err != nil && cut {
+		return netip.IPv6Unspecified(), nil
+	}
+	return addr, err
+}
+
+// remember keeps how a whole row is written if blanks alone are between its columns.
+func (n *netstat) remember(shape *rowShape, line []byte, remote, stateEnd int, whole bool) {
+	shape.state = 0
+	state := stateEnd
+	for state > 0 && line[state-1] > ' ' {
+		state--
+	}
+	if shape == &n.last && whole && remote > len(shape.text)+2 && state > remote+2 && n.isWhole {
+		shape.remote, shape.state = remote, state
+		shape.tail = append(shape.tail[:0], line[state:]...)
+	}
+}
+
+// readState reads the word of the state and returns where it ends. net-tools of 2006 to 2008
+// has no blank after the longest state.
+func (n *netstat) readState(w *textfile.Words) (state tcp.State, end int, err error) {
+	word := w.Next()
+	if state, err = n.state(word); err == nil {
+		return state, w.At, nil
+	}
+	const longest = "ESTABLISHED"
+	if rest, ok := bytes.CutPrefix(word, []byte(longest)); ok {
+		if _, isTimer := timers[string(rest)]; isTimer || isProgram(rest) {
+			return tcp.Established, w.At - len(rest), nil
+		}
+	}
+	return state, w.At, err
+}
+
+// isProgram reports whether a word begins the column of -p: "4711/mdfront" or "-".
+func isProgram(word []byte) bool {
+	pid, _, ok := bytes.Cut(word, []byte("/"))
+	_, number := textfile.Number(pid)
+	return ok && number || string(word) == "-"
+}
+
+// afterState passes over the column of -p, which holds any text that a user chooses, and
+// returns what follows it. With -e two words are before it.
+func afterState(rest []byte) ([]byte, error) {
+	w := textfile.Words{Line: rest}
+	for i := range 3 {
+		word := w.Next()
+		if word == nil {
+			break
+		}
+		if i == 0 && len(bytes.Trim(word, "ABCDEFGHIJKLMNOPQRSTUVWXYZ_-")) == 0 && !isProgram(word) {
+			return nil, fmt.Errorf("'%s' after the state: the state is broken in two", word)
+		}
+		if isProgram(word) {
+			const width = 20 // of the column
+			rest = rest[min(w.At-len(word)+width, len(rest)):]
+			break
+		}
+	}
+	return rest, rejectSecondRow(rest)
+}
+
+// rejectMasked returns an error if somebody has put a '*' for a port. Only a socket that
+// is not connected, and only beside the wildcard address, has one.
+func rejectMasked(local, remote *endpoint, state tcp.State) error {
+	free := func(e *endpoint) bool {
+		return !e.star || (state == tcp.Listen || state == tcp.Close) && len(bytes.Trim(e.host, "*[]:0.")) == 0
+	}
+	if !free(local) || !free(remote) || state == tcp.Listen && local.star {
+		return errors.New("a '*' in the place of a port: give the capture as it was printed")
+	}
 	return nil
 }
 
-// rejectSecondRow returns an error if another row begins in the rest of a row.
-func rejectSecondRow(rest []byte) error {
-	for again := (textfile.Words{Line: rest}); ; {
-		word := again.Next()
-		if word == nil {
-			return nil
-		}
-		if isTCP(word) {
-			return errTwoRows
-		}
-	}
-}
-
-func clamp(n uint64) uint32 { return uint32(min(n, math.MaxUint32)) }
-
-// cut tells whether an endpoint may be cut, and learns from one that is longer.
-func (n *netstat) cut(e *endpoint, word []byte) bool {
-	length, limit := len(word), cutLinux
-	switch {
-	case e.dotted && n.blocks:
-		limit = cutBlocks
-	case !e.dotted && length < limit, bytes.IndexByte(e.host, ':') < 0, e.host[0] == '[':
-		return false
-	case e.dotted:
-		length, limit = len(e.host), cutBSD
-	}
-	n.wide = n.wide || length > limit
-	return length == limit
-}
-
-// timer finds the column of -o behind the state, such as "on (0.21/2/0)": the timer
+// readTimer finds the column of -o after the state, such as "on (0.21/2/0)": the timer
 // that runs, its time left, retransmits, probes.
-func (n *netstat) timer(s *tcp.Socket, w *textfile.Words) {
+func readTimer(s *tcp.Socket, rest []byte) {
+	w := textfile.Words{Line: rest}
 	var name []byte
 	for word := w.Next(); word != nil; name, word = word, w.Next() {
-		switch string(name) {
-		case "on", "off", "keepalive", "timewait", "probe":
-		default:
-			continue
-		}
+		timer, known := timers[string(name)]
 		parts := bytes.Split(bytes.Trim(word, "()"), []byte("/"))
-		if len(parts) != 3 || s.State == tcp.SynRecv { // half open, it counts time-outs
-			continue
+		if !known || len(parts) != 3 || !bytes.HasSuffix(word, []byte(")")) || s.State == tcp.SynRecv {
+			continue // half open, it counts time-outs
 		}
 		if retransmits, ok := textfile.Number(parts[1]); ok {
 			s.Facts |= tcp.FactRetransmits
-			if string(name) == "on" {
+			if timer == "on" {
 				s.Retransmits = uint8(min(retransmits, math.MaxUint8))
 			}
-			s.ZeroWindow = string(name) == "probe"
+			s.ZeroWindow = timer == "probe"
 		}
 	}
 }
 
+func (n *netstat) whole([]byte) bool { return n.isWhole }
+
 func (n *netstat) end() error {
-	if n.wide {
-		return nil
+	if n.guess {
+		if n.shown&listen == 0 {
+			n.hidden |= listen
+		}
+		if n.shown&sessions == 0 {
+			n.hidden |= sessions
+		}
 	}
-	if n.clientCut {
+	noClients, err := n.widths.verdict(len(n.query.Addresses) > 0)
+	if noClients {
 		n.provides &^= tcp.FactClient
 	}
-	if n.localCut != nil && len(n.query.Addresses) > 0 {
-		return n.localCut
+	if err != nil {
+		err = fmt.Errorf("%w (%s)", err, n.advice())
 	}
-	return n.portCut
+	return err
+}
+
+func (n *netstat) advice() string {
+	switch {
+	case n.section != "":
+		return "capture with netstat -an -P tcp"
+	case n.found && !n.last.queues && n.last.proto == "TCP":
+		return "capture with netstat -an"
+	case n.layout.bsd:
+		return "capture with netstat -anW, on macOS netstat -anl"
+	}
+	return "capture with LC_ALL=C netstat -antW, without -W where it is not known"
 }

@@ -6,93 +6,181 @@ import (
 	"fmt"
 	"math"
 	"net/netip"
+	"regexp"
 	"strconv"
+	"strings"
 	"time"
 
 	"frontsockets/internal/tcp"
 	"frontsockets/internal/textfile"
 )
 
-// ss reads the rows of ss -tan, and with -i and -m what the lines behind them tell:
+// ss reads the rows of ss -tan, and with -i and -m what the lines after them tell:
 //
 //	ESTAB 0 0 10.1.0.7:41213 10.1.2.3:50000
 //		 skmem:(r0,rb131072,t0,…,d0) cubic rto:204 … cwnd:10 … lastsnd:120 …
 //
-// With -O that is on the row itself, and ss -an names the protocol first.
+// With -O that is on the row itself, and ss -tuan names the protocol first.
 type ss struct {
 	*table
-	pending bool // the row is read, and the lines behind it are still to come
-	ages    bool // somewhere it says how long ago something was sent, received or acknowledged
+	pending   bool // the row is read, and the lines after it are still to come
+	inDetails bool // the last line was one of these
+	ages      bool // somewhere it says how long ago something was sent, received or acknowledged
+	broken    bool // some line of details is broken, so that facts may be missing or cut
+	unknown   bool // the header is not known
+	// netid is whether rows begin with the protocol, once that is known.
+	netid, netidKnown bool
+	isWhole           bool // the last row is complete even if it is the last and has no end
 }
 
+// ssHeader is the header up to what -p adds.
+const ssHeader = "State Recv-Q Send-Q Local Address:Port Peer Address:Port"
+
+var (
+	errNoStates = errors.New("no column of states, as ss prints with a filter such as 'state close-wait'")
+	errUnix     = errors.New("a row of a unix socket, whose name is any text that a user of the host chooses, even rows")
+)
+
+func (r *ss) isUnwanted([]byte) bool { return false }
+
 func (r *ss) line(line []byte) error {
+	r.isWhole = false
 	w := textfile.Words{Line: line}
 	first := w.Next()
 	switch {
 	case string(first) == "tcp":
-		return r.row(w.Next(), &w)
+		return r.row(w.Next(), true, &w)
 	case isStateOfSS(first):
-		return r.row(first, &w)
-	case r.pending && len(line) > 0 && (line[0] == ' ' || line[0] == '\t'):
-		if err := r.rejectHiddenRow(line); err != nil {
-			return err
-		}
-		return r.details(&textfile.Words{Line: line})
+		return r.row(first, false, &w)
+	case (r.inRows || r.inDetails) && len(line) > 0 && (line[0] == ' ' || line[0] == '\t'):
+		return r.moreDetails(line)
 	}
 	r.flush()
 	switch string(first) {
-	case "State", "Netid":
-		next := w.Next()
-		r.found = r.found || string(next) == "Recv-Q" || string(next) == "State"
-		return nil
-	case "???", "udp", "raw", "sctp", "dccp", "mptcp", "icmp6", "u_str", "u_dgr", "u_seq", "nl", "p_raw", "p_dgr", "v_str", "v_dgr", "tipc", "xdp":
-		return nil
+	case "State", "Netid", "Recv-Q":
+		return r.newTable(line)
+	case "u_str", "u_dgr", "u_seq", "u_rdm":
+		return errUnix
+	case "???", "udp", "raw", "sctp", "dccp", "mptcp", "icmp6", "nl", "p_raw", "p_dgr", "v_str", "v_dgr", "tipc", "xdp":
+		return r.otherProtocol(string(first), &w)
 	}
-	return r.rejectHiddenRow(line)
+	if next := w; len(bytes.Trim(first, "0123456789")) == 0 && r.rejectHiddenRow(line) != nil {
+		if _, isQueue := textfile.Number(next.Next()); isQueue {
+			return errNoStates
+		}
+	}
+	if r.inDetails && len(first) > 0 && aDetail.Match(line) {
+		r.broken = true
+		return r.rejectHiddenRow(line)
+	}
+	r.inRows, r.inDetails = r.inRows || r.inDetails, false
+	return r.other(line)
 }
 
-// isStateOfSS tells whether a word is a state as ss writes it.
-func isStateOfSS(word []byte) bool {
-	switch string(word) {
-	case "ESTAB", "SYN-SENT", "SYN-RECV", "FIN-WAIT-1", "FIN-WAIT-2", "TIME-WAIT",
-		"UNCONN", "CLOSE-WAIT", "LAST-ACK", "LISTEN", "CLOSING":
-		return true
+// aDetail finds a detail of -i or -m such as "lastsnd:60000".
+var aDetail = regexp.MustCompile(`(^|\s)[a-z_]*:[0-9(]`)
+
+// newTable reads a header.
+func (r *ss) newTable(line []byte) error {
+	header, netid := strings.CutPrefix(strings.Join(strings.Fields(string(line)), " "), "Netid ")
+	switch {
+	case strings.HasPrefix(header, "Recv-Q"):
+		return errNoStates
+	case rejectSecondRow(line) != nil:
+		return errors.New("a row after the header in one line")
+	case !strings.HasPrefix(header, "State "):
+		return r.other(line)
+	case r.header > 0:
+		return r.errTwoTables(r.header)
 	}
-	return false
+	r.beginTable()
+	r.unknown = !strings.HasPrefix(header, ssHeader)
+	r.netid, r.netidKnown = netid, true
+	return nil
+}
+
+// otherProtocol passes over a row of another protocol, unless a row of TCP is in it.
+func (r *ss) otherProtocol(proto string, w *textfile.Words) error {
+	endpoints, odd := 0, false
+	for word := w.Next(); word != nil; word = w.Next() {
+		var e endpoint
+		if e.parse(word) == nil && e.looksLikeAddress() {
+			endpoints++
+		}
+		odd = odd || proto == "udp" && isStateOfSS(word) && string(word) != "ESTAB" && string(word) != "UNCONN"
+	}
+	const most = 2 // of a row
+	if endpoints > most || odd {
+		return errTwoRows
+	}
+	r.inRows, r.isWhole = true, true
+	return nil
 }
 
 // row reads a row from its state on.
-func (r *ss) row(stateWord []byte, w *textfile.Words) error {
+func (r *ss) row(stateWord []byte, netid bool, w *textfile.Words) error {
 	r.flush()
+	r.inDetails = false
+	if err := r.beginRow(); err != nil {
+		return err
+	}
+	if r.unknown || r.netidKnown && r.netid != netid {
+		return errors.New("the header or the rows before it do not have the columns of this row")
+	}
+	r.netid, r.netidKnown = netid, true
+	if _, isQueue := textfile.Number(stateWord); isQueue {
+		if fields := bytes.Fields(w.Line); isState(fields[len(fields)-1]) {
+			return errors.New("a row of netstat: give the file as netstat:FILE")
+		}
+		return errNoStates
+	}
 	state, err := r.state(stateWord)
 	if err != nil {
 		return err
 	}
-	r.found = true
-	r.provides |= tcp.FactRecvQ | tcp.FactSendQ | tcp.FactBacklog
 	recvQ, okRecvQ := textfile.Number(w.Next())
 	sendQ, okSendQ := textfile.Number(w.Next())
 	if !okRecvQ || !okSendQ {
 		return errors.New("the Recv-Q or Send-Q is not a number")
 	}
-	var local, remote endpoint
-	if err := local.parse(w.Next()); err != nil {
-		return err
-	}
-	if r.rejectHiddenRow(w.Line[w.At:]) != nil {
-		return errTwoRows
-	}
-	if local.star || !r.query.Ports.Has(local.port) {
-		return nil
-	}
-	if err := remote.parse(w.Next()); err != nil {
-		return err
-	}
+	r.provides |= tcp.FactRecvQ | tcp.FactSendQ | tcp.FactBacklog
 	s := &r.table.row
 	*s = tcp.Socket{
 		State: state,
 		Facts: tcp.FactClient | tcp.FactRecvQ | tcp.FactSendQ | tcp.FactBacklog,
 		RecvQ: clamp(recvQ), SendQ: clamp(sendQ),
+	}
+	if state == tcp.Listen && sendQ == 0 { // of /proc/net/tcp, where it looks if it must, it tells no backlog
+		s.Facts &^= tcp.FactBacklog
+	}
+	return r.ends(s, w)
+}
+
+// ends reads a row from its local address on.
+func (r *ss) ends(s *tcp.Socket, w *textfile.Words) error {
+	var local, remote endpoint
+	localWord := w.Next()
+	if err := local.parse(localWord); err != nil {
+		return err
+	}
+	remoteWord := w.Next()
+	if remoteWord == nil {
+		return errors.New("the peer is missing: the row is cut or broken in two")
+	}
+	if err := remote.parse(remoteWord); err != nil {
+		return err
+	}
+	const longestPort = 5
+	r.isWhole = remote.star || remote.digits == longestPort || w.At < len(w.Line)
+	rest, err := afterPeer(w.Line[w.At:])
+	if err != nil {
+		return err
+	}
+	if err := rejectMasked(&local, &remote, s.State); err != nil {
+		return err
+	}
+	if local.star || !r.query.Ports.Has(local.port) {
+		return nil
 	}
 	localAddr, err := local.addr()
 	if err != nil {
@@ -102,27 +190,57 @@ func (r *ss) row(stateWord []byte, w *textfile.Words) error {
 	if err != nil {
 		return err
 	}
-	if state == tcp.Listen && sendQ == 0 { // of /proc/net/tcp, where it looks if it must, it tells no backlog
-		s.Facts &^= tcp.FactBacklog
-	}
 	s.Local = netip.AddrPortFrom(localAddr, local.port)
 	s.Remote = netip.AddrPortFrom(remoteAddr, remote.port)
-	r.pending = true
-	return r.details(w)
+	whole := !local.isLinkLocalWithoutZone(localAddr) && !remote.isLinkLocalWithoutZone(remoteAddr)
+	if r.pending, err = r.admit(localWord, remoteWord, w.Line, whole, false); err != nil {
+		return err
+	}
+	return r.details(rest)
+}
+
+// users finds the column of -p, in which a user chooses the names of processes.
+var users = regexp.MustCompile(`users:\((\(".{0,31}?",(pid=)?\d+,(fd=)?\d+\),?)+\)`)
+
+// afterPeer returns what follows the peer without the column of -p, and an error if that is
+// another row or a piece of this one.
+func afterPeer(rest []byte) ([]byte, error) {
+	if bytes.Contains(rest, []byte("users:(")) {
+		rest = users.ReplaceAll(rest, []byte(" "))
+	}
+	w := textfile.Words{Line: rest}
+	if _, number := textfile.Number(w.Next()); number {
+		return nil, errors.New("a number after the peer: the row is broken")
+	}
+	return rest, rejectSecondRow(rest)
+}
+
+// moreDetails reads a line after a row which begins with a blank.
+func (r *ss) moreDetails(line []byte) error {
+	r.inRows, r.inDetails = false, true
+	rest, err := afterPeer(line)
+	if err != nil {
+		return err
+	}
+	r.isWhole = true
+	if !r.pending {
+		return nil
+	}
+	return r.details(rest)
 }
 
 // details reads what -i and -m tell of the pending row. Of the milliseconds since data
 // was sent ss leaves out a 0, and older ones leave them out altogether. So a row with a
 // window is told to know them, and if none of the capture has any, none does.
-func (r *ss) details(w *textfile.Words) error {
+func (r *ss) details(line []byte) error {
 	s := &r.table.row
+	w := textfile.Words{Line: line}
 	for word := w.Next(); word != nil; word = w.Next() {
 		name, value, _ := bytes.Cut(word, []byte(":"))
+		if isPiece(word, name) {
+			r.broken = true
+		}
 		switch string(name) {
-		case "users": // names of processes, until ))
-			for word != nil && !bytes.HasSuffix(word, []byte("))")) {
-				word = w.Next()
-			}
 		case "cwnd":
 			s.Facts |= tcp.FactLastDataSent
 		case "lastack", "lastsnd", "lastrcv":
@@ -148,8 +266,8 @@ func (r *ss) details(w *textfile.Words) error {
 			s.Facts |= tcp.FactRTT
 		case "skmem":
 			_, after, _ := bytes.Cut(value, []byte(",d"))
-			drops, ok := textfile.Number(bytes.TrimSuffix(after, []byte(")")))
-			if ok { // old kernels do not tell
+			number, closed := bytes.CutSuffix(after, []byte(")"))
+			if drops, ok := textfile.Number(number); ok && closed { // old kernels do not tell
 				s.Drops = clamp(drops)
 				s.Facts |= tcp.FactDrops
 			}
@@ -160,12 +278,27 @@ func (r *ss) details(w *textfile.Words) error {
 	return nil
 }
 
-// flush gives the row that was pending.
+// isPiece reports whether a word is the end of a detail that was broken in two: a number
+// alone, or the end of a name.
+func isPiece(word, name []byte) bool {
+	_, number := textfile.Number(word)
+	return number || len(name) > 0 && len(name) < len("lastsnd") &&
+		(bytes.HasSuffix([]byte("lastsnd"), name) || bytes.HasSuffix([]byte("lastrcv"), name))
+}
+
+// flush hands on the row that was pending.
 func (r *ss) flush() {
 	if r.pending {
 		r.pending = false
-		r.emit()
+		r.provides |= r.table.row.Facts
+		r.visit(&r.table.row)
 	}
+}
+
+// whole reports whether the last row is complete. Details may always be cut.
+func (r *ss) whole(line []byte) bool {
+	r.broken = r.broken || r.inDetails
+	return r.isWhole
 }
 
 func (r *ss) end() error {
@@ -173,5 +306,10 @@ func (r *ss) end() error {
 	if !r.ages {
 		r.provides &^= tcp.FactLastDataSent
 	}
+	if r.broken {
+		r.provides &^= tcp.FactLastDataSent | tcp.FactDrops
+	}
 	return nil
 }
+
+func (r *ss) advice() string { return "capture with ss -tan, with no filter and a wide window" }

@@ -13,7 +13,7 @@ import (
 	"frontsockets/internal/tcp"
 )
 
-// Diagnosis is a hint at the kind of trouble. It changes no status.
+// Diagnosis is the kind of trouble.
 type Diagnosis struct {
 	Code Code
 	// Text is the hint in a few words, or empty.
@@ -21,6 +21,10 @@ type Diagnosis struct {
 	Evidence []Evidence
 	// AskOwner says that it would help to know the process that listens.
 	AskOwner bool
+	// Suspicion says that one look is not enough to blame the front: see Unconfirmed.
+	Suspicion bool
+	// InTheWay says in a few words what may keep a front that is down from starting.
+	InTheWay string
 	// Client is the one client that the diagnosis is about, if Text does not name it.
 	Client netip.Addr
 }
@@ -39,17 +43,24 @@ const (
 	// minLoop is the number of abnormal sockets of one client from which it may be looping:
 	// health checks leave fewer behind.
 	minLoop = 30
+	// minLoopSpan is the time over which a client that loops leaves TIME_WAITs behind. Many
+	// clients behind one address that log off together leave theirs at once.
+	minLoopSpan = time.Second
 	// minSessions is the number of sessions that can decide where few are left.
 	minSessions = 3
 	// minClients is the number of clients from which they can share a trouble.
 	minClients = 2
+	// minReturns is the number of TIME_WAITs of a client that was disconnected again and again.
+	minReturns = 3
+	// crashSpan is the time over which these are spread, and recentClose the age of the
+	// youngest of all while it goes on.
+	crashSpan, recentClose = 2 * time.Second, 5 * time.Second
 	// dominantPct is the share, in percent, from which the trouble is one client's.
 	dominantPct = 70
 	// majorityPct is the share, in percent, from which it is most of the front's.
 	majorityPct = 50
-	// retransmittingPct is the share of the established sessions, in percent, from which
-	// retransmissions mean the network: in a large population a few clients are always
-	// unreachable.
+	// retransmittingPct is the share of the sessions, in percent, from which retransmissions
+	// mean the network: in a large population a few clients are always unreachable.
 	retransmittingPct = 5
 	// logoffPct is the share of the abnormal sockets, in percent, that a log-off closes.
 	logoffPct = 80
@@ -65,9 +76,15 @@ const (
 // Diagnose returns the diagnosis of the first rule that holds. A front with a feed sends
 // data all the time. Owner is the process that listens, or nil if it is not known. A fact
 // that is not known supports no rule.
+//
+// A rule that blames the front needs a second look, which finds the same sockets stuck.
+// After one look its diagnosis is a Suspicion. The caller looks again and diagnoses the
+// second look, or calls Unconfirmed.
 func Diagnose(r tally.Result, ports tcp.Ports, feed bool, owner *tcp.Process) Diagnosis {
 	o := observation{r, r.PortsWithoutListener(ports), feed, owner}
-	i := slices.IndexFunc(rules, func(r rule) bool { return r.holds(o) })
+	i := slices.IndexFunc(rules, func(r rule) bool {
+		return r.holds(o) && (r.confirms == nil || !o.Compared || r.confirms(o))
+	})
 	rule := rules[i]
 	d := Diagnosis{Code: rule.code, Text: rule.phrase, Evidence: rule.evidence(o)}
 	if rule.text != nil {
@@ -76,26 +93,61 @@ func Diagnose(r tally.Result, ports tcp.Ports, feed bool, owner *tcp.Process) Di
 	if rule.client != nil {
 		d.Client = rule.client(o)
 	}
-	d.AskOwner = rule.askOwner && owner == nil
+	d.Suspicion = rule.confirms != nil && !o.Compared
+	d.AskOwner = rule.askOwner && owner == nil && !d.Suspicion
 	if d.Code == Hung && owner != nil {
 		d.addOwner(owner)
 	}
 	return d
 }
 
+// Unconfirmed returns what is left of a suspicion when there is no second look.
+func (d Diagnosis) Unconfirmed() Diagnosis {
+	if !d.Suspicion {
+		return d
+	}
+	missing := Evidence{"missing", "a second look", "one look cannot tell whether it is " + string(d.Code)}
+	return Diagnosis{Code: Unclear, Evidence: append(d.Evidence, missing)}
+}
+
 // addOwner adds what the process shows to a diagnosis of Hung.
 func (d *Diagnosis) addOwner(p *tcp.Process) {
 	name := fmt.Sprintf("process %d (%s)", p.PID, p.Name)
 	switch {
+	case slices.Contains(serviceManagers, p.Name):
+		d.Code, d.Text = CrashLoop, phraseServiceManager
 	case p.DescriptorLimit > 0 && p.Descriptors+1 >= p.DescriptorLimit:
 		d.Code, d.Text = OutOfDescriptors, phraseOutOfDescriptors
-	case isStopped(p):
+	}
+	if isStopped(p) { // at its limit or not: a higher limit does not make it run
 		d.Text += fmt.Sprintf(", %s is in state %s", name, p.State)
 	}
 	d.Evidence = append(d.Evidence,
 		Evidence{"descriptors", fmt.Sprintf("%d of %d", p.Descriptors, p.DescriptorLimit), "open in " + name},
 		Evidence{"process state", p.State, "of " + name},
 		Evidence{"cpu", fmt.Sprintf("%.0f%%", p.CPU), "of one processor"})
+}
+
+// serviceManagers are the programs that listen for a service before it runs.
+var serviceManagers = []string{"systemd", "inetd", "xinetd"}
+
+// PortInUse adds to a diagnosis of Down that a process has a session on the port, which is p
+// unless err says why it is not known. It may be the front itself, without its listener.
+func (d Diagnosis) PortInUse(session tcp.Socket, p tcp.Process, err error) Diagnosis {
+	name := fmt.Sprintf("process %d (%s)", p.PID, p.Name)
+	if err != nil {
+		name = "a process"
+		if session.Facts.Has(tcp.FactUID) {
+			name = fmt.Sprintf("a process of uid %d", session.UID)
+		}
+		d.Evidence = append(d.Evidence, Evidence{"process", "not known", err.Error()})
+	}
+	port := session.Local.Port()
+	d.InTheWay = name + " uses the port; if it is not the front: end it, set ip_local_reserved_ports"
+	d.Evidence = append(d.Evidence, Evidence{fmt.Sprintf("port %d", port), name, fmt.Sprintf(
+		"a session to %s has it as its local port: a front that starts gets EADDRINUSE; to prevent that, add %d to"+
+			" net.ipv4.ip_local_reserved_ports", session.Remote, port)})
+	return d
 }
 
 // isStopped reports whether a process cannot run.

@@ -47,7 +47,8 @@ func look(queue, backlog uint32, knows tcp.Facts, groups ...group) tally.Result 
 
 const everything = ^tcp.Facts(0)
 
-// What the lab's fronts look like, and what is near to it and something else.
+// What the lab's fronts look like in one look, and what is near to it and something else. A
+// question mark is a suspicion.
 func TestDiagnose(t *testing.T) {
 	desks := many("10.1.2", 50)
 	well := tcp.Socket{State: tcp.Established, Inode: 1, LastDataSent: 200 * time.Millisecond}
@@ -62,6 +63,7 @@ func TestDiagnose(t *testing.T) {
 	lost := tcp.Socket{State: tcp.Established, Inode: 1, Retransmits: 4, SendQ: 900}
 	window := tcp.Socket{State: tcp.Established, Inode: 1, ZeroWindow: true, SendQ: 300_000, LastDataSent: 3 * time.Second}
 	full := &tcp.Process{PID: 77, Name: "mdfront", State: "running", Descriptors: 1024, DescriptorLimit: 1024, CPU: 99}
+	fullAndStopped := &tcp.Process{PID: 77, Name: "mdfront", State: "stop", Descriptors: 1024, DescriptorLimit: 1024}
 	asleep := &tcp.Process{PID: 77, Name: "front", State: "sleep", Descriptors: 300, DescriptorLimit: 1024}
 	stopped := &tcp.Process{PID: 77, Name: "mdfront", State: "stop", Descriptors: 300, DescriptorLimit: 1024}
 
@@ -79,21 +81,23 @@ func TestDiagnose(t *testing.T) {
 		{"a quiet trade front", look(0, 128, everything, group{20, desks, stalled}), true, nil, "healthy "},
 		{"nine abnormal", look(0, 128, everything, group{9, desks, state(tcp.TimeWait)}), false, nil, "healthy "},
 		{"down", look(0, 0, everything, group{5, desks, well}), false, nil, "down nothing listens on port 41213"},
-		{"stopped, a long queue", look(129, 128, everything, group{129, desks, gaveUp}), false, stopped, "hung the front does not accept, process 77 (mdfront) is in state stop"},
-		{"stopped, soon", look(12, 4096, everything, group{40, desks, well}, group{12, desks, queued}), false, nil, "hung the front does not accept"},
-		{"accepts nothing, feed goes on", look(30, 4096, everything, group{300, desks, well}, group{30, desks, queued}), false, nil, "hung the front does not accept"},
-		{"spins without descriptors", look(30, 4096, everything, group{300, desks, well}, group{30, desks, queued}), false, full, "out_of_descriptors the front is out of descriptors"},
+		{"stopped, a long queue", look(129, 128, everything, group{129, desks, gaveUp}), false, stopped, "hung the front does not accept, process 77 (mdfront) is in state stop?"},
+		{"stopped, soon", look(12, 4096, everything, group{40, desks, well}, group{12, desks, queued}), false, nil, "hung the front does not accept?"},
+		{"accepts nothing, feed goes on", look(30, 4096, everything, group{300, desks, well}, group{30, desks, queued}), false, nil, "hung the front does not accept?"},
+		{"spins without descriptors", look(30, 4096, everything, group{300, desks, well}, group{30, desks, queued}), false, full, "out_of_descriptors the front is out of descriptors?"},
+		{"stopped without descriptors", look(30, 4096, everything, group{300, desks, well}, group{30, desks, queued}), false, fullAndStopped,
+			"out_of_descriptors the front is out of descriptors, process 77 (mdfront) is in state stop?"},
 		{"without descriptors and well", look(0, 128, everything, group{300, desks, well}), false, full, "healthy "},
-		{"reads nothing", look(0, 128, everything, group{60, desks, unread}), true, nil, "hung the front does not read"},
+		{"reads nothing", look(0, 128, everything, group{60, desks, unread}), true, nil, "hung the front does not read?"},
 		{"frozen feed", look(0, 128, everything, group{60, desks, stalled}), false, nil, "feed_stalled feed stalled for 11 s"},
 		{"frozen feed, new clients", look(0, 128, everything, group{60, desks, stalled}, group{5, desks, well}), false, nil, "feed_stalled feed stalled for 92.31 % of the clients"},
 		{"some stalled", look(0, 128, everything, group{10, desks, stalled}, group{40, desks, well}), false, nil, "healthy "},
-		{"does not close", look(0, 128, everything, group{60, desks, well}, group{100, desks, tcp.Socket{State: tcp.CloseWait, Inode: 1}}), false, nil, "not_closing the front does not close"},
+		{"does not close", look(0, 128, everything, group{60, desks, well}, group{100, desks, tcp.Socket{State: tcp.CloseWait, Inode: 1}}), false, nil, "not_closing the front does not close?"},
 		{"closed by clients in the accept queue, a second ago", look(120, 128, everything, group{60, desks, well}, group{60, desks, justIn}, group{60, desks, tcp.Socket{State: tcp.CloseWait, LastDataSent: time.Second, RecvQ: 6}}), false, nil, "unclear unclear trouble"},
-		{"does not close what it serves, ends unread", look(0, 128, everything, group{60, desks, well}, group{100, desks, tcp.Socket{State: tcp.CloseWait, Inode: 1, RecvQ: 1, LastDataSent: 4 * time.Second}}), false, nil, "not_closing the front does not close"},
-		{"ends unread, as long as nothing was sent", look(0, 128, everything, group{5, desks, well}, group{55, desks, tcp.Socket{State: tcp.CloseWait, Inode: 1, RecvQ: 1, LastDataSent: 900 * time.Millisecond}}), false, nil, "unclear "},
-		{"stopped just now", look(9, 128, everything, group{9, desks, justIn}, group{60, desks, tcp.Socket{State: tcp.CloseWait, Inode: 1, RecvQ: 1}}), false, stopped, "hung the front does not read, process 77 (mdfront) is in state stop"},
-		{"a few ends unread at a quiet front", look(0, 128, everything, group{200, desks, stalled}, group{13, desks, tcp.Socket{State: tcp.CloseWait, Inode: 1, RecvQ: 1, LastDataSent: time.Hour}}), true, nil, "not_closing the front does not close"},
+		{"does not close what it serves, ends unread", look(0, 128, everything, group{60, desks, well}, group{100, desks, tcp.Socket{State: tcp.CloseWait, Inode: 1, RecvQ: 1, LastDataSent: 4 * time.Second}}), false, nil, "not_closing the front does not close?"},
+		{"ends unread, as long as nothing was sent", look(0, 128, everything, group{5, desks, well}, group{55, desks, tcp.Socket{State: tcp.CloseWait, Inode: 1, RecvQ: 1, LastDataSent: 900 * time.Millisecond}}), false, nil, "unclear ?"},
+		{"stopped just now", look(9, 128, everything, group{9, desks, justIn}, group{60, desks, tcp.Socket{State: tcp.CloseWait, Inode: 1, RecvQ: 1}}), false, stopped, "hung the front does not read, process 77 (mdfront) is in state stop?"},
+		{"a few ends unread at a quiet front", look(0, 128, everything, group{200, desks, stalled}, group{13, desks, tcp.Socket{State: tcp.CloseWait, Inode: 1, RecvQ: 1, LastDataSent: time.Hour}}), true, nil, "not_closing the front does not close?"},
 		{"one loops", look(0, 128, everything, group{499, desks, well}, group{60, []string{"10.9.9.9"}, state(tcp.TimeWait)}, group{13, desks, state(tcp.TimeWait)}), false, nil, "client_loop one client looping, 82.19 % of them"},
 		{"one does not read", look(0, 128, everything, group{50, desks, well}, group{1, []string{"10.9.9.9"}, window}), false, nil, "client_loop one client does not read (10.9.9.9)"},
 		{"a subnet is cut off", look(0, 128, everything, group{80, desks, well}, group{20, many("10.42.1", 20), lost}), false, nil, "network network trouble toward 20 clients of 10.42.1.0/24"},
@@ -101,14 +105,14 @@ func TestDiagnose(t *testing.T) {
 		{"one line is bad", look(0, 128, everything, group{80, desks, well}, group{5, []string{"10.4.1.1"}, lost}), false, nil, "healthy "},
 		{"SYN flood", look(0, 128, everything, group{80, desks, well}, group{600, many("10.7.7", 200), halfOpen}), false, nil, "syn_backlog half-open connections pile up"},
 		{"a burst over a long line", look(0, 128, everything, group{500, desks, well}, group{40, desks, state(tcp.SynRecv)}), false, nil, "unclear unclear trouble"},
-		{"busy", look(0, 128, everything, group{6, desks, busy}), true, nil, "healthy "},
+		{"busy", look(0, 128, everything, group{6, desks, busy}), true, nil, "hung the front does not read?"},
 		{"a few clients of many are away", look(0, 128, everything, group{2000, desks, well}, group{8, many("10.42.1", 8), lost}), false, nil, "healthy "},
 		{"frozen, and a few are away", look(0, 128, everything, group{60, desks, stalled}, group{3, many("10.42.1", 3), lost}), false, nil, "feed_stalled feed stalled for 11 s"},
 		{"health checks", look(0, 128, everything, group{60, desks, well}, group{12, []string{"10.9.9.9"}, state(tcp.TimeWait)}), false, nil, "unclear unclear trouble"},
 		{"all log off, one is slow", look(0, 128, everything, group{200, many("10.1.3", 200), state(tcp.TimeWait)}, group{1, []string{"10.9.9.9"}, window}), true, nil, "mass_logoff many clients logged off"},
 		{"all are thrown out over and over", look(0, 128, everything, group{5, desks, well}, group{700, many("10.1.3", 20), state(tcp.TimeWait)}), false, nil, "unclear unclear trouble"},
-		{"all nine clients gave up", look(0, 128, everything, group{9, desks, tcp.Socket{State: tcp.CloseWait, Inode: 1, RecvQ: 1}}), false, nil, "hung the front does not read"},
-		{"a leak at a quiet front", look(0, 128, everything, group{3, desks, stalled}, group{12, desks, tcp.Socket{State: tcp.CloseWait, Inode: 1, RecvQ: 1, LastDataSent: time.Hour}}), true, asleep, "unclear "},
+		{"all nine clients gave up", look(0, 128, everything, group{9, desks, tcp.Socket{State: tcp.CloseWait, Inode: 1, RecvQ: 1}}), false, nil, "hung the front does not read?"},
+		{"a leak at a quiet front", look(0, 128, everything, group{3, desks, stalled}, group{12, desks, tcp.Socket{State: tcp.CloseWait, Inode: 1, RecvQ: 1, LastDataSent: time.Hour}}), true, asleep, "unclear ?"},
 		{"all log off", look(0, 128, everything, group{200, many("10.1.3", 200), state(tcp.TimeWait)}), false, nil, "mass_logoff many clients logged off"},
 		{"a bit of all", look(0, 128, everything, group{10, desks, state(tcp.TimeWait)}, group{8, desks, state(tcp.CloseWait)}, group{9, desks, state(tcp.SynRecv)}), false, nil, "unclear unclear trouble"},
 
@@ -125,6 +129,9 @@ func TestDiagnose(t *testing.T) {
 			if d.Client.IsValid() {
 				got += " (" + d.Client.String() + ")"
 			}
+			if d.Suspicion {
+				got += "?"
+			}
 			if got != test.want {
 				t.Errorf("got %q, want %q; %v", got, test.want, d.Evidence)
 			}
@@ -137,5 +144,108 @@ func TestDiagnose(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+// TestSecondLook: what a suspicion comes to when the same sockets are seen again.
+func TestSecondLook(t *testing.T) {
+	const apart = 250 * time.Millisecond
+	type change func(s *tcp.Socket, i int)
+	same := func(*tcp.Socket, int) {}
+	few := []string{"10.1.2.3", "10.1.2.4", "10.1.2.5"}
+	well := tcp.Socket{State: tcp.Established, Inode: 1, LastDataSent: 200 * time.Millisecond}
+	queued := tcp.Socket{State: tcp.Established, LastDataSent: 3 * time.Second}
+	unread := tcp.Socket{State: tcp.Established, Inode: 1, RecvQ: 80, BytesRead: 1000, LastDataReceived: time.Millisecond}
+	leaked := tcp.Socket{State: tcp.CloseWait, Inode: 1, LastDataSent: time.Minute}
+	timesOf := func(everyMs int) change { // TIME_WAITs of one client, so far apart
+		return func(s *tcp.Socket, i int) { s.Closed = time.Duration(i/len(few)*everyMs) * time.Millisecond }
+	}
+	disconnected := tcp.Socket{State: tcp.TimeWait}
+	for _, test := range []struct {
+		name     string
+		queue    uint32
+		groups   []group
+		between  change // what happens to the socket number i
+		provides tcp.Facts
+		want     string
+	}{
+		{"stuck in the accept queue", 20, []group{{60, few, well}, {20, few, queued}}, same, everything, "hung the front does not accept"},
+		{"accepts ten a second", 77, []group{{60, few, well}, {77, few, queued}},
+			func(s *tcp.Socket, i int) { // the oldest two
+				if i == 60 || i == 61 {
+					s.Inode = 9
+				}
+			}, everything, "healthy "},
+		{"reads nothing", 0, []group{{10, few, unread}}, func(s *tcp.Socket, _ int) { s.RecvQ += 40 }, everything, "hung the front does not read"},
+		{"reads in batches", 0, []group{{10, few, unread}},
+			func(s *tcp.Socket, _ int) { s.RecvQ, s.BytesRead = 120, 5000 }, everything, "healthy "},
+		{"reads one of ten", 0, []group{{10, few, unread}}, func(s *tcp.Socket, i int) {
+			if i == 0 {
+				s.BytesRead = 1080
+			}
+		}, everything, "healthy "},
+		{"more to read, and the source does not tell what was read", 0, []group{{10, few, unread}},
+			func(s *tcp.Socket, _ int) { s.RecvQ += 40 }, everything &^ tcp.FactBytesRead, "unclear "},
+		{"a leak stays", 0, []group{{60, few, well}, {100, few, leaked}}, same, everything, "not_closing the front does not close"},
+		{"closes slowly", 0, []group{{60, few, well}, {100, few, leaked}}, func(s *tcp.Socket, i int) {
+			if i >= 65 {
+				s.State = tcp.LastAck
+			}
+		}, everything, "unclear unclear trouble"},
+		{"disconnects every client, over and over", 0, []group{{60, few, disconnected}}, timesOf(500), everything,
+			"crash_loop the front disconnects every client"},
+		{"disconnected every client a minute ago", 0, []group{{60, few, disconnected}}, func(s *tcp.Socket, i int) {
+			timesOf(500)(s, i)
+			s.Closed += 30 * time.Second
+		}, everything, "unclear unclear trouble"},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			rules := tally.Rules{Normal: tcp.Set(tcp.Established, tcp.Listen), StalledAfter: 10 * time.Second}
+			local := netip.MustParseAddrPort("10.1.0.7:41213")
+			first := tally.New(rules, nil, 0)
+			var second *tally.Tally
+			for _, tl := range []*tally.Tally{first, nil} {
+				if tl == nil {
+					tl = tally.New(rules, first.Suspects(), apart)
+					second = tl
+				}
+				tl.Add(&tcp.Socket{State: tcp.Listen, Facts: test.provides, Local: local, RecvQ: test.queue, SendQ: 4096})
+				n := 0
+				for _, g := range test.groups {
+					for i := range g.n {
+						s := g.socket
+						s.Facts, s.Local = test.provides, local
+						s.Remote = netip.AddrPortFrom(netip.MustParseAddr(g.clients[i%len(g.clients)]), uint16(1024+n))
+						if tl == second {
+							test.between(&s, n)
+						}
+						n++
+						tl.Add(&s)
+					}
+				}
+			}
+			d := Diagnose(second.Result(tcp.Look{Provides: test.provides}), tcp.Ports{{Lo: 41213, Hi: 41213}}, false, nil)
+			if got := string(d.Code) + " " + d.Text; got != test.want || d.Suspicion {
+				t.Errorf("got %q, want %q; %v", got, test.want, d.Evidence)
+			}
+		})
+	}
+}
+
+// TestUnconfirmed: a suspicion without a second look blames nobody, and says what is missing.
+func TestUnconfirmed(t *testing.T) {
+	queued := tcp.Socket{State: tcp.Established, LastDataSent: 3 * time.Second}
+	r := look(30, 4096, everything, group{30, many("10.1.2", 30), queued})
+	d := Diagnose(r, tcp.Ports{{Lo: 41213, Hi: 41213}}, false, nil)
+	if d.Code != Hung || !d.Suspicion || d.AskOwner {
+		t.Errorf("%+v", d)
+	}
+	d = d.Unconfirmed()
+	last := d.Evidence[len(d.Evidence)-1]
+	if d.Code != Unclear || d.Text != "" || last != (Evidence{"missing", "a second look", "one look cannot tell whether it is hung"}) {
+		t.Errorf("%+v", d)
+	}
+	if sure := Diagnose(look(0, 0, everything), tcp.Ports{{Lo: 41213, Hi: 41213}}, false, nil); sure.Unconfirmed().Code != Down {
+		t.Errorf("%+v", sure)
 	}
 }

@@ -15,6 +15,7 @@ const (
 	Down             Code = "down"
 	Hung             Code = "hung"
 	OutOfDescriptors Code = "out_of_descriptors"
+	CrashLoop        Code = "crash_loop"
 	FeedStalled      Code = "feed_stalled"
 	NotClosing       Code = "not_closing"
 	ClientLoop       Code = "client_loop"
@@ -27,7 +28,7 @@ const (
 // Blame says whose trouble it is.
 type Blame string
 
-// The parties. Nobody is to blame where there is no trouble, or where it is not known.
+// The parties. Nobody is to blame where there is no trouble.
 const (
 	Front   Blame = "the front"
 	Client  Blame = "a client"
@@ -40,7 +41,7 @@ const (
 type Kind struct {
 	Code  Code
 	Blame Blame
-	// Means is what the sockets show, in one sentence.
+	// Means is what the sockets show.
 	Means string
 	// Asks is what the operator is to do.
 	Asks string
@@ -54,27 +55,44 @@ var Kinds = []Kind{
 		"nothing", "no"},
 	{Down, Front, "Nothing listens on a port that was asked for.",
 		"start it, and read in its log why it ended", "start it"},
-	{Hung, Front, fmt.Sprintf("The accept queue overflows, or a connection has waited in it for %[1]s. Or the front"+
-		" does not read: half of the clients have waited %[1]s for it, or most of them have closed and it has not"+
-		" noticed.", tally.MinimumWait),
+	{Hung, Front, fmt.Sprintf("The front accepts nothing while the accept queue overflows or a connection has waited in"+
+		" it for %s. Or it reads nothing while most clients have sent data, or have closed. A second look, a moment"+
+		" later, finds the same.", tally.MinimumWait),
 		"look at the process, save the evidence", "yes, after saving the evidence"},
 	{OutOfDescriptors, Front, "As hung, and the process has as many descriptors open as it may. Without the right to" +
 		" read the process's descriptors the diagnosis is hung.",
 		"raise the limit, find the leak", "not if the limit can be raised"},
-	{FeedStalled, Front, "The clients stay, and all or most were sent nothing for --stalled-after (market data only).",
+	{CrashLoop, Front, "The front closes every session soon after the login, and the clients come back. Or the" +
+		" listener belongs to a service manager, and no process serves it.",
+		"read the front's log", "only after the cause is known"},
+	{FeedStalled, Front, "The clients stay and can be sent data, and all or most were sent nothing for" +
+		" --stalled-after (market data only).",
 		"compare with the other groups", "if only this group stalls"},
-	{NotClosing, Front, "CLOSE_WAIT sockets pile up, and the front serves.",
+	{NotClosing, Front, "CLOSE_WAIT sockets pile up and stay, and the front serves.",
 		"watch its descriptors", "after the close of trading"},
-	{ClientLoop, Client, fmt.Sprintf("One client has %d %% of at least %d abnormal sockets, or one client does not read.", dominantPct, minLoop),
+	{ClientLoop, Client, fmt.Sprintf("One client has %d %% of at least %d abnormal sockets and comes back again and"+
+		" again. Or one client does not read, or does not close.", dominantPct, minLoop),
 		"call the client", "no"},
-	{Network, Path, fmt.Sprintf("Segments to several clients are retransmitted, on %d %% of the sessions or more.", retransmittingPct),
-		"ask the network team about that subnet", "no"},
+	{Network, Path, fmt.Sprintf("Segments to several clients are retransmitted, on %d %% of the sessions or more; or to"+
+		" one client, on most of all sessions.", retransmittingPct),
+		"ask the network team about these addresses", "no"},
 	{SynBacklog, Path, "Half-open connections pile up, and half of them do not answer.",
 		"look for a scan, a flood or lost answers", "no"},
 	{MassLogoff, Nobody, "Many sessions of several clients were closed in order, and they do not come back.",
 		"in a session, ask why they left", "no"},
-	{Unclear, NotSure, "There is trouble, and the evidence fits no other diagnosis.",
+	{Unclear, NotSure, "There is trouble, and the evidence fits no other diagnosis, or a source does not tell what" +
+		" would decide. -v says what is missing.",
 		"ask again with --sample 1s", "decide by the evidence"},
+}
+
+// BlamesFront reports whether the code blames the front.
+func (c Code) BlamesFront() bool {
+	for _, k := range Kinds {
+		if k.Code == c {
+			return k.Blame == Front
+		}
+	}
+	return false
 }
 
 // Phrase is what the first line can say of a diagnosis: N stands for a number.
@@ -85,12 +103,13 @@ type Phrase struct {
 
 // Phrases returns every phrase of every rule, in the order of Kinds.
 func Phrases() []Phrase {
+	byOwner := map[Code]string{OutOfDescriptors: phraseOutOfDescriptors, CrashLoop: phraseServiceManager}
 	var list []Phrase
 	for _, k := range Kinds {
-		if k.Code == OutOfDescriptors { // a rule's Hung becomes this: see addOwner
-			list = append(list, Phrase{k.Code, phraseOutOfDescriptors})
-		}
 		said := map[string]bool{"": true}
+		if text := byOwner[k.Code]; text != "" { // a rule's Hung becomes this: see addOwner
+			list = append(list, Phrase{k.Code, text})
+		}
 		for _, r := range rules {
 			if r.code == k.Code && !said[r.phrase] {
 				said[r.phrase] = true

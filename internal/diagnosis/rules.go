@@ -15,6 +15,9 @@ import (
 type rule struct {
 	code  Code
 	holds func(observation) bool
+	// confirms reports whether the second look finds the same. A rule that blames the front
+	// for something that one look cannot tell has it.
+	confirms func(observation) bool
 	// phrase is the hint at the end of the first line, in which N stands for a number.
 	phrase string
 	// text puts the numbers into the phrase. Without it the phrase is said as it is.
@@ -29,49 +32,61 @@ type rule struct {
 // rules are tried in order, the most certain first. The last one always holds.
 var rules = []rule{
 	{code: Down, holds: observation.nothingListens, phrase: phraseNoListener, text: noListener,
-		evidence: metric(tally.Listeners, "nobody can connect")},
-	{code: Hung, holds: observation.notAccepting, phrase: "the front does not accept",
+		evidence: metrics(tally.Listeners, "nobody can connect")},
+	{code: Hung, holds: observation.notAccepting, confirms: observation.acceptedNone, phrase: "the front does not accept",
 		evidence: observation.acceptQueue, askOwner: true},
-	{code: Hung, holds: observation.notReading, phrase: phraseNotReading,
+	{code: Hung, holds: observation.mostUnread, confirms: observation.readNone, phrase: phraseNotReading,
 		evidence: metrics(tally.Unread, "sessions with bytes that the front has not read",
-			tally.UnreadBytes, "wait to be read"),
-		askOwner: true},
-	{code: Unclear, holds: observation.closesUnreadButOthersQuiet,
+			tally.UnreadBytes, "wait to be read"), askOwner: true},
+	{code: Unclear, holds: observation.closesUnreadWithoutTimes, evidence: observation.withoutTimes},
+	{code: Unclear, holds: observation.closesUnreadButOthersQuiet, confirms: observation.closesStayUnread,
 		evidence: observation.unreadCloses, askOwner: true},
-	{code: Hung, holds: observation.closesUnread, phrase: phraseNotReading,
+	{code: Hung, holds: observation.closesUnread, confirms: observation.closesStayUnread, phrase: phraseNotReading,
 		evidence: observation.unreadCloses, askOwner: true},
+	{code: Unclear, holds: observation.mayNotRead, evidence: observation.readUnknown},
 	{code: SynBacklog, holds: observation.halfOpen, phrase: "half-open connections pile up",
 		evidence: observation.halfOpenSockets},
+	{code: ClientLoop, holds: observation.mostDoNotReadAndAreOne, phrase: phraseDoesNotRead,
+		evidence: observation.zeroWindow, client: observation.zeroWindowAddr},
 	{code: FeedStalled, holds: observation.feedStopped, phrase: "feed stalled for N s", text: number(tally.FeedAge),
 		evidence: observation.stalledClients},
 	{code: FeedStalled, holds: observation.mostStalled, phrase: "feed stalled for N % of the clients",
 		text: number(tally.StalledPct), evidence: observation.stalledClients},
-	{code: NotClosing, holds: observation.notClosing, phrase: "the front does not close",
+	{code: CrashLoop, holds: observation.crashLoop, confirms: observation.crashLoop,
+		phrase: "the front disconnects every client", evidence: observation.disconnected},
+	{code: NotClosing, holds: observation.notClosing, confirms: observation.closesStay, phrase: "the front does not close",
 		evidence: metrics(tally.CloseWait, "clients that closed, and the front has not",
 			tally.AcceptQueue, "wait to be accepted")},
+	{code: Network, holds: observation.oneCutOff, phrase: "the way to one client is cut off",
+		evidence: observation.lostSegments, client: observation.cutOffAddr},
 	{code: ClientLoop, holds: observation.oneLoops, phrase: "one client looping, N % of them",
 		text: number(tally.TopClientPct), evidence: observation.loopingClient},
+	{code: ClientLoop, holds: observation.oneDoesNotClose, phrase: "one client does not close",
+		evidence: metrics(tally.FinWait2, "sessions that the front has closed, and the client has not"),
+		client:   observation.topClient},
 	{code: Network, holds: observation.severalRetransmit, phrase: "network trouble toward N clients",
-		text: unreachable, evidence: metrics(tally.Retransmitting, "sockets whose segments are not acknowledged",
-			tally.UnsentBytes, "wait for an acknowledgement")},
-	{code: ClientLoop, holds: observation.oneDoesNotRead, phrase: "one client does not read",
+		text: unreachable, evidence: observation.lostSegments},
+	{code: ClientLoop, holds: observation.oneDoesNotRead, phrase: phraseDoesNotRead,
 		evidence: observation.zeroWindow, client: observation.zeroWindowAddr},
 	{code: Down, holds: observation.someListenerMissing, phrase: phraseNoListener, text: noListener,
-		evidence: metric(tally.Listeners, "and one port has none")},
+		evidence: metrics(tally.Listeners, "and one port has none")},
 	{code: Unclear, holds: observation.abnormalUnknown, evidence: observation.whyUnknown},
-	{code: Healthy, holds: observation.fewAbnormal, evidence: nothing},
+	{code: Unclear, holds: observation.mostDoNotRead, evidence: observation.zeroWindow},
+	{code: Healthy, holds: observation.fewAbnormal, evidence: metrics()},
 	{code: MassLogoff, holds: observation.massLogoff, phrase: "many clients logged off",
 		evidence: metrics(tally.TimeWait, "sessions that were closed in order",
 			tally.AbnormalClients, "clients that closed them")},
 	{code: Unclear, holds: func(observation) bool { return true }, phrase: "unclear trouble",
-		evidence: metric(tally.Abnormal, "sockets without a common pattern")},
+		evidence: metrics(tally.Abnormal, "sockets without a common pattern")},
 }
 
 // Phrases that stand in more than one place.
 const (
 	phraseNoListener       = "nothing listens on port N"
 	phraseNotReading       = "the front does not read"
+	phraseDoesNotRead      = "one client does not read"
 	phraseOutOfDescriptors = "the front is out of descriptors"
+	phraseServiceManager   = "no process serves the listener of the service manager"
 )
 
 // observation is what the rules look at.
@@ -100,17 +115,14 @@ func unreachable(o observation, phrase string) string {
 	return text
 }
 
-func nothing(observation) []Evidence { return nil }
-
-// metric returns one metric as evidence.
-func metric(m tally.Metric, why string) func(observation) []Evidence {
-	return func(o observation) []Evidence { return []Evidence{o.evidence(m, why)} }
-}
-
-// metrics returns two metrics as evidence.
-func metrics(m tally.Metric, why string, other tally.Metric, whyOther string) func(observation) []Evidence {
+// metrics returns metrics as evidence: pairs of a metric and what its value means.
+func metrics(pairs ...any) func(observation) []Evidence {
 	return func(o observation) []Evidence {
-		return []Evidence{o.evidence(m, why), o.evidence(other, whyOther)}
+		var list []Evidence
+		for i := 0; i < len(pairs); i += 2 {
+			list = append(list, o.evidence(pairs[i].(tally.Metric), pairs[i+1].(string)))
+		}
+		return list
 	}
 }
 
@@ -124,8 +136,8 @@ func (o observation) atLeast(m tally.Metric, n float64) bool {
 }
 
 // isShare reports whether part is at least pct percent of a metric.
-func (o observation) isShare(part float64, of tally.Metric, pct float64) bool {
-	return percent(part, o.Values[of].N) >= pct
+func (o observation) isShare(part int, of tally.Metric, pct float64) bool {
+	return percent(float64(part), o.Values[of].N) >= pct
 }
 
 func percent(part, whole float64) float64 {
@@ -148,9 +160,13 @@ func (o observation) whyUnknown() []Evidence {
 // notAccepting reports whether an accept queue overflows, or a connection has waited in it
 // for longer than a burst of logins takes.
 func (o observation) notAccepting() bool {
-	waiting := o.Waiting.N > 0 && o.Waiting.Age >= tally.MinimumWait && o.atLeast(tally.AcceptQueue, 1)
-	return waiting || slices.ContainsFunc(o.Listeners, tally.Listener.Overflowing)
+	long := o.Waiting.N > 0 && o.Waiting.Age >= tally.MinimumWait || o.StuckWaiting > 0 && o.Interval >= tally.MinimumWait
+	return long && o.atLeast(tally.AcceptQueue, 1) || slices.ContainsFunc(o.Listeners, tally.Listener.Overflowing)
 }
+
+// acceptedNone reports whether the same connections wait, and the front accepted none of
+// them: one that accepts slowly has old ones in its queue at any moment.
+func (o observation) acceptedNone() bool { return o.StuckWaiting > 0 && o.Accepted == 0 }
 
 func (o observation) acceptQueue() []Evidence {
 	list := []Evidence{
@@ -161,20 +177,40 @@ func (o observation) acceptQueue() []Evidence {
 		wait := o.Waiting.Age.Round(time.Millisecond).String()
 		list = append(list, Evidence{"longest wait", wait, "since the oldest of them was made"})
 	}
+	if o.Compared {
+		why := fmt.Sprintf("of them waited %s before, and none was accepted", o.Interval.Round(time.Millisecond))
+		list = append(list, Evidence{"still waiting", fmt.Sprint(o.StuckWaiting), why})
+	}
 	if o.Sampled {
 		list = append(list, o.evidence(tally.ListenDrops, "connections dropped per second"))
 	}
 	return list
 }
 
-// notReading reports whether half of the clients have had bytes waiting for some time. With
-// two looks these are the same bytes, or more.
-func (o observation) notReading() bool {
-	n := float64(o.UnreadLong)
-	if stuck := o.Values[tally.UnreadStuck]; stuck.Known() {
-		n = max(n, stuck.N)
-	}
+// mostUnread reports whether half of the clients have bytes that the front has not read. A
+// front that reads in batches always has some.
+func (o observation) mostUnread() bool {
+	n := int(o.Values[tally.Unread].N)
 	return n >= minSessions && o.isShare(n, tally.Established, majorityPct)
+}
+
+// readNone reports whether the same bytes stay, of half of the clients, and the front read
+// nothing in between.
+func (o observation) readNone() bool {
+	return o.StuckUnread >= minSessions && o.isShare(o.StuckUnread, tally.Established, majorityPct) && o.Read == 0
+}
+
+// mayNotRead reports whether half of the clients have unread bytes, and the source does not
+// tell whether the front reads.
+func (o observation) mayNotRead() bool {
+	return o.mostUnread() && o.Compared && !o.HasBytesRead && o.Read == 0
+}
+
+func (o observation) readUnknown() []Evidence {
+	return []Evidence{
+		o.evidence(tally.Unread, "sessions with bytes that the front has not read"),
+		{"missing", "when or what the front read", "this source does not tell whether it reads"},
+	}
 }
 
 // closesUnread reports whether most of the sessions that the front is to read from have
@@ -190,10 +226,26 @@ func (o observation) closesUnread() bool {
 	return n >= enough && percent(float64(n), sessions) >= majorityPct && !o.serving()
 }
 
+// closesUnreadWithoutTimes is closesUnread where others stay, and the source does not tell
+// whether these are served.
+func (o observation) closesUnreadWithoutTimes() bool {
+	return o.closesUnread() && o.Values[tally.Established].N > 0 && !o.HasTimes
+}
+
+func (o observation) withoutTimes() []Evidence {
+	return append(o.unreadCloses(),
+		Evidence{"missing", "the time of the last data sent", "this source does not tell whether the front serves the others"})
+}
+
 // closesUnreadButOthersQuiet is closesUnread where other clients stay: these may have
 // nothing to be sent, and the front may be well.
 func (o observation) closesUnreadButOthersQuiet() bool {
 	return o.closesUnread() && o.Served.N > 0 && !isStopped(o.owner)
+}
+
+// closesStayUnread reports whether the front read and closed nothing between two looks.
+func (o observation) closesStayUnread() bool {
+	return o.StuckUnreadClose >= minSessions && o.Read == 0 && o.Closed == 0
 }
 
 // serving reports whether the front has sent data to somebody just now, and later than to
@@ -213,9 +265,9 @@ func (o observation) unreadCloses() []Evidence {
 // halfOpen reports whether most abnormal sockets are handshakes, and half of them had to be
 // answered again.
 func (o observation) halfOpen() bool {
-	half := o.Values[tally.SynRecv]
-	return o.atLeast(tally.SynRecv, minAbnormal) && o.isShare(half.N, tally.Abnormal, majorityPct) &&
-		o.isShare(float64(o.SynRetransmits), tally.SynRecv, majorityPct)
+	half := int(o.Values[tally.SynRecv].N)
+	return o.atLeast(tally.SynRecv, minAbnormal) && o.isShare(half, tally.Abnormal, majorityPct) &&
+		o.isShare(o.SynRetransmits, tally.SynRecv, majorityPct)
 }
 
 func (o observation) halfOpenSockets() []Evidence {
@@ -226,14 +278,16 @@ func (o observation) halfOpenSockets() []Evidence {
 	}
 }
 
+// feedStopped reports whether nobody was sent data, though somebody could be: neither the
+// network nor a closed window keeps the data back.
 func (o observation) feedStopped() bool {
-	return o.feed && o.atLeast(tally.FeedAge, o.Rules.StalledAfter.Seconds())
+	return o.feed && o.atLeast(tally.FeedAge, o.Rules.StalledAfter.Seconds()) && !o.FeedBlocked
 }
 
 // mostStalled reports whether most clients are sent nothing. New ones still get their
 // greeting, so feed_age stays low.
 func (o observation) mostStalled() bool {
-	return o.feed && o.atLeast(tally.Stalled, minSessions) && o.atLeast(tally.StalledPct, dominantPct)
+	return o.feed && o.HasTimes && o.Unfed >= minSessions && o.isShare(o.Unfed, tally.Established, dominantPct)
 }
 
 func (o observation) stalledClients() []Evidence {
@@ -245,15 +299,70 @@ func (o observation) stalledClients() []Evidence {
 	}
 }
 
-// notClosing reports whether CLOSE_WAIT sockets pile up. Those still in the accept queue may
-// have closed too, and are not the front's to close.
-func (o observation) notClosing() bool {
-	return o.atLeast(tally.CloseWait, minAbnormal+o.Values[tally.AcceptQueue].N) &&
-		o.isShare(o.Values[tally.CloseWait].N, tally.Abnormal, majorityPct)
+// crashLoop reports whether the front closes the sessions of most clients again and again,
+// and nobody stays.
+func (o observation) crashLoop() bool {
+	served := o.Values[tally.Established].N - float64(o.Waiting.N)
+	return o.HasTimes && served <= 0 && o.atLeast(tally.TimeWait, minAbnormal) && o.returning() >= minClients &&
+		o.isShare(o.returning(), tally.AbnormalClients, majorityPct)
 }
 
+// returning counts the clients that were disconnected again and again, and just now.
+func (o observation) returning() int {
+	n := 0
+	for _, c := range o.Clients {
+		if c.States[tcp.TimeWait] >= minReturns && c.FirstClosed-c.LastClosed >= crashSpan && c.LastClosed <= recentClose {
+			n++
+		}
+	}
+	return n
+}
+
+func (o observation) disconnected() []Evidence {
+	return []Evidence{
+		o.evidence(tally.TimeWait, "sessions that the front has closed"),
+		{"returning clients", fmt.Sprint(o.returning()), "were disconnected again and again"},
+		o.evidence(tally.Established, "sessions"),
+	}
+}
+
+// notClosing reports whether CLOSE_WAIT sockets pile up. Those still in the accept queue may
+// have closed too, and are not the front's to close. Where the source does not tell whether
+// the front serves, it has at least read that they closed.
+func (o observation) notClosing() bool {
+	closed := o.Values[tally.CloseWait]
+	queue := o.Values[tally.AcceptQueue]
+	reads := o.HasTimes || o.isShare(int(closed.N)-o.UnreadCloses.N, tally.CloseWait, majorityPct)
+	return queue.Known() && o.atLeast(tally.CloseWait, minAbnormal+queue.N) && reads &&
+		o.isShare(int(closed.N), tally.Abnormal, majorityPct)
+}
+
+// closesStay reports whether most of them were there before.
+func (o observation) closesStay() bool {
+	return o.StuckCloseWait >= minAbnormal && o.isShare(o.StuckCloseWait, tally.CloseWait, majorityPct)
+}
+
+// oneLoops reports whether one client has most of the abnormal sockets, and comes back.
 func (o observation) oneLoops() bool {
-	return o.atLeast(tally.TopClient, minLoop) && o.atLeast(tally.TopClientPct, dominantPct)
+	if !o.atLeast(tally.TopClient, minLoop) || !o.atLeast(tally.TopClientPct, dominantPct) {
+		return false
+	}
+	c := o.Clients[0]
+	// What retransmits, or waits for the client to close, is no session that was made again.
+	made := c.Abnormal - c.Retransmitting - c.States[tcp.FinWait2]
+	return made >= minLoop && o.isShare(made, tally.Abnormal, dominantPct) && o.comesBack(c)
+}
+
+// comesBack reports whether a client makes new sessions again and again, as far as the
+// source can tell.
+func (o observation) comesBack(c tally.Client) bool {
+	switch {
+	case o.Sampled:
+		return c.Reconnects > 0
+	case c.FirstClosed > 0: // the source knows the ages of TIME_WAITs
+		return c.FirstClosed-c.LastClosed >= minLoopSpan
+	}
+	return true
 }
 
 func (o observation) loopingClient() []Evidence {
@@ -263,11 +372,48 @@ func (o observation) loopingClient() []Evidence {
 	}
 }
 
+// oneDoesNotClose reports whether the abnormal sockets are one client's in FIN_WAIT2, and
+// were that before.
+func (o observation) oneDoesNotClose() bool {
+	return o.atLeast(tally.TopClient, minAbnormal) && o.atLeast(tally.TopClientPct, dominantPct) &&
+		o.isShare(min(o.StuckFinWait2, o.Clients[0].States[tcp.FinWait2]), tally.Abnormal, dominantPct)
+}
+
+func (o observation) topClient() netip.Addr { return o.Clients[0].Addr }
+
 // severalRetransmit reports whether segments to several clients are sent again and again.
 func (o observation) severalRetransmit() bool {
 	clients, sockets := o.retransmitting()
 	return o.Values[tally.Retransmitting].Known() && len(clients) >= minClients && sockets >= minSessions &&
-		o.isShare(float64(sockets), tally.Established, retransmittingPct)
+		percent(float64(sockets), o.sessions()) >= retransmittingPct
+}
+
+// oneCutOff reports whether most sessions retransmit, or most of the abnormal sockets do,
+// and all that retransmit are one client's.
+func (o observation) oneCutOff() bool {
+	clients, sockets := o.retransmitting()
+	most := percent(float64(sockets), o.sessions()) >= majorityPct ||
+		o.atLeast(tally.Abnormal, minAbnormal) && o.isShare(o.RetransmittingClose, tally.Abnormal, dominantPct)
+	return o.Values[tally.Retransmitting].Known() && len(clients) == 1 && sockets >= minSessions && most
+}
+
+func (o observation) cutOffAddr() netip.Addr {
+	clients, _ := o.retransmitting()
+	return clients[0]
+}
+
+func (o observation) lostSegments() []Evidence {
+	return metrics(tally.Retransmitting, "sockets whose segments are not acknowledged",
+		tally.UnsentBytes, "wait for an acknowledgement")(o)
+}
+
+// sessions returns the number of sockets that can retransmit data or a close.
+func (o observation) sessions() float64 {
+	n := 0
+	for _, s := range []tcp.State{tcp.Established, tcp.CloseWait, tcp.FinWait1, tcp.LastAck, tcp.Closing} {
+		n += o.States[s]
+	}
+	return float64(n)
 }
 
 // retransmitting returns the clients with sockets that retransmit, and how many these are.
@@ -296,6 +442,17 @@ func commonSubnet(clients []netip.Addr) (netip.Prefix, bool) {
 	return subnet, true
 }
 
+// mostDoNotRead reports whether most clients take no more data.
+func (o observation) mostDoNotRead() bool {
+	return o.ZeroWindows >= minSessions && o.isShare(o.ZeroWindows, tally.Established, majorityPct)
+}
+
+// mostDoNotReadAndAreOne is mostDoNotRead where they are one client, such as a proxy.
+func (o observation) mostDoNotReadAndAreOne() bool {
+	_, found := o.zeroWindowClient()
+	return found && o.mostDoNotRead()
+}
+
 // oneDoesNotRead reports whether the zero windows are one client's, and little else is wrong.
 func (o observation) oneDoesNotRead() bool {
 	_, found := o.zeroWindowClient()
@@ -304,14 +461,13 @@ func (o observation) oneDoesNotRead() bool {
 
 // zeroWindowClient returns the client that has most of the zero windows, if one has.
 func (o observation) zeroWindowClient() (client tally.Client, found bool) {
-	all := 0
 	for _, c := range o.Clients {
-		all += c.ZeroWindow
 		if c.ZeroWindow > client.ZeroWindow {
 			client = c
 		}
 	}
-	return client, client.ZeroWindow > 0 && percent(float64(client.ZeroWindow), float64(all)) >= dominantPct
+	share := percent(float64(client.ZeroWindow), float64(o.ZeroWindows))
+	return client, client.ZeroWindow > 0 && share >= dominantPct
 }
 
 func (o observation) zeroWindowAddr() netip.Addr {
@@ -328,13 +484,12 @@ func (o observation) zeroWindow() []Evidence {
 }
 
 // massLogoff reports whether many clients closed in order, once each. Where they come back
-// again and again, or may be many behind one address, it is not that clear.
+// again and again, or may be many behind one address, or their close does not arrive, it is
+// not that clear.
 func (o observation) massLogoff() bool {
-	closed := 0
-	for _, state := range []tcp.State{tcp.TimeWait, tcp.FinWait1, tcp.FinWait2, tcp.LastAck, tcp.Closing} {
-		closed += o.States[state]
-	}
-	if !o.isShare(float64(closed), tally.Abnormal, logoffPct) || !o.atLeast(tally.AbnormalClients, minSessions) {
+	closed := o.States[tcp.TimeWait] + o.States[tcp.FinWait1] + o.States[tcp.LastAck] + o.States[tcp.Closing]
+	closed -= o.RetransmittingClose
+	if !o.isShare(closed, tally.Abnormal, logoffPct) || !o.atLeast(tally.AbnormalClients, minSessions) {
 		return false
 	}
 	if o.Sampled {

@@ -2,6 +2,7 @@ package output
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 	"unicode/utf8"
@@ -19,7 +20,7 @@ import (
 const (
 	maxText   = 199
 	maxRemark = 110
-	maxHint   = 80
+	maxHint   = 109
 	maxOutput = 8 << 10
 )
 
@@ -99,6 +100,10 @@ func details(b *strings.Builder, r Report, style Style) {
 	for _, p := range r.byPort() {
 		add("%s", p)
 	}
+	if n := len(r.Result.LeftOut); n > 0 {
+		add("left out: %s of local programs that use port %s as their source port",
+			plural(tally.Number(float64(n)), "socket"), r.leftOutPorts())
+	}
 	for _, l := range r.Result.Listeners {
 		add("listener %s: %s", l.Local, queue(l))
 	}
@@ -120,6 +125,15 @@ func details(b *strings.Builder, r Report, style Style) {
 		}
 		b.WriteString(l + "\n")
 	}
+}
+
+// leftOutPorts returns the ports of the sockets that are not the front's.
+func (r Report) leftOutPorts() tcp.Ports {
+	var ports tcp.Ports
+	for _, port := range slices.Compact(slices.Sorted(slices.Values(r.Result.LeftOut))) {
+		ports = append(ports, tcp.PortRange{Lo: port, Hi: port})
+	}
+	return ports
 }
 
 // waits is what waits for a client, or for the front to read it.

@@ -89,7 +89,7 @@ func (f front) report(t *testing.T) Report {
 		Look: tcp.Look{Source: cmp.Or(f.source, "sockdiag"), Skipped: f.skipped, Host: "front7.example", Time: halfPastNine},
 	}
 	r.Diagnosis = diagnosis.Diagnose(result, r.Ports, true, nil)
-	r.Verdict = verdict.Judge(r.Policy, r.Ports, result)
+	r.Verdict = verdict.Judge(r.Policy, r.Ports, result, r.Diagnosis)
 	return r
 }
 
@@ -145,7 +145,7 @@ func portsReport(t *testing.T) Report {
 	result := counted.Result(tcp.Look{Provides: ^tcp.Facts(0)})
 	r.Ports, r.Result = tcp.Ports{{Lo: 41213, Hi: 41215}}, &result
 	r.Diagnosis = diagnosis.Diagnose(result, r.Ports, true, nil)
-	r.Verdict = verdict.Judge(r.Policy, r.Ports, result)
+	r.Verdict = verdict.Judge(r.Policy, r.Ports, result, r.Diagnosis)
 	return r
 }
 
@@ -276,7 +276,7 @@ func TestListenersOnly(t *testing.T) {
 func TestWarningCount(t *testing.T) {
 	r := front{listens: true, feedAge: 42 * time.Second, sessions: []string{"time_wait 10.1.2.3 3", "established 10.1.2.3 1"}, policy: []string{"feed_age=30"}}.report(t)
 	r.Policy.Warning = verdict.Thresholds{tally.Abnormal: {}}
-	r.Verdict = verdict.Judge(r.Policy, r.Ports, *r.Result)
+	r.Verdict = verdict.Judge(r.Policy, r.Ports, *r.Result, r.Diagnosis)
 	want := "ScriptRes:Bad:3 socket disconnect; feed stalled 42 s\n"
 	if got := string(HostMonitor(r, Style{})); got != want {
 		t.Errorf("got %q, want %q", got, want)

@@ -73,17 +73,15 @@ type Format struct {
 	Render func(Report, Style) []byte
 	// ExitZero is for callers that take another exit code for a broken check.
 	ExitZero bool
-	// ShowsDiagnosis says that the format tells the diagnosis.
-	ShowsDiagnosis bool
 }
 
 // Formats are all formats, the default first.
 var Formats = []Format{
-	{Name: "nagios", Render: Nagios, ShowsDiagnosis: true},
+	{Name: "nagios", Render: Nagios},
 	{Name: "hostmonitor", Render: HostMonitor, ExitZero: true},
-	{Name: "json", Render: JSON, ShowsDiagnosis: true},
+	{Name: "json", Render: JSON},
 	{Name: "value", Render: Value},
-	{Name: "prometheus", Render: Prometheus, ShowsDiagnosis: true},
+	{Name: "prometheus", Render: Prometheus},
 }
 
 // ExitCode is the status for the shell: hostmonitor's is 0 whatever the answer,
@@ -141,6 +139,7 @@ func (r Report) Reason() string {
 		case p.Metric == tally.Abnormal && r.values()[p.Metric].Known():
 		case i == 0:
 			parts = slices.Insert(parts, 0, p.Text)
+		case p.Text == r.Diagnosis.Text: // the hint
 		default:
 			parts = append(parts, p.Text)
 		}
@@ -169,8 +168,17 @@ func (r Report) who(client netip.Addr) string {
 // hint is the diagnosis as the end of the sentence, unless that says it already.
 func (r Report) hint() string {
 	d := r.Diagnosis
-	if r.Result == nil || r.Outside != "" || d.Text == "" || d.Code == diagnosis.Down {
+	if r.Result == nil || r.Outside != "" || d.Text == "" {
 		return ""
+	}
+	if d.Code == diagnosis.Down { // Reason says what is wrong
+		if d.InTheWay == "" {
+			return ""
+		}
+		return " - " + d.InTheWay
+	}
+	if p := r.Verdict.Problems; len(p) > 0 && p[0].Text == d.Text && !d.Client.IsValid() {
+		return "" // it is the reason
 	}
 	hint := " - " + d.Text
 	if d.Client.IsValid() {

@@ -11,11 +11,11 @@ import (
 	"frontsockets/internal/tcp"
 )
 
-// Owner is the process that owns a listener.
+// Owner is the process that owns a socket.
 type Owner struct{}
 
 // Find finds nothing: only Linux names a process's sockets.
-func Find(context.Context, []uint64) (*Owner, error) {
+func Find(context.Context, []tcp.Socket) (*Owner, error) {
 	return nil, fmt.Errorf("%s has none: %w", runtime.GOOS, errors.ErrUnsupported)
 }
 

@@ -39,6 +39,8 @@ type header struct {
 	Addresses    []netip.Prefix `json:"addresses"` // local ones that were asked for; none for any
 	Provides     []string       `json:"tells"`     // names of facts
 	HiddenStates []string       `json:"blind"`     // names of states
+	// Compared says that the look was compared with one a moment earlier.
+	Compared bool `json:"compared,omitempty"`
 }
 
 // row is one socket. A fact that is not known is left out, and so is one that
@@ -57,8 +59,9 @@ type row struct {
 	LastDataRecv *uint32         `json:"last_data_received,omitempty"` // ms, known with last_data_sent
 	Drops        *uint32         `json:"drops,omitempty"`
 	BytesRead    *uint64         `json:"bytes_read,omitempty"`
-	RTT          *uint32         `json:"rtt,omitempty"`    // µs
-	Closed       *uint32         `json:"closed,omitempty"` // ms
+	RTT          *uint32         `json:"rtt,omitempty"`      // µs
+	Closed       *uint32         `json:"closed,omitempty"`   // ms since it entered TIME_WAIT
+	Progress     string          `json:"progress,omitempty"` // since a moment earlier
 	MPTCP        bool            `json:"mptcp,omitempty"`
 }
 
@@ -66,10 +69,10 @@ type trailer struct {
 	Sockets int `json:"sockets"`
 }
 
-// factNames has the name of each bit of tcp.Facts, in order: that of its member.
+// factNames has the name of each bit of tcp.Facts, in order: that of its member. The last bit,
+// the uid, has none: it helps to find a live process, and is not recorded.
 var factNames = []string{
-	"client", "recv_q", "send_q", "backlog", "inode", "retransmits", "last_data_sent", "drops",
-	"bytes_read", "rtt", "closed",
+	"client", "recv_q", "send_q", "backlog", "inode", "retransmits", "last_data_sent", "drops", "bytes_read", "rtt", "closed",
 }
 
 // Recording keeps the sockets of one look, so that they can be saved.
@@ -97,6 +100,7 @@ func (r *Recording) Add(s *tcp.Socket) {
 	row.BytesRead = fact(s, tcp.FactBytesRead, s.BytesRead)
 	row.RTT = fact(s, tcp.FactRTT, uint32(s.RTT.Microseconds()))
 	row.Closed = fact(s, tcp.FactClosed, uint32(s.Closed.Milliseconds()))
+	row.Progress = s.Progress.String()
 	r.rows.Write(jsonLine(row))
 	r.n++
 }
@@ -124,7 +128,7 @@ func (r *Recording) Save(file string, q tcp.Query, look tcp.Look) error {
 
 func (r *Recording) text(q tcp.Query, look tcp.Look) []byte {
 	h := header{
-		Version: formatVersion, Time: look.Time, Host: look.Host, Source: look.Source,
+		Version: formatVersion, Time: look.Time, Host: look.Host, Source: look.Source, Compared: look.Compared,
 		Skipped: append([]string{}, look.Skipped...), Ports: q.Ports.String(),
 		Addresses: append([]netip.Prefix{}, q.Addresses...), Provides: []string{}, HiddenStates: []string{},
 	}
@@ -220,7 +224,8 @@ func read(text *textfile.Lines, file textfile.File, q tcp.Query, visit tcp.Visit
 
 // look returns the look that was recorded.
 func (h header) look() (tcp.Look, error) {
-	look := tcp.Look{Source: h.Source, Recorded: true, Host: h.Host, Time: h.Time, Skipped: h.Skipped}
+	look := tcp.Look{Source: h.Source, Recorded: true, Host: h.Host, Time: h.Time,
+		Skipped: h.Skipped, Compared: h.Compared}
 	if h.Time.IsZero() || h.Source == "" || h.Addresses == nil || h.Provides == nil || h.HiddenStates == nil {
 		return look, errors.New("not the whole header of a snapshot")
 	}
@@ -294,6 +299,9 @@ func parseSnapshotRow(line []byte) (s tcp.Socket, err error) {
 	knownTime(&s, 0, row.LastDataRecv, time.Millisecond, &s.LastDataReceived)
 	knownTime(&s, tcp.FactRTT, row.RTT, time.Microsecond, &s.RTT)
 	knownTime(&s, tcp.FactClosed, row.Closed, time.Millisecond, &s.Closed)
+	if s.Progress, err = tcp.ParseProgress(row.Progress); err != nil {
+		return s, err
+	}
 	return s, nil
 }
 

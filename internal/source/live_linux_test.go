@@ -179,7 +179,38 @@ func project(s tcp.Socket, provided tcp.Facts) tcp.Socket {
 	if provided.Has(tcp.FactInode) {
 		p.Inode = s.Inode
 	}
+	if provided.Has(tcp.FactUID) && s.Inode != 0 {
+		p.UID = s.UID
+	}
 	return p
+}
+
+// TestUID: the user who made a socket is told.
+func TestUID(t *testing.T) {
+	population.Need(t)
+	var config net.ListenConfig
+	config.SetMultipathTCP(false) // else its subflow is another socket
+	l, err := config.Listen(t.Context(), "tcp4", "127.0.0.1:41213")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	f, err := l.(*net.TCPListener).File()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	const user = 65533
+	if err := f.Chown(user, -1); err != nil { // the kernel takes it for the maker (sockfs_setattr)
+		population.Skip(t, err.Error())
+	}
+	for _, s := range []tcp.Source{sockDiagBoth(), sockDiagEach(), procNet("/proc")} {
+		rows := collect(t, s, tcp.Query{Ports: tcp.Ports{{Lo: 41213, Hi: 41213}}})
+		rows = slices.DeleteFunc(rows, func(s tcp.Socket) bool { return s.State != tcp.Listen })
+		if len(rows) != 1 || !rows[0].Facts.Has(tcp.FactUID) || rows[0].UID != user {
+			t.Errorf("%s sees %+v, want uid %d", s.Name, rows, user)
+		}
+	}
 }
 
 func TestReusePortTwinsAreTwoListeners(t *testing.T) {

@@ -7,13 +7,15 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"math"
 	"net/netip"
 
 	"frontsockets/internal/tcp"
 	"frontsockets/internal/textfile"
 )
 
-const procFacts = tcp.FactClient | tcp.FactRecvQ | tcp.FactSendQ | tcp.FactInode | tcp.FactRetransmits
+const procFacts = tcp.FactClient | tcp.FactRecvQ | tcp.FactSendQ | tcp.FactInode |
+	tcp.FactRetransmits | tcp.FactUID
 
 // proc reads /proc/net/tcp and /proc/net/tcp6, whose addresses are hex words in
 // the kernel's own byte order. It knows neither the backlog of a listener nor
@@ -97,33 +99,27 @@ var errGarbled = errors.New("not a row of a socket table")
 //	sl  local_address rem_address   st tx_queue:rx_queue tr:tm->when retrnsmt uid timeout inode …
 //	 0: 0100007F:A0FD 00000000:0000 0A 00000000:00000003 00:00000000 00000000   0       0 12345 …
 //
-// The local port has a fixed place after the first colon, so a row of another program
-// is skipped before it is split.
+// A row of another port is skipped before it is split.
 func (p *procRows) line(line []byte) error {
-	colon := bytes.IndexByte(line, ':')
-	portAt := colon + 2 + p.hexLen + 1
-	if colon < 0 || len(line) < portAt+5 || line[colon+1] != ' ' || line[portAt-1] != ':' || line[portAt+4] != ' ' {
-		return errGarbled
-	}
-	port, ok := textfile.Hex(line[portAt : portAt+4])
+	port, fields, ok := p.localPort(line)
 	if !ok {
 		return errGarbled
 	}
-	if !p.query.Ports.Has(uint16(port)) {
+	if !p.query.Ports.Has(port) {
 		return nil
 	}
-
-	w := textfile.Words{Line: line[colon+1:]}
+	w := textfile.Words{Line: fields}
 	local, okLocal := p.endpoint(w.Next())
 	remote, okRemote := p.endpoint(w.Next())
 	st, okState := textfile.Hex(w.Next())
 	tx, rx, okQueues := hexPair(w.Next())
 	timer, _, okTimer := hexPair(w.Next())
 	retransmits, okRetransmits := textfile.Hex(w.Next())
-	w.Next() // uid
+	uid, okUID := textfile.Number(w.Next())
 	w.Next() // timeout
 	inode, okInode := textfile.Number(w.Next())
-	if !okLocal || !okRemote || !okState || st > 0xff || !okQueues || !okTimer || !okRetransmits || !okInode {
+	if !okLocal || !okRemote || !okState || st > 0xff || !okQueues || !okTimer || !okRetransmits ||
+		!okUID || uid > math.MaxUint32 || !okInode {
 		return errGarbled
 	}
 	state, err := tcp.KernelState(uint8(st))
@@ -138,6 +134,7 @@ func (p *procRows) line(line []byte) error {
 		Remote: remote,
 		RecvQ:  rx,
 		SendQ:  tx, // 0 for a listener: not its backlog
+		UID:    uint32(uid),
 		Inode:  inode,
 	}
 	switch {
@@ -160,6 +157,18 @@ func (p *procRows) line(line []byte) error {
 		p.visit(s)
 	}
 	return nil
+}
+
+// localPort returns the local port of a row, which has a fixed place after the first colon, and
+// what comes after that colon.
+func (p *procRows) localPort(line []byte) (port uint16, fields []byte, ok bool) {
+	colon := bytes.IndexByte(line, ':')
+	portAt := colon + 2 + p.hexLen + 1
+	if colon < 0 || len(line) < portAt+5 || line[colon+1] != ' ' || line[portAt-1] != ':' || line[portAt+4] != ' ' {
+		return 0, nil, false
+	}
+	n, ok := textfile.Hex(line[portAt : portAt+4])
+	return uint16(n), line[colon+1:], ok
 }
 
 // endpoint decodes "0100007F:A0FD".

@@ -60,10 +60,12 @@ const (
 type exchange func(ctx context.Context, request []byte, receive func(datagram []byte) (done bool, err error)) error
 
 const diagFacts = tcp.FactClient | tcp.FactRecvQ | tcp.FactSendQ | tcp.FactBacklog | tcp.FactInode |
-	tcp.FactRetransmits | tcp.FactLastDataSent | tcp.FactDrops | tcp.FactBytesRead | tcp.FactRTT | tcp.FactClosed
+	tcp.FactRetransmits | tcp.FactLastDataSent | tcp.FactDrops | tcp.FactBytesRead | tcp.FactRTT | tcp.FactClosed |
+	tcp.FactUID
 
 // rowFacts is what the fixed part of a row tells; attributes and timers tell the rest.
-const rowFacts = tcp.FactClient | tcp.FactRecvQ | tcp.FactSendQ | tcp.FactBacklog | tcp.FactInode | tcp.FactRetransmits
+const rowFacts = tcp.FactClient | tcp.FactRecvQ | tcp.FactSendQ | tcp.FactBacklog | tcp.FactInode | tcp.FactRetransmits |
+	tcp.FactUID
 
 // timeWaitLength is how long Linux keeps a socket in TIME_WAIT (TCP_TIMEWAIT_LEN in net/tcp.h).
 const timeWaitLength = 60 * time.Second
@@ -279,6 +281,7 @@ func (d *diagRows) socket(b []byte) error {
 		Remote: netip.AddrPortFrom(remote, binary.BigEndian.Uint16(id[2:])),
 		RecvQ:  d.order.Uint32(b[56:]),
 		SendQ:  d.order.Uint32(b[60:]),
+		UID:    d.order.Uint32(b[64:]),
 		Inode:  uint64(d.order.Uint32(b[68:])),
 	}
 	switch b[2] {

@@ -43,7 +43,7 @@ func printTo(b *strings.Builder) tcp.Visit {
 	return func(s *tcp.Socket) {
 		fmt.Fprintf(b, "%s %s %s recvq=%d sendq=%d inode=%d retransmits=%d sent=%s drops=%d read=%d rtt=%s closed=%s known=%011b\n",
 			s.State, s.Local, s.Remote, s.RecvQ, s.SendQ, s.Inode, s.Retransmits, s.LastDataSent, s.Drops,
-			s.BytesRead, s.RTT, s.Closed, s.Facts)
+			s.BytesRead, s.RTT, s.Closed, s.Facts&^tcp.FactUID)
 	}
 }
 

@@ -99,12 +99,14 @@ var (
 	dropsTwice       = need{ofListenersTwice, tcp.FactDrops, "drops"}
 	inodes           = need{ofEstablished, tcp.FactInode, "inodes"}
 	receiveQueue     = need{ofEstablished, tcp.FactRecvQ, "Recv-Q"}
+	readBytes        = need{ofEstablished, tcp.FactRecvQ | tcp.FactLastDataSent, "when or what the front read"}
 	sendQueue        = need{ofEstablished, tcp.FactSendQ, "Send-Q"}
 	lastDataSent     = need{ofEstablished, tcp.FactLastDataSent, "the time of the last data sent"}
+	everyState       = states{func(Rules) tcp.StateSet { return ^tcp.Set(tcp.Listen) }, "the sockets of all states"}
+	listening        = states{func(Rules) tcp.StateSet { return tcp.Set(tcp.Listen) }, "listening sockets"}
+	abnormalStates   = states{func(r Rules) tcp.StateSet { return ^r.Normal }, "the sockets of all abnormal states"}
 	lastDataReceived = need{ofEstablished, tcp.FactLastDataSent, "the time of the last data received"}
 	roundTripTime    = need{ofEstablished, tcp.FactRTT, "round-trip times"}
-	everyState       = states{func(Rules) tcp.StateSet { return ^tcp.StateSet(0) }, "the sockets of all states"}
-	abnormalStates   = states{func(r Rules) tcp.StateSet { return ^r.Normal }, "the sockets of all abnormal states"}
 )
 
 // states is a set of states that depends on the rules, and its name.
@@ -139,7 +141,7 @@ var metrics = [NumMetrics]definition{
 		compute: func(t *Tally, r *Result) Value { return share(r.mostAbnormal(), t.abnormal) },
 		needs:   clientAddress, sees: abnormalStates, ofSessions: true},
 	Listeners: {name: "listeners", help: "Listening sockets.",
-		compute: func(t *Tally, _ *Result) Value { return count(len(t.listeners)) }},
+		compute: func(t *Tally, _ *Result) Value { return count(len(t.listeners)) }, sees: listening},
 	AcceptQueue: {name: "accept_queue", help: "Connections in the longest accept queue.",
 		compute: longestQueue, needs: acceptQueue},
 	AcceptQueuePct: {name: "accept_queue_pct", unit: "%",
@@ -176,8 +178,8 @@ var metrics = [NumMetrics]definition{
 		compute: dropsPerSecond, needs: dropsTwice},
 	Reconnects: {name: "reconnects", help: "Remote addresses and ports that only the second look saw.",
 		compute: func(t *Tally, _ *Result) Value { return count(t.reconnects) }},
-	UnreadStuck: {name: "unread_stuck", help: "ESTABLISHED sockets whose unread bytes did not decrease.",
-		compute: func(t *Tally, _ *Result) Value { return count(t.stuckUnread) }, needs: receiveQueue},
+	UnreadStuck: {name: "unread_stuck", help: "ESTABLISHED sockets with unread bytes from which the front read nothing.",
+		compute: func(t *Tally, _ *Result) Value { return count(t.evidence.StuckUnread) }, needs: readBytes},
 }
 
 // inState defines the metric that counts the sockets in one state.
@@ -242,12 +244,16 @@ func (m Metric) value(t *Tally, r *Result, provided [numScopes]tcp.Facts, hidden
 	switch {
 	case d.compute == nil:
 		return unknown("nobody computes it")
-	case m >= OneLook && t.baseline == nil:
+	case m >= OneLook && !r.Sampled:
 		return unknown("it takes two looks (--sample)")
 	case d.ofSessions && t.mptcp > 0: // an MPTCP session can hang in CLOSE_WAIT on ESTABLISHED subflows
 		return unknown(fmt.Sprintf("%d of the sockets are subflows of MPTCP, which hide the state of the session", t.mptcp))
 	case d.sees.set != nil && hidden&d.sees.set(t.rules) != 0:
 		return unknown("this source does not see " + d.sees.name)
+	case (d.needs.scope == ofListeners || d.needs.scope == ofListenersTwice) && hidden.Has(tcp.Listen):
+		return unknown("this source does not see listening sockets")
+	case d.needs.scope == ofEstablished && hidden.Has(tcp.Established):
+		return unknown("this source does not see established sockets")
 	}
 	v := d.compute(t, r)
 	if !provided[d.needs.scope].Has(d.needs.facts) {

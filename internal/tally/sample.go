@@ -2,15 +2,20 @@ package tally
 
 import (
 	"net/netip"
+	"time"
 
 	"frontsockets/internal/tcp"
 )
 
 // Baseline is the first of two looks, which the second is compared with.
 type Baseline struct {
-	unread    map[ends]uint32 // bytes of every session; 0 if it is not ESTABLISHED
-	drops     map[listenerID]uint32
-	listeners tcp.Facts // provided by every listener
+	sessions map[ends]earlier
+	drops    map[listenerID]uint32
+	// facts is what every listener provided.
+	facts     tcp.Facts
+	listeners []tcp.Socket
+	// full says that it has every session, and not only those that wait for the front.
+	full bool
 }
 
 // ends identify a session: its two addresses and ports.
@@ -21,49 +26,74 @@ type listenerID struct {
 	inode uint64
 }
 
-// NewBaseline returns a first look that has seen nothing yet.
+// earlier is a session as the first look saw it.
+type earlier struct {
+	state     tcp.State
+	facts     tcp.Facts
+	waiting   bool // to be accepted
+	recvQ     uint32
+	bytesRead uint64
+}
+
+// NewBaseline returns a first look that has seen nothing yet and will see every session.
 func NewBaseline() *Baseline {
-	return &Baseline{map[ends]uint32{}, map[listenerID]uint32{}, ^tcp.Facts(0)}
+	return &Baseline{sessions: map[ends]earlier{}, drops: map[listenerID]uint32{}, facts: ^tcp.Facts(0), full: true}
 }
 
 // Add notes one socket of the front. It keeps nothing of s.
 func (b *Baseline) Add(s *tcp.Socket) {
-	switch s.State {
-	case tcp.Listen:
+	if s.State == tcp.Listen {
 		b.drops[listenerID{s.Local, s.Inode}] = s.Drops
-		b.listeners &= s.Facts
-	case tcp.Established:
-		b.unread[ends{s.Local, s.Remote}] = s.RecvQ
-	default:
-		b.unread[ends{s.Local, s.Remote}] = 0
+		b.facts &= s.Facts
+		b.listeners = append(b.listeners, *s)
+		return
+	}
+	b.sessions[ends{s.Local, s.Remote}] = earlier{s.State, s.Facts, isWaiting(s), s.RecvQ, s.BytesRead}
+}
+
+// Listeners returns the listening sockets.
+func (b *Baseline) Listeners() []tcp.Socket { return b.listeners }
+
+// isWaiting reports whether a connection is known to be in the accept queue.
+func isWaiting(s *tcp.Socket) bool {
+	return s.Inode == 0 && s.Facts.Has(tcp.FactInode) && (s.State == tcp.Established || s.State == tcp.CloseWait)
+}
+
+// isSuspect reports whether a session waits for the front: to be accepted, read or closed.
+func isSuspect(s *tcp.Socket) bool {
+	return s.State == tcp.CloseWait || s.State == tcp.Established && (s.RecvQ > 0 || isWaiting(s))
+}
+
+// Compare sets the Progress of a socket of the second look, made interval after the first.
+func (b *Baseline) Compare(s *tcp.Socket, interval time.Duration) {
+	before, there := b.sessions[ends{s.Local, s.Remote}]
+	if !there {
+		return
+	}
+	switch open := s.State == tcp.Established || s.State == tcp.CloseWait; {
+	case before.waiting && open && s.Inode == 0:
+		s.Progress = tcp.Stuck
+	case before.waiting:
+		s.Progress = tcp.Accepted
+	case before.state == tcp.CloseWait && s.State != tcp.CloseWait:
+		s.Progress = tcp.Closed
+	case before.recvQ > 0 && open:
+		s.Progress = before.reading(s, interval)
+	case before.state == s.State && (s.State == tcp.CloseWait || s.State == tcp.FinWait2):
+		s.Progress = tcp.Stuck
 	}
 }
 
-// Inodes returns those of the listeners.
-func (b *Baseline) Inodes() []uint64 {
-	var inodes []uint64
-	for id := range b.drops {
-		inodes = append(inodes, id.inode)
-	}
-	return inodes
-}
-
-// compareSession counts what a session of the second look was in the first.
-func (t *Tally) compareSession(s *tcp.Socket) {
-	unread, there := t.baseline.unread[ends{s.Local, s.Remote}]
-	// As many bytes as before may be other bytes, if some came since.
-	same := s.RecvQ == unread && s.Facts.Has(tcp.FactLastDataSent) && s.LastDataReceived >= t.interval
+// reading returns whether the front has read from a session that had unread bytes. A queue
+// that has grown may have been read in between: only what was read in all can tell.
+func (e earlier) reading(s *tcp.Socket, interval time.Duration) tcp.Progress {
+	quiet := s.Facts.Has(tcp.FactLastDataSent) && s.LastDataReceived >= interval
+	exact := s.Facts.Has(tcp.FactBytesRead) && e.facts.Has(tcp.FactBytesRead)
 	switch {
-	case !there:
-		t.reconnects++
-	case s.State == tcp.Established && unread > 0 && (s.RecvQ > unread || same):
-		t.stuckUnread++
+	case exact && s.BytesRead > e.bytesRead, s.RecvQ < e.recvQ:
+		return tcp.Read
+	case exact, quiet, s.State == tcp.CloseWait: // after its close a client sends no more
+		return tcp.Stuck
 	}
-}
-
-// compareListener notes what a listener dropped since the first look.
-func (t *Tally) compareListener(s *tcp.Socket) {
-	if before, there := t.baseline.drops[listenerID{s.Local, s.Inode}]; there {
-		t.dropped = max(t.dropped, s.Drops-before)
-	}
+	return tcp.NotCompared
 }

@@ -25,10 +25,12 @@ func TestSample(t *testing.T) {
 	two.Drops = 130
 	same := client(1, tcp.Established, 500)
 	same.LastDataReceived = 400 * time.Millisecond
+	others := client(8, tcp.Established, 500)
+	others.BytesRead = 100
 	after := []tcp.Socket{
 		listener("0.0.0.0:41213", 0, 128), two, // the first one stands at 4
 		same, client(2, tcp.Established, 900), client(3, tcp.Established, 499), client(4, tcp.Established, 10),
-		client(8, tcp.Established, 500), // as many bytes as before, and others
+		others, // as many bytes as before
 		client(5, tcp.TimeWait, 0), client(6, tcp.SynRecv, 0), client(7, tcp.Established, 10),
 	}
 	e := NewBaseline()

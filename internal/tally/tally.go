@@ -21,6 +21,8 @@ type Rules struct {
 	Shared []netip.Prefix
 	// ByPort says to count the sockets of each local port too.
 	ByPort bool
+	// Ports are the ports of the front. Without them every socket counts as the front's.
+	Ports tcp.Ports
 }
 
 // MinimumWait is how long a connection must wait, or bytes stay unread, before we call
@@ -44,6 +46,11 @@ type Client struct {
 	Retransmitting, ZeroWindow, Stalled int
 	UnreadBytes, UnsentBytes            uint64
 	FeedAge, RequestAge, RTT            time.Duration
+
+	// Reconnects counts its sessions that only the second of two looks saw. FirstClosed and
+	// LastClosed are the ages of its oldest and youngest TIME_WAIT, if the source knows.
+	Reconnects              int
+	FirstClosed, LastClosed time.Duration
 }
 
 // clientTally is a client while its sockets are counted.
@@ -57,6 +64,7 @@ type Listener struct {
 	Local netip.AddrPort
 	Facts tcp.Facts
 	Inode uint64
+	UID   uint32
 	// Queue is the accept queue: connections that the front has not accepted yet.
 	// Backlog is its limit. Drops counts the connections that were dropped.
 	Queue, Backlog, Drops uint32
@@ -105,12 +113,14 @@ type Tally struct {
 
 	// The first look, if there was one, the time since, and what changed. Dropped is the
 	// most that one listener dropped.
-	baseline                *Baseline
-	interval                time.Duration
-	dropped                 uint32
-	reconnects, stuckUnread int
+	baseline   *Baseline
+	interval   time.Duration
+	dropped    uint32
+	reconnects int
 
 	evidence Evidence
+	suspects *Baseline
+	local    localPrograms
 
 	// What every socket, every listener and every established socket provided.
 	all, ofListeners, ofEstablished tcp.Facts
@@ -132,6 +142,27 @@ type Evidence struct {
 	UnreadLong int
 	// SynRetransmits counts the SYN_RECV sockets whose client did not answer the first time.
 	SynRetransmits int
+	// Unfed counts the stalled sockets to which the front could have sent: those that neither
+	// retransmit nor have a zero window. FeedBlocked says that there is no other socket, so
+	// the feed's age is that of the network or of the clients.
+	Unfed       int
+	FeedBlocked bool
+	// ZeroWindows counts the sessions whose client takes no more data.
+	ZeroWindows int
+	// RetransmittingClose counts the sockets in FIN_WAIT1, LAST_ACK and CLOSING that
+	// retransmit: their close does not arrive.
+	RetransmittingClose int
+	// HasTimes says that every ESTABLISHED socket told when data was last sent.
+	// HasBytesRead says the same of what the front has read.
+	HasTimes, HasBytesRead bool
+
+	// Compared says that there was an earlier look. The others count sockets by what the
+	// front did for them in the Interval since: connections that still wait to be accepted, sessions with
+	// the same bytes unread, in CLOSE_WAIT since before, of these unread, and in FIN_WAIT2.
+	Compared                                                                   bool
+	StuckWaiting, StuckUnread, StuckCloseWait, StuckUnreadClose, StuckFinWait2 int
+	Accepted, Read, Closed                                                     int
+	Interval                                                                   time.Duration
 }
 
 // New returns an empty tally. Baseline is the first of two looks, made an interval before,
@@ -140,6 +171,7 @@ func New(rules Rules, baseline *Baseline, interval time.Duration) *Tally {
 	t := &Tally{
 		rules:         rules,
 		clients:       map[netip.Addr]*clientTally{},
+		suspects:      &Baseline{sessions: map[ends]earlier{}, drops: map[listenerID]uint32{}, facts: ^tcp.Facts(0)},
 		baseline:      baseline,
 		interval:      interval,
 		all:           ^tcp.Facts(0),
@@ -152,8 +184,16 @@ func New(rules Rules, baseline *Baseline, interval time.Duration) *Tally {
 	return t
 }
 
-// Add counts one socket of the front. It keeps nothing of s.
+// Add counts one socket of the front. It keeps no pointer to s.
 func (t *Tally) Add(s *tcp.Socket) {
+	t.local.note(s)
+	if t.local.hold(s, t.rules.Ports) {
+		return
+	}
+	t.count(s)
+}
+
+func (t *Tally) count(s *tcp.Socket) {
 	t.states[s.State]++
 	if t.isAbnormal(s) {
 		t.abnormal++
@@ -178,10 +218,13 @@ func (t *Tally) Add(s *tcp.Socket) {
 	if s.MPTCP {
 		t.mptcp++
 	}
-	t.evidence.add(s)
-	if t.baseline != nil {
-		t.compareSession(s)
+	if isSuspect(s) {
+		t.suspects.Add(s)
 	}
+	if t.baseline != nil {
+		t.baseline.Compare(s, t.interval)
+	}
+	t.evidence.add(s)
 	if !s.Remote.Addr().IsUnspecified() { // else it is bound or closed, and nobody's session
 		t.addToClient(s)
 	}
@@ -192,11 +235,26 @@ func (t *Tally) isAbnormal(s *tcp.Socket) bool { return !t.rules.Normal.Has(s.St
 func (t *Tally) addListener(s *tcp.Socket) {
 	t.ofListeners &= s.Facts
 	t.listeners = append(t.listeners, Listener{
-		Local: s.Local, Facts: s.Facts, Inode: s.Inode, Queue: s.RecvQ, Backlog: s.SendQ, Drops: s.Drops,
+		Local: s.Local, Facts: s.Facts, Inode: s.Inode, UID: s.UID, Queue: s.RecvQ, Backlog: s.SendQ, Drops: s.Drops,
 	})
+	t.suspects.Add(s)
 	if t.baseline != nil {
-		t.compareListener(s)
+		if before, there := t.baseline.drops[listenerID{s.Local, s.Inode}]; there {
+			t.dropped = max(t.dropped, s.Drops-before)
+		}
 	}
+}
+
+// Suspects returns the sessions that wait for the front, to compare another look with.
+func (t *Tally) Suspects() *Baseline { return t.suspects }
+
+// isNew reports whether only the second of two looks saw the session.
+func (t *Tally) isNew(s *tcp.Socket) bool {
+	if t.baseline == nil || !t.baseline.full {
+		return false
+	}
+	_, there := t.baseline.sessions[ends{s.Local, s.Remote}]
+	return !there
 }
 
 func (t *Tally) addEstablished(s *tcp.Socket) {
@@ -212,9 +270,14 @@ func (t *Tally) addEstablished(s *tcp.Socket) {
 		t.unsent++
 		t.unsentBytes += uint64(s.SendQ)
 	}
+	blocked := s.Retransmits > 0 || s.ZeroWindow
 	if s.LastDataSent >= t.rules.StalledAfter {
 		t.stalled++
+		if !blocked {
+			t.evidence.Unfed++
+		}
 	}
+	t.evidence.FeedBlocked = blocked && (t.states[tcp.Established] == 1 || t.evidence.FeedBlocked)
 	// A segment that is sent again counts as sent just now, but its data is old. Such
 	// sockets decide only where there are no others.
 	retransmits := s.Retransmits > 0
@@ -232,8 +295,8 @@ func (e *Evidence) add(s *tcp.Socket) {
 	hasTimes := s.Facts.Has(tcp.FactLastDataSent)
 	established, closeWait := s.State == tcp.Established, s.State == tcp.CloseWait
 	switch {
-	case !s.Facts.Has(tcp.FactInode) || !hasTimes:
-	case s.Inode == 0 && (established || closeWait):
+	case !hasTimes:
+	case isWaiting(s):
 		e.Waiting.add(s.LastDataSent, oldest)
 	case s.Inode != 0 && established && s.Retransmits == 0:
 		e.Served.add(s.LastDataSent, youngest)
@@ -244,8 +307,42 @@ func (e *Evidence) add(s *tcp.Socket) {
 	if established && s.RecvQ > 0 && hasTimes && s.LastDataReceived >= MinimumWait {
 		e.UnreadLong++
 	}
-	if s.State == tcp.SynRecv && s.Retransmits > 0 {
+	if s.ZeroWindow {
+		e.ZeroWindows++
+	}
+	switch closing := s.State == tcp.FinWait1 || s.State == tcp.LastAck || s.State == tcp.Closing; {
+	case s.Retransmits == 0:
+	case s.State == tcp.SynRecv:
 		e.SynRetransmits++
+	case closing:
+		e.RetransmittingClose++
+	}
+	e.addProgress(s)
+}
+
+// addProgress counts a socket by what the front did for it since the look before.
+func (e *Evidence) addProgress(s *tcp.Socket) {
+	switch s.Progress {
+	case tcp.Accepted:
+		e.Accepted++
+	case tcp.Read:
+		e.Read++
+	case tcp.Closed:
+		e.Closed++
+	case tcp.Stuck:
+		switch {
+		case isWaiting(s):
+			e.StuckWaiting++
+		case s.State == tcp.Established:
+			e.StuckUnread++
+		case s.State == tcp.FinWait2:
+			e.StuckFinWait2++
+		default:
+			e.StuckCloseWait++
+			if s.RecvQ > 0 {
+				e.StuckUnreadClose++
+			}
+		}
 	}
 }
 
@@ -266,6 +363,16 @@ func (t *Tally) addToClient(s *tcp.Socket) {
 	}
 	if s.ZeroWindow {
 		c.ZeroWindow++
+	}
+	if t.isNew(s) {
+		t.reconnects++
+		c.Reconnects++
+	}
+	if s.State == tcp.TimeWait {
+		if c.States[tcp.TimeWait] == 1 {
+			c.FirstClosed, c.LastClosed = s.Closed, s.Closed
+		}
+		c.FirstClosed, c.LastClosed = max(c.FirstClosed, s.Closed), min(c.LastClosed, s.Closed)
 	}
 	if s.State != tcp.Established {
 		return
@@ -306,22 +413,32 @@ type Result struct {
 	Ports map[uint16]*PortStates
 	// Sampled says that this was the second of two looks.
 	Sampled bool
+	// LeftOut has the local ports of the sockets that are not the front's, one for each: local
+	// programs use these ports as their source ports.
+	LeftOut []uint16
+	// Users has one socket that a process has open for each port that has such sessions.
+	Users map[uint16]tcp.Socket
 }
 
 // Result computes the metrics. Look describes the look whose sockets were added. A metric
 // is unknown as soon as one of the sockets it is made of lacks a fact that it needs.
 func (t *Tally) Result(look tcp.Look) Result {
+	t.countHeld()
 	r := Result{
 		Evidence: t.evidence, Rules: t.rules, HiddenStates: look.HiddenStates,
-		States: t.states, Listeners: t.listeners, Ports: t.ports, Sampled: t.baseline != nil,
+		States: t.states, Listeners: t.listeners, Ports: t.ports, Sampled: t.baseline != nil && t.baseline.full,
+		LeftOut: t.local.leftOut, Users: t.local.users,
 	}
+	r.Compared, r.Interval = t.baseline != nil || look.Compared, t.interval
 	provided := [numScopes]tcp.Facts{
 		ofAll:         t.all & look.Provides,
 		ofListeners:   t.ofListeners & look.Provides,
 		ofEstablished: t.ofEstablished & look.Provides,
 	}
+	r.HasTimes = provided[ofEstablished].Has(tcp.FactLastDataSent)
+	r.HasBytesRead = provided[ofEstablished].Has(tcp.FactBytesRead)
 	if r.Sampled {
-		provided[ofListenersTwice] = provided[ofListeners] & t.baseline.listeners
+		provided[ofListenersTwice] = provided[ofListeners] & t.baseline.facts
 	}
 	if provided[ofAll].Has(tcp.FactClient) { // else some of the addresses are wrong
 		r.Clients = t.sortedClients()
@@ -366,8 +483,12 @@ func (r *Result) abnormalClients() int {
 	return n
 }
 
-// PortsWithoutListener returns the ports among those asked for on which nothing listens.
+// PortsWithoutListener returns the ports among those asked for on which nothing listens. It
+// returns none if the source does not see listeners.
 func (r Result) PortsWithoutListener(ports tcp.Ports) []uint16 {
+	if r.HiddenStates.Has(tcp.Listen) {
+		return nil
+	}
 	listening := map[uint16]bool{}
 	for _, l := range r.Listeners {
 		listening[l.Local.Port()] = true

@@ -75,6 +75,8 @@ type Look struct {
 	Recorded bool
 	Host     string
 	Time     time.Time
+	// Compared says that the sockets were compared with an earlier look: see Progress.
+	Compared bool
 	// Skipped says why each better source was not used.
 	Skipped []string
 }

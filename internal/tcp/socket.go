@@ -1,7 +1,9 @@
 package tcp
 
 import (
+	"fmt"
 	"net/netip"
+	"slices"
 	"time"
 )
 
@@ -21,6 +23,9 @@ type Socket struct {
 	RecvQ, SendQ uint32
 	// Inode is the socket's inode, 0 while no process owns it.
 	Inode uint64
+	// UID is the user who made the socket: of a listener the one who called socket(2), of
+	// a session the one who called accept(2). It has no meaning while Inode is 0.
+	UID uint32
 	// Retransmits counts the time-outs of the segment that is being retransmitted now.
 	Retransmits uint8
 	// ZeroWindow says that the peer's window is closed and the kernel probes it. It is
@@ -38,7 +43,7 @@ type Socket struct {
 	RTT time.Duration
 	// Closed is the time since the socket entered TIME_WAIT.
 	Closed time.Duration
-	// Progress says what an earlier look showed of the socket. See Baseline in package tally.
+	// Progress compares the socket with an earlier look at it. See tally.Baseline.
 	Progress Progress
 	// Drops counts what a listener has dropped since it was made: connections, and
 	// ACKs that came too early under TCP_DEFER_ACCEPT.
@@ -48,15 +53,30 @@ type Socket struct {
 	MPTCP bool
 }
 
-// Progress compares a socket with an earlier look at it.
+// Progress says what the front did for a socket between two looks.
 type Progress uint8
 
-// Whether the front did anything for the socket between two looks.
+// The kinds of progress.
 const (
-	NotCompared Progress = iota // there was no earlier look, or nothing to compare
-	Stuck                       // it waits, unread or unclosed, as it did before
-	Served                      // the front accepted it, read from it or closed it
+	NotCompared Progress = iota // there was no earlier look, or there is nothing to compare
+	Stuck                       // it waits to be accepted, read or closed, as it did before
+	Accepted
+	Read
+	Closed // by the front
 )
+
+var progressNames = []string{"", "stuck", "accepted", "read", "closed"}
+
+// String returns the spelling in a snapshot: "stuck".
+func (p Progress) String() string { return progressNames[p] }
+
+// ParseProgress reads what String returns.
+func ParseProgress(s string) (Progress, error) {
+	if i := slices.Index(progressNames, s); i >= 0 {
+		return Progress(i), nil
+	}
+	return 0, fmt.Errorf("'%s' is not a kind of progress", s)
+}
 
 // Facts is the set of a Socket's fields that are known.
 type Facts uint16
@@ -74,6 +94,7 @@ const (
 	FactBytesRead
 	FactRTT
 	FactClosed // of a socket in TIME_WAIT
+	FactUID
 )
 
 // Has reports whether all wanted facts are known.

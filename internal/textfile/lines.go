@@ -19,7 +19,10 @@ type Lines struct {
 	r     io.Reader
 	buf   []byte
 	rest  []byte // what was read and not returned yet
+	end   int    // the next newline in rest, -1 if it is not known
 	ended bool
+	// searched is how much of rest has no newline, while end is not known.
+	searched int
 	// hasControl says that buf holds a NUL or a carriage return.
 	hasControl bool
 	// continued says that the line which Next returned last goes on after a carriage return.
@@ -31,7 +34,7 @@ const MaxLine = 64 << 10
 
 // NewLines returns the lines of r. Next fails when ctx ends.
 func NewLines(ctx context.Context, r io.Reader) *Lines {
-	return &Lines{ctx: ctx, r: r, buf: make([]byte, 2*MaxLine)}
+	return &Lines{ctx: ctx, r: r, buf: make([]byte, 2*MaxLine), end: -1}
 }
 
 // ErrNoNewline says that the last line has no end: more of it may have been meant to come.
@@ -41,16 +44,21 @@ var ErrNoNewline = errors.New("cut short, it has no end of line")
 // until the next call. A last line without an end comes with ErrNoNewline.
 func (l *Lines) Next() ([]byte, error) {
 	for {
-		if i := bytes.IndexByte(l.rest, '\n'); i >= 0 {
-			return l.take(i)
+		if l.end < 0 { // look only where nobody has looked: long lines cost linear time
+			if i := bytes.IndexByte(l.rest[l.searched:], '\n'); i >= 0 {
+				l.end = l.searched + i
+			}
+			l.searched = len(l.rest)
 		}
 		switch {
+		case l.end >= 0:
+			return l.take()
 		case l.ended && len(l.rest) == 0:
 			return nil, io.EOF
 		case l.ended:
 			l.N++
 			line := l.rest
-			l.rest = nil
+			l.rest, l.searched = nil, 0
 			return line, l.Wrong(ErrNoNewline, line)
 		case len(l.rest) > MaxLine:
 			l.N++
@@ -62,27 +70,31 @@ func (l *Lines) Next() ([]byte, error) {
 	}
 }
 
-// take returns the line that ends before rest[i].
-func (l *Lines) take(i int) ([]byte, error) {
-	line := l.rest[:i]
+// take returns the line that ends before rest[end], or the part of it before a carriage return.
+func (l *Lines) take() ([]byte, error) {
+	line := l.rest[:l.end]
 	if !l.continued {
 		l.N++
 	}
 	l.continued = false
 	if l.hasControl {
+		// Pagers and old systems end a line with no more than a carriage return.
+		if cr := bytes.IndexByte(line, '\r'); cr >= 0 {
+			l.continued = cr+1 < l.end
+			line = line[:cr]
+		}
 		if bytes.IndexByte(line, 0) >= 0 {
 			return nil, l.Wrong(errors.New("not text"), line)
 		}
-		// Pagers and old systems end a line with no more than a carriage return.
-		if cr := bytes.IndexByte(line, '\r'); cr >= 0 {
-			l.continued = cr+1 < i
-			if l.continued {
-				i = cr
-			}
-			line = line[:cr]
-		}
 	}
-	l.rest = l.rest[i+1:]
+	if l.continued {
+		l.rest = l.rest[len(line)+1:]
+		l.end -= len(line) + 1
+	} else {
+		l.rest = l.rest[l.end+1:]
+		l.end = -1
+	}
+	l.searched = 0
 	return line, nil
 }
 
@@ -94,7 +106,8 @@ func (l *Lines) fill() error {
 	kept := copy(l.buf, l.rest)
 	n, err := l.r.Read(l.buf[kept:])
 	l.rest = l.buf[:kept+n]
-	l.hasControl = bytes.IndexByte(l.rest, 0) >= 0 || bytes.IndexByte(l.rest, '\r') >= 0
+	fresh := l.rest[kept:]
+	l.hasControl = l.hasControl && kept > 0 || bytes.IndexByte(fresh, 0) >= 0 || bytes.IndexByte(fresh, '\r') >= 0
 	l.ended = err == io.EOF
 	if l.ended {
 		return nil

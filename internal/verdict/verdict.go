@@ -70,6 +70,8 @@ type Policy struct {
 	// MayBeEmpty has the ranges, by status, for which a metric that has nothing to measure
 	// (tally.Value.Empty) is no problem.
 	MayBeEmpty map[Status]map[tally.Metric]bool
+	// Diagnosis is the status of each diagnosis that alarms.
+	Diagnosis map[diagnosis.Code]Status
 	// NoListener is the status when nothing listens on one of the ports. Even if it is OK
 	// the answer says so.
 	NoListener Status
@@ -90,10 +92,10 @@ type Verdict struct {
 	Problems []Problem
 }
 
-// Judge judges every port, listener and threshold. None hides another, and the worst is
-// the status. OK comes from here and from nowhere else.
-func Judge(p Policy, ports tcp.Ports, r tally.Result) Verdict {
-	problems := slices.Concat(missingListeners(p, ports, r), fullQueue(r))
+// Judge judges every port, listener and threshold, and the diagnosis. None hides another,
+// and the worst is the status. OK comes from here and from nowhere else.
+func Judge(p Policy, ports tcp.Ports, r tally.Result, d diagnosis.Diagnosis) Verdict {
+	problems := slices.Concat(missingListeners(p, ports, r), fullQueue(r), trouble(p, d))
 	for m := range tally.NumMetrics {
 		problems = append(problems, judge(p, m, r.Values[m])...)
 	}
@@ -125,6 +127,20 @@ func fullQueue(r tally.Result) []Problem {
 		}
 	}
 	return nil
+}
+
+// trouble returns a problem if the diagnosis alarms. That nothing listens is a problem
+// already, unless its own status is lower.
+func trouble(p Policy, d diagnosis.Diagnosis) []Problem {
+	status, set := p.Diagnosis[d.Code]
+	if !set || d.Code == diagnosis.Down && p.NoListener.rank() >= status.rank() {
+		return nil
+	}
+	text := d.Text
+	if text == "" {
+		text = "the diagnosis is " + string(d.Code)
+	}
+	return []Problem{{status, tally.NumMetrics, text, text}}
 }
 
 // judge compares one metric with its thresholds. A breach of both is told once, as critical.

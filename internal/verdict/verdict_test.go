@@ -5,6 +5,7 @@ import (
 	"strings"
 	"testing"
 
+	"frontsockets/internal/diagnosis"
 	"frontsockets/internal/tally"
 	"frontsockets/internal/tcp"
 	"frontsockets/internal/threshold"
@@ -83,7 +84,7 @@ func TestJudge(t *testing.T) {
 			if asked == nil {
 				asked = ports
 			}
-			v := Judge(Policy{Warning: ranges(t, test.warning), Critical: ranges(t, test.critical), NoListener: test.noListener}, asked, r)
+			v := Judge(Policy{Warning: ranges(t, test.warning), Critical: ranges(t, test.critical), NoListener: test.noListener}, asked, r, diagnosis.Diagnosis{})
 			var texts []string
 			for _, p := range v.Problems {
 				texts = append(texts, p.Text)
@@ -100,7 +101,7 @@ func TestShort(t *testing.T) {
 	r.Values[tally.FeedAge] = tally.Number(42)
 	r.Values[tally.AcceptQueuePct] = tally.Number(93.75)
 	r.Values[tally.Unread] = tally.Number(7)
-	v := Judge(Policy{Critical: ranges(t, "feed_age=30 accept_queue_pct=80 unread=5")}, ports, r)
+	v := Judge(Policy{Critical: ranges(t, "feed_age=30 accept_queue_pct=80 unread=5")}, ports, r, diagnosis.Diagnosis{})
 	var got []string
 	for _, p := range v.Problems {
 		got = append(got, p.Short)
@@ -118,5 +119,42 @@ func TestParseStatus(t *testing.T) {
 	}
 	if got, err := ParseStatus("fine"); err == nil || got == OK {
 		t.Errorf("fine is %v, %v", got, err)
+	}
+}
+
+// TestDiagnosisAlarms: a diagnosis is a problem if the policy says so, and hides no other.
+func TestDiagnosisAlarms(t *testing.T) {
+	alarms := map[diagnosis.Code]Status{diagnosis.Hung: Critical, diagnosis.NotClosing: Warning, diagnosis.Down: Critical}
+	r := tally.Result{Listeners: []tally.Listener{listener(41213, 0, 128)}}
+	r.Values[tally.Abnormal] = tally.Number(60)
+	for _, test := range []struct {
+		d          diagnosis.Diagnosis
+		critical   string
+		noListener Status
+		listeners  []tally.Listener
+		want       Status
+		problems   string
+	}{
+		{d: diagnosis.Diagnosis{Code: diagnosis.Hung, Text: "the front does not read"}, want: Critical, problems: "the front does not read"},
+		{d: diagnosis.Diagnosis{Code: diagnosis.NotClosing, Text: "the front does not close"}, critical: "abnormal=@50:", want: Critical,
+			problems: "abnormal is 60 (critical @50:); the front does not close"},
+		{d: diagnosis.Diagnosis{Code: diagnosis.Network, Text: "network trouble"}, want: OK},
+		{d: diagnosis.Diagnosis{Code: diagnosis.Down, Text: "nothing listens on port 41213"}, noListener: Warning, listeners: []tally.Listener{},
+			want: Critical, problems: "nothing listens on port 41213; nothing listens on port 41213"},
+		{d: diagnosis.Diagnosis{Code: diagnosis.Down, Text: "nothing listens on port 41213"}, noListener: Critical, listeners: []tally.Listener{},
+			want: Critical, problems: "nothing listens on port 41213"},
+	} {
+		r := r
+		if test.listeners != nil {
+			r.Listeners = test.listeners
+		}
+		v := Judge(Policy{Critical: ranges(t, test.critical), NoListener: test.noListener, Diagnosis: alarms}, ports, r, test.d)
+		var texts []string
+		for _, p := range v.Problems {
+			texts = append(texts, p.Text)
+		}
+		if got := strings.Join(texts, "; "); v.Status != test.want || got != test.problems {
+			t.Errorf("%s: got %d %q, want %d %q", test.d.Code, v.Status, got, test.want, test.problems)
+		}
 	}
 }

@@ -14,8 +14,8 @@ import (
 	"time"
 )
 
-// TestHostMonitor: there is no HostMonitor to run, so this reads the lines as it does: the
-// scripts as its agent runs them and the commands of the SSH test.
+// TestHostMonitor runs the scripts as HostMonitor's agent does, and the commands of its SSH test,
+// and reads the replies as HostMonitor does. HostMonitor itself is not available here.
 func TestHostMonitor(t *testing.T) {
 	if !machine(t) {
 		return
@@ -27,11 +27,12 @@ func TestHostMonitor(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	ssh := regexp.MustCompile(`(?m)^/usr/lib/nagios/plugins/check_\w+ .* -f hostmonitor$`).FindAllString(string(readme), -1)
+	sshCommand := regexp.MustCompile(`(?m)^/usr/lib/nagios/plugins/check_\w+ .* -f hostmonitor$`)
+	ssh := sshCommand.FindAllString(string(readme), -1)
 	if len(ssh) != 2 {
-		t.Fatalf("the README has these commands for SSH: %q", ssh)
+		t.Fatalf("the README has the commands %q for SSH, want 2", ssh)
 	}
-	params := importFile(t, scripts)
+	params := readTests(t, scripts)
 
 	var critical, recovery time.Duration
 	for _, f := range []struct{ script, title, ssh, port string }{
@@ -62,11 +63,11 @@ func TestHostMonitor(t *testing.T) {
 		run(t, "sed", "-i", "s|^source=auto|source=snapshot:/nowhere|", "/usr/local/bin/"+f.script)
 		awaitHostMonitor(t, command, "Unknown", `.*no such file or directory`)
 	}
-	// It has no perfdata; the numbers that it can chart were asked for above.
+	// HostMonitor has no perfdata. --reply number gives it the numbers for its charts.
 	t.Logf("HostMonitor: seconds to Bad %.1f, to Ok %.1f", critical.Seconds(), recovery.Seconds())
 }
 
-// awaitHostMonitor asks until the answer has this status and reply.
+// awaitHostMonitor runs the command until its answer has the status and the reply.
 func awaitHostMonitor(t *testing.T, command, status, reply string) {
 	t.Helper()
 	want := regexp.MustCompile(`^` + reply + `$`)
@@ -82,30 +83,64 @@ func awaitHostMonitor(t *testing.T, command, status, reply string) {
 	})
 }
 
-// readReply reads scriptres:<status>:[<reply>], one line of ASCII, with a status that the
-// vendor's scripts use and without a colon in the reply.
+// replyLine is scriptres:<status>:[<reply>]: one line of ASCII, with a status that the vendor's
+// scripts use and without a colon in the reply.
+var replyLine = regexp.MustCompile(
+	`^(?i:scriptres):(Host is alive|No answer|Unknown|Unknown host|Ok|Bad|Bad contents):([ -9;-~]*)\n$`)
+
+// readReply returns the status and the reply in the output of a script.
 func readReply(t *testing.T, text string) (status, reply string) {
 	t.Helper()
-	line := regexp.MustCompile(`^(?i:scriptres):(Host is alive|No answer|Unknown|Unknown host|Ok|Bad|Bad contents):([ -9;-~]*)\n$`).FindStringSubmatch(text)
+	line := replyLine.FindStringSubmatch(text)
 	if line == nil {
 		t.Fatalf("HostMonitor cannot read %q", text)
 	}
 	return line[1], line[2]
 }
 
-// importFile reads the tests to import as HostMonitor does, judges every key, and gives the
+// testKeys are the keys of each test in tests.txt.
+var testKeys = strings.Fields("Method Title RMAgent Schedule Interval Alerts Script Params Timeout")
+
+// readTests reads the tests to import as HostMonitor does, checks them, and returns the
 // parameters of each test by its title.
-func importFile(t *testing.T, folder string) map[string]string {
+func readTests(t *testing.T, folder string) map[string]string {
 	t.Helper()
-	text, err := os.ReadFile(folder + "tests.txt")
+	tests := parseTests(t, folder+"tests.txt")
+	if len(tests) != 14 {
+		t.Errorf("there are %d tests, want 14", len(tests))
+	}
+	files := scriptFiles(t, folder)
+	thresholds := map[string]string{"checkMdfrontSocket": "50", "checkfrontSocket": "100"}
+	params := map[string]string{}
+	for _, test := range tests {
+		file := files[test["Script"]]
+		words := strings.Fields(test["Params"])
+		interval, errInterval := strconv.Atoi(test["Interval"])
+		timeout, errTimeout := strconv.Atoi(test["Timeout"])
+		switch {
+		case len(test) != len(testKeys), test["Method"] != "ShellScript", file == "",
+			len(words) != 2, words[1] != thresholds[file], test["RMAgent"] != words[0],
+			errInterval != nil, errTimeout != nil, timeout <= 5, timeout >= interval:
+			t.Errorf("this test is wrong: %v", test)
+		}
+		if _, twice := params[test["Title"]]; twice {
+			t.Errorf("two tests have the title %q", test["Title"])
+		}
+		params[test["Title"]] = test["Params"]
+	}
+	return params
+}
+
+// parseTests returns the keys and values of each test in the file.
+func parseTests(t *testing.T, file string) (tests []map[string]string) {
+	t.Helper()
+	text, err := os.ReadFile(file)
 	if err != nil {
 		t.Fatal(err)
 	}
 	if regexp.MustCompile(`[^\r\n -~]|[^\r]\n|\r[^\n]`).Match(text) {
-		t.Error("tests.txt is not lines of ASCII that end in CR LF")
+		t.Errorf("%s has lines that are not ASCII or do not end in CR LF", file)
 	}
-	keys := strings.Fields("Method Title RMAgent Schedule Interval Alerts Script Params Timeout")
-	var tests []map[string]string
 	for line := range strings.SplitSeq(string(text), "\r\n") {
 		if line == "" || strings.HasPrefix(line, ";") {
 			continue
@@ -119,45 +154,38 @@ func importFile(t *testing.T, folder string) map[string]string {
 			tests = append(tests, map[string]string{})
 		}
 		test := tests[len(tests)-1]
-		if _, twice := test[key]; twice || !slices.Contains(keys, key) || value == "" {
-			t.Errorf("%q: a key that is unknown or comes twice, or no value", line)
+		if _, twice := test[key]; twice || !slices.Contains(testKeys, key) || value == "" {
+			t.Errorf("%q: the key is unknown or comes twice, or the value is empty", line)
 		}
 		test[key] = value
 	}
-	if len(tests) != 14 {
-		t.Errorf("there are %d tests", len(tests))
+	return tests
+}
+
+// scriptFiles checks the headers of the scripts, and returns the file of each script by the name
+// that a test uses.
+func scriptFiles(t *testing.T, folder string) map[string]string {
+	t.Helper()
+	headers := []string{
+		`\A#!/bin/sh\n#\[Name\] .+\n`, `\n#\[Hint\] Params: <Name> <Threshold>\n`, `\n#\[Platform\] Linux\n`,
+		`\n#\[Version\] .+\n`, `\n#\[Start cmd\] %Script% %Params%\n`,
 	}
-	names := map[string]string{} // of a script → its file
+	files := map[string]string{}
 	for _, file := range []string{"checkMdfrontSocket", "checkfrontSocket"} {
 		script, err := os.ReadFile(folder + file)
 		if err != nil {
 			t.Fatal(err)
 		}
-		for _, header := range []string{`\A#!/bin/sh\n#\[Name\] .+\n`, `\n#\[Hint\] Params: <Name> <Threshold>\n`, `\n#\[Platform\] Linux\n`, `\n#\[Version\] .+\n`, `\n#\[Start cmd\] %Script% %Params%\n`} {
+		for _, header := range headers {
 			if !regexp.MustCompile(header).Match(script) {
-				t.Errorf("%s has no %q", file, header)
+				t.Errorf("%s has no header %q", file, header)
 			}
 		}
 		if regexp.MustCompile(`[^\n\t -~]`).Match(script) {
-			t.Errorf("%s is not lines of ASCII that end in LF", file)
+			t.Errorf("%s has lines that are not ASCII or do not end in LF", file)
 		}
-		names[regexp.MustCompile(`#\[Name\] (.+)`).FindStringSubmatch(string(script))[1]+"||Linux"] = file
+		name := regexp.MustCompile(`#\[Name\] (.+)`).FindStringSubmatch(string(script))[1]
+		files[name+"||Linux"] = file
 	}
-	limits := map[string]string{"checkMdfrontSocket": "50", "checkfrontSocket": "100"}
-	params := map[string]string{}
-	for _, test := range tests {
-		file := names[test["Script"]]
-		words := strings.Fields(test["Params"])
-		interval, errInterval := strconv.Atoi(test["Interval"])
-		timeout, errTimeout := strconv.Atoi(test["Timeout"])
-		if len(test) != len(keys) || test["Method"] != "ShellScript" || file == "" || len(words) != 2 || words[1] != limits[file] ||
-			test["RMAgent"] != words[0] || errInterval != nil || errTimeout != nil || timeout <= 5 || timeout >= interval {
-			t.Errorf("not a test: %v", test)
-		}
-		if _, twice := params[test["Title"]]; twice {
-			t.Errorf("two tests %q", test["Title"])
-		}
-		params[test["Title"]] = test["Params"]
-	}
-	return params
+	return files
 }

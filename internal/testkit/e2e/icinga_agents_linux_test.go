@@ -14,8 +14,8 @@ import (
 
 const icingaMaster = "master.example.net"
 
-// TestIcingaAgents: a master and two agents of the seven in contrib/icinga2/cluster, each
-// in a network namespace and with folders of its own.
+// TestIcingaAgents runs a master and two of the seven agents of contrib/icinga2/cluster. Each has
+// its own network namespace and its own folders.
 func TestIcingaAgents(t *testing.T) {
 	if !machine(t) {
 		return
@@ -26,7 +26,7 @@ func TestIcingaAgents(t *testing.T) {
 	run(t, "ip", "link", "set", "lan", "up")
 	write(t, "/etc/hosts", "127.0.0.1 localhost\n10.60.0.1 master.example.net\n")
 
-	// As the README says, on the master; its clock is of the test.
+	// The master, as the README says. It has the clock of the test.
 	clock := newClock(t)
 	master := newHost(t, icingaMaster, 1, clock)
 	master.run("icinga2", "node", "setup", "--master", "--cn", icingaMaster, "--disable-confd")
@@ -37,7 +37,7 @@ func TestIcingaAgents(t *testing.T) {
 	write(t, master.root+"/etc/icinga2/conf.d/api-users.conf", apiUser)
 	master.run("icinga2", "daemon", "-C")
 	master.start()
-	// In its first five minutes a master says nothing of agents that are not connected.
+	// In its first five minutes a master does not report agents that are not connected.
 	clock.set(clock.ahead + 301*time.Second)
 
 	agents := map[string]*icinga{}
@@ -63,60 +63,62 @@ func TestIcingaAgents(t *testing.T) {
 			services = append(services, name+"!"+service)
 		}
 	}
-	// The check commands come from the master, and the agent loads its configuration anew.
-	// With a clock of ours that fails at times: it is started anew.
+	// The agents get the check commands from the master and should reload their configuration.
+	// With the clock of the test that sometimes fails, so the test restarts them.
 	for _, agent := range agents {
 		await(t, slow, "check commands on "+agent.name, func() (bool, string) {
-			_, err := os.Stat(agent.root + "/var/lib/icinga2/api/zones/global-templates/_etc/frontsockets-commands.conf")
+			const file = "/var/lib/icinga2/api/zones/global-templates/_etc/frontsockets-commands.conf"
+			_, err := os.Stat(agent.root + file)
 			return err == nil, agent.proc.output()
 		})
 		agent.proc.stop()
 		agent.start()
 	}
-	fine := func(but ...string) {
+	awaitAllOK := func(except ...string) {
 		t.Helper()
+		texts := map[string]string{"front": "FRONT OK: front ", "mdfront": "MDFRONT OK: mdfront "}
 		for _, name := range services {
 			host, service, _ := strings.Cut(name, "!")
-			if slices.Contains(but, name) {
+			if slices.Contains(except, name) {
 				continue
 			}
-			if r := master.await(name, 0, map[string]string{"front": "FRONT OK: front ", "mdfront": "MDFRONT OK: mdfront "}[service]); r.Check_source != host {
+			if r := master.await(name, 0, texts[service]); r.Check_source != host {
 				t.Errorf("%s was checked by %s", name, r.Check_source)
 			}
 		}
 	}
-	master.quicken()
-	fine()
+	master.checkEverySecond()
+	awaitAllOK()
 
 	const victim = "group7.example.net"
 	began := fronts[victim+"!mdfront"].act("hang")
 	s := master.await(victim+"!mdfront", 2, "MDFRONT CRITICAL: mdfront ")
 	if !strings.Contains(s.Output, "the front does not ") || s.Check_source != victim { // accept, or read
-		t.Errorf("of the hang: %+v", s)
+		t.Errorf("result of the front that hangs: %+v", s)
 	}
 	critical := s.at.Sub(began)
-	fine(victim + "!mdfront")
+	awaitAllOK(victim + "!mdfront")
 	began = time.Now()
 	fronts[victim+"!mdfront"].act("healthy")
 	recovery := master.await(victim+"!mdfront", 0, "MDFRONT OK: ").at.Sub(began)
 
 	agents[victim].proc.stop()
-	const gone = "Remote Icinga instance '" + victim + "' is not connected to '" + icingaMaster + "'"
-	// What was asked of the agent at its end is not asked again for a minute and a half.
-	master.quicken()
-	master.await(victim+"!front", 3, gone)
-	master.await(victim+"!mdfront", 3, gone)
+	const notConnected = "Remote Icinga instance '" + victim + "' is not connected to '" + icingaMaster + "'"
+	// Checks that the agent was running at its end are otherwise not repeated for 90 seconds.
+	master.checkEverySecond()
+	master.await(victim+"!front", 3, notConnected)
+	master.await(victim+"!mdfront", 3, notConnected)
 	const down = 1
 	master.await(victim, down, "Zone '"+victim+"' is not connected.")
-	fine(victim+"!front", victim+"!mdfront")
+	awaitAllOK(victim+"!front", victim+"!mdfront")
 	agents[victim].start()
-	fine()
+	awaitAllOK()
 	master.await(victim, 0, "Zone '"+victim+"' is connected.")
 
 	report(t, "Icinga 2 master and agents", icingaVersion(t), critical, recovery, s.perfdata)
 }
 
-// newHost makes a host of network namespace and Icinga's folders, number n of the LAN.
+// newHost makes host number n of the LAN: a network namespace, and copies of Icinga's folders.
 func newHost(t *testing.T, name string, n int, clock *clock) *icinga {
 	t.Helper()
 	port := fmt.Sprint("lan", n)
@@ -127,15 +129,17 @@ func newHost(t *testing.T, name string, n int, clock *clock) *icinga {
 	run(t, "ip", "-n", name, "link", "set", "eth0", "up")
 	run(t, "ip", "-n", name, "link", "set", "lo", "up")
 
-	i := &icinga{t: t, name: name, address: fmt.Sprint("10.60.0.", n), root: filepath.Join("/srv", name), clock: clock}
+	address := fmt.Sprint("10.60.0.", n)
+	i := &icinga{t: t, name: name, address: address, root: filepath.Join("/srv", name), clock: clock}
 	script := "set -e\n"
-	for _, dir := range []string{"/etc/icinga2", "/run/icinga2", "/var/cache/icinga2", "/var/lib/icinga2", "/var/log/icinga2", "/var/spool/icinga2"} {
+	for _, parent := range strings.Fields("/etc /run /var/cache /var/lib /var/log /var/spool") {
+		dir := parent + "/icinga2"
 		run(t, "install", "-d", "-o", "nagios", "-g", "nagios", dir)
 		run(t, "mkdir", "-p", filepath.Dir(i.root+dir))
 		run(t, "cp", "-a", dir, i.root+dir)
 		script += fmt.Sprintf("mount --bind %s %s\n", i.root+dir, dir)
 	}
-	// ip netns exec has mounts of its own.
+	// ip netns exec makes a new mount namespace.
 	i.via = []string{"ip", "netns", "exec", name, "sh", "-c", script + `exec "$@"`, name}
 	return i
 }

@@ -19,27 +19,30 @@ import (
 	"time"
 )
 
-// TestIcinga: one Icinga on the machine of the fronts, with the files of contrib/icinga2
-// where the README there puts them.
+// TestIcinga runs one Icinga on the machine of the fronts, with the files of contrib/icinga2 where
+// the README there puts them.
 func TestIcinga(t *testing.T) {
 	if !machine(t) {
 		return
 	}
 	install(t)
-	ownFiles(t, "/etc/icinga2")
+	copyToUpperLayer(t, "/etc/icinga2")
 	for _, name := range []string{"commands", "services", "hosts"} {
 		place(t, "icinga2/frontsockets-"+name+".conf", "/etc/icinga2/conf.d/frontsockets-"+name+".conf")
 	}
 	run(t, "icinga2", "daemon", "-C")
 
-	// What is mistyped is refused.
+	// Icinga rejects misspelled options.
 	const typo = "/etc/icinga2/conf.d/typo.conf"
 	for option, complaint := range map[string]string{
 		`critcal = "@9:"`:        "front front8 has 'critcal', which is no option of the check",
 		`"no-listener" = "ok"`:   "front front8 has 'no-listener', which is no option of the check",
 		`format = "hostmonitor"`: "front front8 has a format",
 	} {
-		write(t, typo, `object Host "typo" { check_command = "dummy"; vars.fronts["front8"] = { kind = "front", `+option+` } }`)
+		write(t, typo, `object Host "typo" {
+	check_command = "dummy"
+	vars.fronts["front8"] = { kind = "front", `+option+` }
+}`)
 		if out, code := try(t, "icinga2", "daemon", "-C"); code == 0 || !strings.Contains(out, complaint) {
 			t.Fatalf("daemon -C, exit code %d\n%s", code, out)
 		}
@@ -48,7 +51,7 @@ func TestIcinga(t *testing.T) {
 		t.Fatal(err)
 	}
 
-	// The test's own: the API, and a service for each state and for all kinds of options.
+	// The test adds the API, a service for each state, and a service with all kinds of options.
 	run(t, "icinga2", "api", "setup", "--cn", "fronts")
 	write(t, "/etc/icinga2/conf.d/api-users.conf", apiUser)
 	write(t, "/etc/icinga2/conf.d/e2e.conf", `
@@ -71,7 +74,7 @@ object Host "e2e" {
 	market := newFront(t, "--port", "41273")
 	i := &icinga{t: t, name: "fronts", address: "127.0.0.1", clock: newClock(t)}
 	i.start()
-	i.quicken()
+	i.checkEverySecond()
 
 	var critical, recovery time.Duration
 	var perfdata string
@@ -87,7 +90,7 @@ object Host "e2e" {
 		began := f.act("hang")
 		s := i.await(f.service, 2, f.label+" CRITICAL: ")
 		if !strings.Contains(s.Output, "the front does not ") { // accept, or read
-			t.Errorf("%s: nothing of the hang in %q", f.service, s.Output)
+			t.Errorf("%s: the output does not report the hang: %q", f.service, s.Output)
 		}
 		critical, perfdata = max(critical, s.at.Sub(began)), s.perfdata
 		i.await(f.other, 0, "")
@@ -102,7 +105,8 @@ object Host "e2e" {
 	i.await("e2e!unknown", 3, "MDFRONT UNKNOWN: unknown ")
 	i.await("front-server!mdfront1", 2, "nothing listens on port 41213")
 	all := i.await("e2e!every kind", 0, "FRONT OK: nothing listens on port 41274; every kind ")
-	const want = "--address 127.0.0.0/8 --address ::1 --name every kind --no-listener ok --port 41265 --port 41273-41274 --sample 100ms --verbose"
+	const want = "--address 127.0.0.0/8 --address ::1 --name every kind --no-listener ok" +
+		" --port 41265 --port 41273-41274 --sample 100ms --verbose"
 	words := strings.Join(all.Command, " ")
 	for part := range strings.SplitSeq(want, " --") {
 		if !strings.Contains(words, part) {
@@ -113,26 +117,26 @@ object Host "e2e" {
 		t.Errorf("--verbose gave %q", all.Output)
 	}
 
-	i.tradingHours()
+	i.checkTradingHours()
 	report(t, "Icinga 2", icingaVersion(t), critical, recovery, perfdata)
 }
 
-// tradingHours asks for the hours that Icinga made of the time period, as it is on the
-// eves of holidays, after them, at night and on a weekend.
-func (i *icinga) tradingHours() {
+// checkTradingHours requires that the time period is open or closed as it should be: before and
+// after holidays, at night and on a weekend.
+func (i *icinga) checkTradingHours() {
 	i.t.Helper()
 	for _, c := range []struct {
 		now  string
 		open bool
 	}{
-		{"2026-11-24 01:00:00", true},  // the night of Monday
-		{"2026-11-28 02:00:00", true},  // and that of Friday
-		{"2026-11-28 09:00:00", false}, // a Saturday
-		{"2026-11-30 01:00:00", false}, // a Monday, before the first night
+		{"2026-11-24 01:00:00", true},  // Monday night
+		{"2026-11-28 02:00:00", true},  // Friday night
+		{"2026-11-28 09:00:00", false}, // Saturday
+		{"2026-11-30 01:00:00", false}, // Monday, before the first night
 		{"2026-12-31 14:00:00", true},
-		{"2026-12-31 21:00:00", false}, // there is no night before a holiday
+		{"2026-12-31 21:00:00", false}, // no night session before a holiday
 		{"2027-01-01 10:00:00", false},
-		{"2027-01-04 09:00:00", true}, // the day after
+		{"2027-01-04 09:00:00", true}, // the day after the holidays
 	} {
 		at, err := time.ParseInLocation(time.DateTime, c.now, china)
 		if err != nil {
@@ -144,11 +148,12 @@ func (i *icinga) tradingHours() {
 		var found []struct{ Attrs struct{ Is_inside bool } }
 		i.call("GET", "objects/timeperiods/front-hours", nil, &found)
 		if len(found) != 1 || found[0].Attrs.Is_inside != c.open {
-			i.t.Errorf("at %s it is open: %v, want %v", c.now, found, c.open)
+			i.t.Errorf("at %s the time period is %v, want open %v", c.now, found, c.open)
 		}
 	}
 }
 
+// icingaVersion returns the version of Icinga.
 func icingaVersion(t *testing.T) string {
 	t.Helper()
 	_, version, _ := strings.Cut(run(t, "icinga2", "--version"), "version: r")
@@ -156,43 +161,45 @@ func icingaVersion(t *testing.T) string {
 	return version
 }
 
-// ownFiles makes the files of a folder the machine's own. Icinga's commands copy their
-// configuration in a way that fails from one layer of an overlay to another.
-func ownFiles(t *testing.T, dir string) {
+// copyToUpperLayer copies the files of a folder to the writable layer of the overlay. Icinga's
+// commands copy their configuration in a way that fails between two layers.
+func copyToUpperLayer(t *testing.T, dir string) {
 	t.Helper()
 	run(t, "cp", "-a", dir, dir+".copy")
 	run(t, "rm", "-r", dir)
 	run(t, "mv", dir+".copy", dir)
 }
 
+// apiUser is the configuration of the API user of the test.
 const apiUser = `object ApiUser "e2e" { password = "e2e"; permissions = [ "*" ] }`
 
 // icinga is a running Icinga.
 type icinga struct {
 	t       *testing.T
-	name    string // that of its certificate
+	name    string // the name in its certificate
 	address string
-	root    string   // where its folders are, if not at the root
-	via     []string // a command that runs others on its host, or none
+	root    string   // the folder that contains its folders; "" is the root of the file system
+	via     []string // a command that runs other commands on its host, or nil
 	clock   *clock
 	proc    *process
 	client  *http.Client
 }
 
-// start starts Icinga as its user, so that all its processes may share the clock.
+// start starts Icinga as its user: all its processes then have the clock of the test.
 func (i *icinga) start() {
 	i.t.Helper()
 	run(i.t, "install", "-d", "-o", "nagios", "-g", "nagios", i.root+"/run/icinga2")
 	run(i.t, "chown", "-R", "nagios:nagios", i.root+"/etc/icinga2", i.root+"/var/lib/icinga2")
-	words := slices.Concat(i.via, []string{"setpriv", "--reuid=nagios", "--regid=nagios", "--init-groups", "env"}, i.clock.env(), []string{"icinga2", "daemon"})
+	asNagios := []string{"setpriv", "--reuid=nagios", "--regid=nagios", "--init-groups", "env"}
+	words := slices.Concat(i.via, asNagios, i.clock.env(), []string{"icinga2", "daemon"})
 	i.proc = launch(i.t, words[0], words[1:]...)
-	await(i.t, slow, "a started Icinga", func() (bool, string) {
+	await(i.t, slow, "start of Icinga", func() (bool, string) {
 		out := i.proc.output()
 		return strings.Contains(out, "Activated all objects"), out
 	})
 }
 
-// call asks the API for results.
+// call calls the API and reads the results.
 func (i *icinga) call(method, path string, body, results any) {
 	i.t.Helper()
 	if i.client == nil {
@@ -210,7 +217,8 @@ func (i *icinga) call(method, path string, body, results any) {
 	if err != nil {
 		i.t.Fatal(err)
 	}
-	request, err := http.NewRequestWithContext(i.t.Context(), method, "https://"+i.address+":5665/v1/"+path, bytes.NewReader(data))
+	address := "https://" + i.address + ":5665/v1/" + path
+	request, err := http.NewRequestWithContext(i.t.Context(), method, address, bytes.NewReader(data))
 	if err != nil {
 		i.t.Fatal(err)
 	}
@@ -230,22 +238,23 @@ func (i *icinga) call(method, path string, body, results any) {
 	}
 }
 
-// quicken makes the checks of fronts and their hosts come each second: in contrib it is
-// each minute.
-func (i *icinga) quicken() {
+// checkEverySecond makes Icinga check the fronts and their hosts once a second. The files of
+// contrib have one minute.
+func (i *icinga) checkEverySecond() {
 	i.t.Helper()
 	var done any
+	everySecond := map[string]any{"check_interval": 1, "retry_interval": 1}
 	for kind, which := range map[string]string{"Service": "service.vars.frontsockets_name", "Host": "host.vars.fronts"} {
 		objects := "objects/" + strings.ToLower(kind) + "s"
-		i.call("POST", objects, map[string]any{"filter": which, "attrs": map[string]any{"check_interval": 1, "retry_interval": 1}}, &done)
-		await(i.t, slow, "quick checks", func() (bool, string) {
+		i.call("POST", objects, map[string]any{"filter": which, "attrs": everySecond}, &done)
+		await(i.t, slow, "checks every second", func() (bool, string) {
 			var found []struct {
 				Name  string
 				Attrs struct{ Next_check float64 }
 			}
 			i.call("GET", objects+"?attrs=next_check&filter="+url.QueryEscape(which), nil, &found)
 			for _, f := range found {
-				// A check that is under way sets the time of the next when it ends: ask again then.
+				// A running check sets the time of the next one when it ends: reschedule it then.
 				if f.Attrs.Next_check > float64(i.clock.now().Unix()+2) {
 					i.call("POST", "actions/reschedule-check", map[string]any{"type": kind, "filter": which}, &done)
 					return false, f.Name
@@ -261,11 +270,11 @@ type result struct {
 	Output, Check_source string
 	Command              []string
 	perfdata             string
-	at                   time.Time // when it took this state for good
+	at                   time.Time // when it got this hard state
 }
 
-// await waits until a check that began after this call gives a state for good, with words
-// in its output, and with perfdata if it looked at sockets.
+// await waits until a check that began after this call gives the hard state, with the words in its
+// output. If the check has counted sockets, its perfdata must be complete.
 func (i *icinga) await(object string, want int, words string) result {
 	i.t.Helper()
 	kind := "services"
@@ -292,7 +301,8 @@ func (i *icinga) await(object string, want int, words string) result {
 		}
 		a := found[0].Attrs
 		last := a.Last_check_result
-		r = result{Output: last.Output, Check_source: last.Check_source, at: time.UnixMicro(int64(a.Last_hard_state_change * 1e6)).Add(-i.clock.ahead)}
+		changed := time.UnixMicro(int64(a.Last_hard_state_change * 1e6)).Add(-i.clock.ahead)
+		r = result{Output: last.Output, Check_source: last.Check_source, at: changed}
 		r.perfdata = strings.Trim(fmt.Sprint(last.Performance_data), "[]")
 		if list, is := last.Command.([]any); is {
 			for _, word := range list {
@@ -300,12 +310,13 @@ func (i *icinga) await(object string, want int, words string) result {
 			}
 		}
 		const hard = 1
-		if int(a.State) != want || a.State_type != hard || last.Execution_start < called || !strings.Contains(last.Output, words) {
+		if int(a.State) != want || a.State_type != hard ||
+			last.Execution_start < called || !strings.Contains(last.Output, words) {
 			return false, fmt.Sprintf("%+v", a)
 		}
 		if strings.Contains(last.Output, " abnormal sockets") && !slices.Contains(r.Command, "--sample") {
-			if bad := intact(r.perfdata); bad != "" {
-				i.t.Errorf("%s: %s", object, bad)
+			if why := checkPerfdata(r.perfdata); why != "" {
+				i.t.Errorf("%s: %s", object, why)
 			}
 		}
 		return true, ""
@@ -315,14 +326,14 @@ func (i *icinga) await(object string, want int, words string) result {
 
 var china = time.FixedZone("China", 8*60*60)
 
-// clock is what Icinga takes for the time: hours when fronts trade, whenever the test is.
+// clock is the time that Icinga sees. It is in trading hours, whenever the test runs.
 type clock struct {
 	t     *testing.T
 	file  string
-	ahead time.Duration
+	ahead time.Duration // of the real time
 }
 
-// newClock is a clock that says 10 o'clock of a Wednesday to come, in China.
+// newClock returns a clock that shows 10:00 in China on the next Wednesday.
 func newClock(t *testing.T) *clock {
 	t.Helper()
 	now := time.Now().In(china)
@@ -335,6 +346,7 @@ func newClock(t *testing.T) *clock {
 	return c
 }
 
+// set sets the difference to the real time.
 func (c *clock) set(ahead time.Duration) {
 	c.t.Helper()
 	c.ahead = ahead.Truncate(time.Second)
@@ -344,15 +356,17 @@ func (c *clock) set(ahead time.Duration) {
 	}
 }
 
+// now returns the time of the clock.
 func (c *clock) now() time.Time { return time.Now().Add(c.ahead) }
 
-// env is for the environment of who is to believe it.
+// env returns the variables of a process that is to have this clock.
 func (c *clock) env() []string {
 	c.t.Helper()
 	library, err := filepath.Glob("/usr/lib/*/faketime/libfaketime.so.1")
 	if err != nil || len(library) != 1 {
 		c.t.Fatalf("libfaketime: %v, %v", library, err)
 	}
-	// The file is read once a second: read at every look at the clock, it makes Icinga lose checks.
-	return []string{"TZ=Asia/Shanghai", "LD_PRELOAD=" + library[0], "FAKETIME_TIMESTAMP_FILE=" + c.file, "FAKETIME_CACHE_DURATION=1", "FAKETIME_DONT_FAKE_MONOTONIC=1"}
+	// The library reads the file once a second. If it reads it for every call, Icinga loses checks.
+	return []string{"TZ=Asia/Shanghai", "LD_PRELOAD=" + library[0], "FAKETIME_TIMESTAMP_FILE=" + c.file,
+		"FAKETIME_CACHE_DURATION=1", "FAKETIME_DONT_FAKE_MONOTONIC=1"}
 }

@@ -16,21 +16,22 @@ import (
 	"time"
 )
 
+// slow is the limit of a step that may be slow on a busy machine.
 const slow = 30 * time.Second
 
-// install installs the package that make dist built.
+// install installs the package that make dist has built.
 func install(t *testing.T) {
 	t.Helper()
 	run(t, "dpkg", "-i", builtDeb(t))
 }
 
-// place copies a file of contrib, as the README there says.
+// place copies a file of contrib, as its README says.
 func place(t *testing.T, name, to string) {
 	t.Helper()
 	run(t, "install", "-D", "-m", "644", filepath.Join(repo, "contrib", name), to)
 }
 
-// write writes a file that is the test's own.
+// write writes a file, and makes its folder.
 func write(t *testing.T, name, text string) {
 	t.Helper()
 	if err := os.MkdirAll(filepath.Dir(name), 0o755); err != nil {
@@ -41,7 +42,7 @@ func write(t *testing.T, name, text string) {
 	}
 }
 
-// run runs a command and gives its output; it must end well and in time.
+// run runs a command and returns its output. The command must succeed.
 func run(t *testing.T, name string, args ...string) string {
 	t.Helper()
 	out, code := try(t, name, args...)
@@ -51,7 +52,7 @@ func run(t *testing.T, name string, args ...string) string {
 	return out
 }
 
-// try runs a command and gives its output and exit code.
+// try runs a command and returns its output and exit code.
 func try(t *testing.T, name string, args ...string) (string, int) {
 	t.Helper()
 	var out bytes.Buffer
@@ -69,10 +70,10 @@ func try(t *testing.T, name string, args ...string) (string, int) {
 // process is a server or a drill that a test has started.
 type process struct {
 	cmd *exec.Cmd
-	log string // where its output goes
+	log string // the file of its output
 }
 
-// launch starts a process that stays. Its output is shown if the test fails.
+// launch starts a process that runs until the test ends. If the test fails, it logs the output.
 func launch(t *testing.T, name string, args ...string) *process {
 	t.Helper()
 	log, err := os.CreateTemp(t.TempDir(), filepath.Base(name))
@@ -80,7 +81,7 @@ func launch(t *testing.T, name string, args ...string) *process {
 		t.Fatal(err)
 	}
 	defer log.Close()
-	p := &process{exec.Command(name, args...), log.Name()}
+	p := &process{cmd: exec.Command(name, args...), log: log.Name()}
 	p.cmd.Stdout, p.cmd.Stderr = log, log
 	p.cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
 	if err := p.cmd.Start(); err != nil {
@@ -96,6 +97,7 @@ func launch(t *testing.T, name string, args ...string) *process {
 	return p
 }
 
+// output returns what the process has written so far.
 func (p *process) output() string {
 	text, err := os.ReadFile(p.log)
 	if err != nil {
@@ -104,7 +106,7 @@ func (p *process) output() string {
 	return string(text)
 }
 
-// stop ends the process and what it started, and waits for it.
+// stop ends the process and its children, and waits for it.
 func (p *process) stop() {
 	if p.cmd.ProcessState != nil {
 		return
@@ -115,7 +117,7 @@ func (p *process) stop() {
 	timer.Stop()
 }
 
-// await polls until done; why is told where that does not come in time.
+// await polls until done reports ok. After the limit it fails the test with the last why.
 func await(t *testing.T, limit time.Duration, what string, done func() (ok bool, why string)) {
 	t.Helper()
 	for deadline := time.Now().Add(limit); ; time.Sleep(100 * time.Millisecond) {
@@ -129,15 +131,15 @@ func await(t *testing.T, limit time.Duration, what string, done func() (ok bool,
 	}
 }
 
-// front is a pretend front that acts one scenario after the other on its port.
+// front is a front_drill that acts one scenario after the other on its port.
 type front struct {
 	t    *testing.T
-	via  []string // a command that runs the drill elsewhere, or none
-	args []string
-	now  *process
+	via  []string // a command that runs the drill in another namespace, or nil
+	args []string // options of front_drill
+	now  *process // the current drill
 }
 
-// newFront makes a front whose clients are healthy. args go to front_drill.
+// newFront starts a healthy front. args are options of front_drill.
 func newFront(t *testing.T, args ...string) *front {
 	t.Helper()
 	f := &front{t: t, args: args}
@@ -145,8 +147,8 @@ func newFront(t *testing.T, args ...string) *front {
 	return f
 }
 
-// act ends what is acted, as one who restarts a front, begins the scenario, and returns
-// when it has taken its full shape, with the moment at which the trouble began.
+// act ends the current drill, starts one with the scenario, and waits until the scenario is
+// complete. It returns the time when the trouble began.
 func (f *front) act(scenario string, args ...string) (began time.Time) {
 	f.t.Helper()
 	if f.now != nil {
@@ -168,18 +170,20 @@ func (f *front) act(scenario string, args ...string) (began time.Time) {
 }
 
 var (
+	// metricPart is one metric of perfdata: its label, and U if the value is unknown.
 	metricPart = regexp.MustCompile(`'?([a-z_0-9]+)'?=(?:-?[0-9.]+(?:%|B|s)?|(U))(?:;[^ ]*)?`)
 
 	// metrics are the labels of a check's perfdata, in their order.
-	metrics = strings.Fields("abnormal established syn_sent syn_recv fin_wait1 fin_wait2 time_wait close close_wait last_ack closing " +
-		"clients abnormal_clients top_client top_client_pct listeners accept_queue accept_queue_pct unaccepted " +
+	metrics = strings.Fields("abnormal established syn_sent syn_recv fin_wait1 fin_wait2 time_wait " +
+		"close close_wait last_ack closing clients abnormal_clients top_client top_client_pct " +
+		"listeners accept_queue accept_queue_pct unaccepted " +
 		"unread unread_bytes unsent unsent_bytes retransmitting stalled stalled_pct feed_age")
 )
 
-// intact tells what is wrong with the perfdata that a server gives back, or "": all
-// metrics must be there, once, in order and with values; a front without clients that it
-// sends to has no feed_age.
-func intact(perfdata string) string {
+// checkPerfdata returns what is wrong with the perfdata that a server has stored, or "". All
+// metrics must be present, once and in order. Only feed_age may be unknown: a front that sends to
+// no client has none.
+func checkPerfdata(perfdata string) string {
 	var got []string
 	for _, part := range strings.Fields(perfdata) {
 		m := metricPart.FindStringSubmatch(part)
@@ -189,7 +193,7 @@ func intact(perfdata string) string {
 		got = append(got, m[1])
 	}
 	if strings.Join(got, " ") != strings.Join(metrics, " ") {
-		return fmt.Sprintf("the metrics are %v", got)
+		return fmt.Sprintf("the metrics are %v, want %v", got, metrics)
 	}
 	return ""
 }

@@ -1,8 +1,8 @@
 //go:build e2e
 
-// Package e2e runs the checks inside real monitoring systems, configured by the files
-// of contrib: make e2e. Each test has a machine of its own, a throw-away copy of this one:
-// what it installs, changes, starts or sends stays there.
+// Package e2e runs the checks inside real monitoring systems, which the files of contrib
+// configure: make e2e. Each test runs on a temporary copy of this machine, and everything that it
+// installs, changes, starts or sends stays there.
 package e2e
 
 import (
@@ -22,18 +22,17 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// This program starts itself twice: with the first variable where mounts are its own, and
-// there for each test with the second on a machine. They tell folders for these to be in.
-// The third is the root of another system for that machine to be a copy of.
+// The variables of the processes that this program starts. It starts itself in a new mount
+// namespace, and there once for each test, on a machine.
 const (
-	baseVar   = "FRONTSOCKETS_BASE"
-	dirVar    = "FRONTSOCKETS_MACHINE"
-	systemVar = "FRONTSOCKETS_SYSTEM"
+	baseVar   = "FRONTSOCKETS_BASE"    // folder of all machines; set in the mount namespace
+	dirVar    = "FRONTSOCKETS_MACHINE" // folder of one machine; set on the machine
+	systemVar = "FRONTSOCKETS_SYSTEM"  // root of the system that the machine copies, or "" for this one
 )
 
 const (
-	testLimit    = 8 * time.Minute // for all that happens on one machine
-	installLimit = 5 * time.Minute
+	testLimit    = 8 * time.Minute // for one test on its machine
+	installLimit = 5 * time.Minute // for the installation of the packages
 )
 
 // repo is the root of this repository.
@@ -43,6 +42,7 @@ func TestMain(m *testing.M) {
 	os.Exit(start(m))
 }
 
+// start runs the tests and returns the exit code.
 func start(m *testing.M) int {
 	code, err := begin(m)
 	if err != nil {
@@ -52,6 +52,8 @@ func start(m *testing.M) int {
 	return code
 }
 
+// begin does what the process has to do by its variables: start itself in a mount namespace, start
+// the machines, or run a test on a machine.
 func begin(m *testing.M) (code int, err error) {
 	wd, err := os.Getwd()
 	if err != nil {
@@ -61,40 +63,9 @@ func begin(m *testing.M) (code int, err error) {
 	base, dir := os.Getenv(baseVar), os.Getenv(dirVar)
 	switch {
 	case base == "":
-		if err := missing(); err != nil {
-			if os.Getenv("REQUIRE_KERNEL") != "1" {
-				fmt.Println("e2e: skipped:", err)
-				err = nil
-			}
-			return 0, err
-		}
-		if base, err = os.MkdirTemp("", "e2e"); err != nil {
-			return 0, err
-		}
-		defer os.Remove(base)
-		cmd := again(context.Background(), unix.CLONE_NEWNS, baseVar+"="+base, os.Args[1:]...)
-		cmd.Stdout, cmd.Stderr = os.Stdout, os.Stderr
-		err = cmd.Run()
-		return cmd.ProcessState.ExitCode(), err
+		return startInMountNamespace()
 	case dir == "":
-		// What is mounted here, the end of this process unmounts.
-		if err := unix.Mount("", "/", "", unix.MS_REC|unix.MS_PRIVATE, ""); err != nil {
-			return 0, err
-		}
-		if err := unix.Mount("tmpfs", base, "tmpfs", 0, "mode=755"); err != nil {
-			return 0, err
-		}
-		ctx, cancel := context.WithTimeout(context.Background(), installLimit)
-		defer cancel()
-		// Not a network of its own: packages come from outside.
-		install := again(ctx, ownMachine&^unix.CLONE_NEWNET, dirVar+"="+base)
-		install.Stdout, install.Stderr = os.Stdout, os.Stderr
-		if err := install.Run(); err != nil {
-			return 0, fmt.Errorf("install: %w", err)
-		}
-		code = m.Run()
-		table(os.Stdout)
-		return code, nil
+		return runOnMachines(m, base)
 	}
 	if err := enter(base, dir); err != nil {
 		return 0, fmt.Errorf("make a machine: %w", err)
@@ -102,34 +73,79 @@ func begin(m *testing.M) (code int, err error) {
 	if dir == base {
 		return 0, prepare()
 	}
-	if err := network(); err != nil {
+	if err := setUpNetwork(); err != nil {
 		return 0, fmt.Errorf("network: %w", err)
 	}
 	return m.Run(), nil
 }
 
-// missing is why there can be no machines here, or nil.
+// startInMountNamespace starts this program again in a new mount namespace. It skips all tests if
+// there can be no machines here.
+func startInMountNamespace() (code int, err error) {
+	if err := missing(); err != nil {
+		if os.Getenv("REQUIRE_KERNEL") != "1" {
+			fmt.Println("e2e: skipped:", err)
+			err = nil
+		}
+		return 0, err
+	}
+	base, err := os.MkdirTemp("", "e2e")
+	if err != nil {
+		return 0, err
+	}
+	defer os.Remove(base)
+	cmd := again(context.Background(), unix.CLONE_NEWNS, baseVar+"="+base, os.Args[1:]...)
+	cmd.Stdout, cmd.Stderr = os.Stdout, os.Stderr
+	err = cmd.Run()
+	return cmd.ProcessState.ExitCode(), err
+}
+
+// runOnMachines installs the packages, runs each test on a machine and prints the table.
+func runOnMachines(m *testing.M, base string) (code int, err error) {
+	// The kernel unmounts everything that is mounted here when this process ends.
+	if err := unix.Mount("", "/", "", unix.MS_REC|unix.MS_PRIVATE, ""); err != nil {
+		return 0, err
+	}
+	if err := unix.Mount("tmpfs", base, "tmpfs", 0, "mode=755"); err != nil {
+		return 0, err
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), installLimit)
+	defer cancel()
+	// The network namespace is not new: the packages come from the network.
+	install := again(ctx, ownMachine&^unix.CLONE_NEWNET, dirVar+"="+base)
+	install.Stdout, install.Stderr = os.Stdout, os.Stderr
+	if err := install.Run(); err != nil {
+		return 0, fmt.Errorf("install: %w", err)
+	}
+	code = m.Run()
+	printTable(os.Stdout)
+	return code, nil
+}
+
+// missing returns the reason why there can be no machines here, or nil.
 func missing() error {
 	if os.Geteuid() != 0 {
-		return errors.New("root alone can make machines of namespaces and overlays")
+		return errors.New("only root may make machines from namespaces and overlays")
 	}
 	if _, err := exec.LookPath("apt-get"); err != nil {
-		return errors.New("the servers are those of Debian, and there is no apt-get")
+		return errors.New("the servers are packages of Debian 12, and apt-get is not installed")
 	}
-	if release, err := os.ReadFile("/etc/os-release"); err != nil || !bytes.Contains(release, []byte("VERSION_CODENAME=bookworm")) {
-		return errors.New("the servers are those of Debian 12, and this is another system")
+	release, err := os.ReadFile("/etc/os-release")
+	if err != nil || !bytes.Contains(release, []byte("VERSION_CODENAME=bookworm")) {
+		return errors.New("the servers are packages of Debian 12, and this is another system")
 	}
 	return nil
 }
 
-// machine starts the test again on a machine of its own, and returns true there. Where
-// it returns false the test has been run and judged.
+// machine runs the test on a new machine, where it returns true. In the process that started the
+// machine it returns false after the test has ended there.
 func machine(t *testing.T) bool {
 	t.Helper()
 	return machineWith(t, "")
 }
 
-// machineWith is machine with another system than the one of this host.
+// machineWith is like machine. The machine is a copy of the system with that root; "" is the system
+// of this host.
 func machineWith(t *testing.T, system string) bool {
 	t.Helper()
 	if os.Getenv(dirVar) != "" {
@@ -137,7 +153,8 @@ func machineWith(t *testing.T, system string) bool {
 	}
 	t.Parallel()
 	dir := filepath.Join(os.Getenv(baseVar), t.Name())
-	cmd := again(t.Context(), ownMachine, dirVar+"="+dir, "-test.run", "^"+t.Name()+"$", "-test.v", "-test.timeout", testLimit.String())
+	cmd := again(t.Context(), ownMachine, dirVar+"="+dir,
+		"-test.run", "^"+t.Name()+"$", "-test.v", "-test.timeout", testLimit.String())
 	cmd.Env = append(cmd.Env, systemVar+"="+system)
 	out, err := cmd.CombinedOutput()
 	for line := range strings.Lines(string(out)) {
@@ -153,9 +170,10 @@ func machineWith(t *testing.T, system string) bool {
 	return false
 }
 
+// ownMachine are the namespaces of a machine.
 const ownMachine = unix.CLONE_NEWNS | unix.CLONE_NEWNET | unix.CLONE_NEWPID | unix.CLONE_NEWIPC | unix.CLONE_NEWUTS
 
-// again starts this program once more, in namespaces of its own.
+// again returns a command that runs this program in new namespaces, with one more variable.
 func again(ctx context.Context, namespaces uintptr, variable string, args ...string) *exec.Cmd {
 	cmd := exec.CommandContext(ctx, "/proc/self/exe", args...)
 	cmd.Env = append(os.Environ(), variable)
@@ -163,9 +181,9 @@ func again(ctx context.Context, namespaces uintptr, variable string, args ...str
 	return cmd
 }
 
-// enter makes the machine: a writable copy of the root file system that is thrown away,
-// its own processes, mounts, temporary files and host name. What the machine in base itself
-// writes becomes a layer below all others.
+// enter makes the machine: a temporary, writable copy of the root file system, with its own
+// processes, mounts, temporary files and host name. The machine in base comes first: what it
+// writes is a layer below all other machines.
 func enter(base, dir string) error {
 	root := filepath.Join(dir, "root")
 	upper, lower := filepath.Join(dir, "layer"), "/"
@@ -191,13 +209,14 @@ func enter(base, dir string) error {
 	steps = append(steps,
 		func() error { return os.MkdirAll(filepath.Join(upper, "work"), 0o755) },
 		func() error { return os.MkdirAll(filepath.Join(upper, "up"), 0o755) })
-	mount("overlay", root, "overlay", 0, fmt.Sprintf("lowerdir=%s,upperdir=%s/up,workdir=%s/work", lower, upper, upper))
+	mount("overlay", root, "overlay", 0,
+		fmt.Sprintf("lowerdir=%s,upperdir=%s/up,workdir=%s/work", lower, upper, upper))
 	mount("/dev", root+"/dev", "", unix.MS_BIND|unix.MS_REC, "")
 	mount("tmpfs", root+"/dev/shm", "tmpfs", 0, "mode=1777")
 	mount("tmpfs", root+"/tmp", "tmpfs", 0, "mode=1777")
 	mount("tmpfs", root+"/run", "tmpfs", 0, "mode=755")
 	mount("proc", root+"/proc", "proc", 0, "")
-	mount(repo, root+repo, "", unix.MS_BIND, "") // after /tmp, where it may be
+	mount(repo, root+repo, "", unix.MS_BIND, "") // after /tmp, which may contain it
 	steps = append(steps,
 		func() error { return unix.Chroot(root) },
 		func() error { return os.Chdir(filepath.Join(repo, "internal/testkit/e2e")) },
@@ -210,26 +229,29 @@ func enter(base, dir string) error {
 	return nil
 }
 
-// network brings up loopback. What clients get by chance is not to be the port of a
-// server.
-func network() error {
+// setUpNetwork brings up loopback, and keeps the kernel from giving a client the port of a server.
+func setUpNetwork() error {
 	if out, err := exec.Command("ip", "link", "set", "lo", "up").CombinedOutput(); err != nil {
 		return fmt.Errorf("%w: %s", err, out)
 	}
 	return os.WriteFile("/proc/sys/net/ipv4/ip_local_port_range", []byte("50000 60999"), 0)
 }
 
-// packages are what the tests need of Debian.
-const packages = "nagios4-core nagios-nrpe-server nagios-nrpe-plugin monitoring-plugins-basic icinga2-bin libfaketime openssl " +
-	zabbixPackages + " prometheus prometheus-node-exporter iproute2 procps systemd man-db lintian rpm debootstrap"
+// The packages of Debian that the tests need.
+const (
+	packages = "nagios4-core nagios-nrpe-server nagios-nrpe-plugin monitoring-plugins-basic " +
+		"icinga2-bin libfaketime openssl " + zabbixPackages +
+		" prometheus prometheus-node-exporter iproute2 procps systemd man-db lintian rpm debootstrap"
+	zabbixPackages = "zabbix-agent zabbix-agent2 zabbix-server-pgsql zabbix-frontend-php " +
+		"postgresql php-cli php-pgsql"
+)
 
-const zabbixPackages = "zabbix-agent zabbix-agent2 zabbix-server-pgsql zabbix-frontend-php postgresql php-cli php-pgsql"
-
-// prepare installs packages into the layer below all machines, and other systems into
-// the repository.
+// prepare installs the packages into the layer below all machines, and makes the other systems in
+// dist/debian.
 func prepare() error {
+	// This script keeps the installation of a server from starting it.
 	if err := os.WriteFile("/usr/sbin/policy-rc.d", []byte("#!/bin/sh\nexit 101\n"), 0o755); err != nil {
-		return err // it keeps servers from being started by their installation
+		return err
 	}
 	os.Setenv("DEBIAN_FRONTEND", "noninteractive")
 	steps := [][]string{
@@ -238,7 +260,8 @@ func prepare() error {
 	}
 	if os.Getenv(pictureVar) != "" {
 		steps[1] = append(steps[1], "chromium", "locales")
-		steps = append(steps, []string{"localedef", "-i", "en_US", "-f", "UTF-8", "en_US.UTF-8"}) // of Zabbix' frontend
+		// The frontend of Zabbix needs this locale.
+		steps = append(steps, []string{"localedef", "-i", "en_US", "-f", "UTF-8", "en_US.UTF-8"})
 	}
 	for _, step := range steps {
 		began := time.Now()
@@ -247,34 +270,37 @@ func prepare() error {
 		}
 		fmt.Printf("e2e: %s %s: %.0f s\n", step[0], step[1], time.Since(began).Seconds())
 	}
-	// The release that runs here and nothing but what is needed to use the package, and
-	// one that has Zabbix 7.
+	// The release that runs here, with only the packages that one needs to use ours; and a release
+	// that has Zabbix 7.
 	return cmp.Or(
 		bootstrap("clean", "$VERSION_CODENAME", "nagios-nrpe-server nagios-nrpe-plugin man-db"),
-		bootstrap("trixie", "trixie", zabbixPackages+" nagios-nrpe-server nagios-nrpe-plugin iproute2 procps"))
+		bootstrap("trixie", "trixie", zabbixPackages+" nagios-nrpe-server nagios-nrpe-plugin iproute2 procps"),
+	)
 }
 
-// debian is where another Debian is kept, from one run of the tests to the next.
+// debian returns the folder of another Debian, which stays there for later runs of the tests.
 func debian(name string) string { return filepath.Join(repo, "dist/debian", name) }
 
-// bootstrap makes a Debian with these packages, from where those of this one come.
+// bootstrap makes a Debian with the packages, from the mirror of this Debian.
 func bootstrap(name, release, packages string) error {
-	stamp, made := debian(name)+".made", []byte(release+" "+packages)
-	if before, err := os.ReadFile(stamp); err == nil && bytes.Equal(before, made) {
+	stamp, contents := debian(name)+".made", []byte(release+" "+packages)
+	if before, err := os.ReadFile(stamp); err == nil && bytes.Equal(before, contents) {
 		return nil
 	}
 	began := time.Now()
 	script := `set -e
 . /etc/os-release
-mirror=$(apt-get indextargets --format '$(REPO_URI) $(RELEASE)' 'Identifier: Packages' | sed -n "s/ $VERSION_CODENAME\$//p" | head -n 1)
+mirror=$(apt-get indextargets --format '$(REPO_URI) $(RELEASE)' 'Identifier: Packages' |
+	sed -n "s/ $VERSION_CODENAME\$//p" | head -n 1)
 mkdir -p "$(dirname "$0")"
 rm -rf "$0.part" "$0" "$0.made"
 debootstrap --variant=minbase --include="$1" ` + release + ` "$0.part" "$mirror"
 mv "$0.part" "$0"`
-	out, err := exec.Command("sh", "-c", script, debian(name), strings.Join(strings.Fields(packages), ",")).CombinedOutput()
+	list := strings.Join(strings.Fields(packages), ",")
+	out, err := exec.Command("sh", "-c", script, debian(name), list).CombinedOutput()
 	if err != nil {
 		return fmt.Errorf("debootstrap %s: %w\n%s", name, err, out[max(0, len(out)-2000):])
 	}
 	fmt.Printf("e2e: debootstrap %s: %.0f s\n", name, time.Since(began).Seconds())
-	return os.WriteFile(stamp, made, 0o644)
+	return os.WriteFile(stamp, contents, 0o644)
 }

@@ -15,8 +15,8 @@ import (
 	"time"
 )
 
-// nagiosObjects are the test's own: both checks on Nagios' own host, every exit code, by
-// the checks themselves and by NRPE, and the longest answers.
+// nagiosObjects are objects that the test adds: both checks on the host of Nagios, every exit code
+// with and without NRPE, and the longest answers.
 const nagiosObjects = `
 define host {
   use front-host
@@ -85,23 +85,25 @@ define service {
 }
 `
 
-// nrpeCommands are the same for NRPE.
+// nrpeCommands are the commands of NRPE for nagiosObjects.
 const nrpeCommands = `
 command[test_warning]=/usr/lib/nagios/plugins/check_mdfront_sockets -w established=0
 command[test_critical]=/usr/lib/nagios/plugins/check_mdfront_sockets -p 41214
 command[test_unknown]=/usr/lib/nagios/plugins/check_mdfront_sockets -s snapshot:/var/lib/nothing
-command[test_verbose]=/usr/lib/nagios/plugins/check_mdfront_sockets -n front7-of-the-second-room -p 41219 -v --top 5000 --policy strict -w 20 -c @10000:
+command[test_verbose]=/usr/lib/nagios/plugins/check_mdfront_sockets -n front7-of-the-second-room -p 41219` +
+	` -v --top 5000 --policy strict -w 20 -c @10000:
 allowed_hosts=127.0.0.1,192.0.2.0/24
 `
 
-// nagiosService is what status.dat says of a service.
+// nagiosService is the state of a service or host in status.dat.
 type nagiosService struct {
 	state, hard               int
 	output, details, perfdata string
 	checked                   time.Time
 }
 
-// readNagios reads status.dat: the states of services, as host: service, and of hosts.
+// readNagios reads status.dat and returns the states of services, by "host: service", and of hosts,
+// by "host".
 func readNagios() (map[string]nagiosService, error) {
 	text, err := os.ReadFile("/var/lib/nagios4/status.dat")
 	if err != nil {
@@ -144,11 +146,11 @@ func readNagios() (map[string]nagiosService, error) {
 	return services, nil
 }
 
-// awaitNagios waits until services have a state that lasts; want is their numbers.
+// awaitNagios waits until the services have the hard states in want. It returns all states.
 func awaitNagios(t *testing.T, want map[string]int) map[string]nagiosService {
 	t.Helper()
 	var all map[string]nagiosService
-	await(t, time.Minute, "these states in Nagios", func() (bool, string) {
+	await(t, time.Minute, "the expected states in Nagios", func() (bool, string) {
 		var err error
 		all, err = readNagios()
 		if err != nil {
@@ -164,29 +166,35 @@ func awaitNagios(t *testing.T, want map[string]int) map[string]nagiosService {
 	return all
 }
 
-// runNRPE starts NRPE with the commands of contrib and of the test, via a command that runs
-// it elsewhere.
+// runNRPE starts NRPE with the commands of contrib and of the test. If via is given, that command
+// runs it in another namespace.
 func runNRPE(t *testing.T, via ...string) {
 	t.Helper()
 	place(t, "nrpe/frontsockets.cfg", "/etc/nagios/nrpe.d/frontsockets.cfg")
 	write(t, "/etc/nagios/nrpe_local.cfg", nrpeCommands)
-	words := slices.Concat(via, []string{"sh", "-c", "mkdir -p /run/nagios; mount -t tmpfs tmpfs /run/nagios; chown nagios: /run/nagios; exec nrpe -c /etc/nagios/nrpe.cfg -f"})
+	const script = `mkdir -p /run/nagios
+mount -t tmpfs tmpfs /run/nagios
+chown nagios: /run/nagios
+exec nrpe -c /etc/nagios/nrpe.cfg -f`
+	words := slices.Concat(via, []string{"sh", "-c", script})
 	launch(t, words[0], words[1:]...)
 }
 
-// crowd makes sessions of so many clients, each with an address of its own, with a server
-// that never reads and has not accepted the last of them.
-func crowd(t *testing.T, address string, clients int) {
+// connectClients connects the number of clients, each with its own address, to a server that never
+// reads. Every second client has closed.
+func connectClients(t *testing.T, address string, clients int) {
 	t.Helper()
-	// A client's end that has closed is gone after a minute; a keepalive would find that out.
-	quiet := net.ListenConfig{KeepAlive: -1}
-	l, err := quiet.Listen(t.Context(), "tcp4", address)
+	// The kernel removes the end of a client that has closed after a minute. A keepalive would then
+	// close the server's end.
+	config := net.ListenConfig{KeepAlive: -1}
+	l, err := config.Listen(t.Context(), "tcp4", address)
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { l.Close() })
 	for i := range clients {
-		d := net.Dialer{LocalAddr: &net.TCPAddr{IP: net.IPv4(127, 100, byte(i/200), byte(1+i%200))}, Timeout: slow}
+		from := &net.TCPAddr{IP: net.IPv4(127, 100, byte(i/200), byte(1+i%200))}
+		d := net.Dialer{LocalAddr: from, Timeout: slow}
 		client, err := d.Dial("tcp4", address)
 		if err != nil {
 			t.Fatal(err)
@@ -205,8 +213,8 @@ func crowd(t *testing.T, address string, clients int) {
 	}
 }
 
-// TestNagios: Debian's Nagios with the files of contrib/nagios and contrib/nrpe. Six of the
-// seven groups are this machine; the seventh is a network namespace.
+// TestNagios runs Debian's Nagios with the files of contrib/nagios and contrib/nrpe. The first six
+// of the seven groups are this machine. The seventh is a network namespace.
 func TestNagios(t *testing.T) {
 	if !machine(t) {
 		return
@@ -230,20 +238,24 @@ func TestNagios(t *testing.T) {
 	mdfront7.act("healthy")
 	trade7 := &front{t: t, via: seventh, args: []string{"--port", "41205"}}
 	trade7.act("healthy")
-	crowd(t, "127.0.0.1:41219", 5000)
+	connectClients(t, "127.0.0.1:41219", 5000)
 	runNRPE(t)
 	runNRPE(t, seventh...)
 
-	// As the README says, and the objects of the test.
+	// The files are placed as the README says. The test adds its own objects afterwards.
 	for _, name := range []string{"commands", "timeperiods", "fronts"} {
 		place(t, "nagios/"+name+".cfg", "/etc/nagios4/conf.d/front-"+name+".cfg")
 	}
-	if out := run(t, "nagios4", "-v", "/etc/nagios4/nagios.cfg"); !strings.Contains(out, "Total Warnings: 0") || !strings.Contains(out, "Checked 24 services") {
+	out := run(t, "nagios4", "-v", "/etc/nagios4/nagios.cfg")
+	if !strings.Contains(out, "Total Warnings: 0") || !strings.Contains(out, "Checked 24 services") {
 		t.Errorf("nagios4 -v: %s", out)
 	}
 	write(t, "/etc/nagios4/conf.d/test.cfg", nagiosObjects)
-	// A minute lasts two seconds, and nobody is told.
-	run(t, "sed", "-i", "-E", `/^(interval_length|status_update_interval|check_result_reaper_frequency|service_inter_check_delay_method|host_inter_check_delay_method|process_performance_data|enable_notifications|use_syslog)=/d`, "/etc/nagios4/nagios.cfg")
+	// A minute of the configuration lasts two seconds, and there are no notifications.
+	options := "interval_length|status_update_interval|check_result_reaper_frequency|" +
+		"service_inter_check_delay_method|host_inter_check_delay_method|" +
+		"process_performance_data|enable_notifications|use_syslog"
+	run(t, "sed", "-i", "-E", "/^("+options+")=/d", "/etc/nagios4/nagios.cfg")
 	run(t, "sh", "-c", `cat >>/etc/nagios4/nagios.cfg <<-'END'
 	interval_length=2
 	status_update_interval=1
@@ -260,57 +272,66 @@ func TestNagios(t *testing.T) {
 	run(t, "sh", "-c", "mkdir -p /run/nagios4 && chown -R nagios: /run/nagios4 /var/lib/nagios4 /var/log/nagios4")
 	launch(t, "nagios4", "/etc/nagios4/nagios.cfg")
 
-	fine := map[string]int{"local: local market-data": 0, "local: local trade": 0, "all-fronts: market-data fronts": 0, "all-fronts: trade fronts": 0}
-	for n := range 7 {
-		fine[fmt.Sprintf("front%d: market-data front", n+1)] = 0
-		fine[fmt.Sprintf("front%d: trade front", n+1)] = 0
-		fine[fmt.Sprintf("front%d", n+1)] = 0
+	allOK := map[string]int{
+		"local: local market-data": 0, "local: local trade": 0,
+		"all-fronts: market-data fronts": 0, "all-fronts: trade fronts": 0,
 	}
-	for name, s := range awaitNagios(t, fine) {
+	for n := range 7 {
+		allOK[fmt.Sprintf("front%d: market-data front", n+1)] = 0
+		allOK[fmt.Sprintf("front%d: trade front", n+1)] = 0
+		allOK[fmt.Sprintf("front%d", n+1)] = 0
+	}
+	for name, s := range awaitNagios(t, allOK) {
 		if strings.HasSuffix(name, " front") || strings.HasSuffix(name, "local market-data") {
-			judgeNagios(t, name, s, " OK: ", " has 0 abnormal sockets, 60 established from 9 clients")
+			requireNagios(t, name, s, " OK: ", " has 0 abnormal sockets, 60 established from 9 clients")
 		}
 	}
 
-	// One group's market data hangs: that service turns, and the view of the whole.
+	// The market data of one group hangs. Its service is CRITICAL, the view of all fronts WARNING.
 	began := mdfront7.act("hang")
-	want := with(fine, "front7: market-data front", 2, "all-fronts: market-data fronts", 1)
+	want := with(allOK, "front7: market-data front", 2, "all-fronts: market-data fronts", 1)
 	s := awaitNagios(t, want)["front7: market-data front"]
-	judgeNagios(t, "front7", s, "MDFRONT CRITICAL: ", "CLOSE_WAIT", " - the front does not ")
+	requireNagios(t, "front7", s, "MDFRONT CRITICAL: ", "CLOSE_WAIT", " - the front does not ")
 	nrpeCritical, nrpePerfdata := s.checked.Sub(began), s.perfdata
-	// Then another's trade front, so that two kinds of front are in trouble.
+	// Then the trade front hangs too, so that both kinds of front have trouble.
 	trade7.act("hang")
 	want = with(want, "front7: trade front", 2, "all-fronts: trade fronts", 1)
 	s = awaitNagios(t, want)["front7: trade front"]
-	judgeNagios(t, "front7", s, "FRONT CRITICAL: ", "CLOSE_WAIT", " - the front does not ")
+	requireNagios(t, "front7", s, "FRONT CRITICAL: ", "CLOSE_WAIT", " - the front does not ")
 	trade7.act("healthy")
 	began = time.Now()
 	mdfront7.act("healthy")
-	nrpeRecovery := awaitNagios(t, fine)["front7: market-data front"].checked.Sub(began)
-	report(t, "Nagios over NRPE", nagiosVersion(t)+", NRPE "+nrpeVersion(t), nrpeCritical, nrpeRecovery, nrpePerfdata)
+	nrpeRecovery := awaitNagios(t, allOK)["front7: market-data front"].checked.Sub(began)
+	versions := nagiosVersion(t) + ", NRPE " + nrpeVersion(t)
+	report(t, "Nagios over NRPE", versions, nrpeCritical, nrpeRecovery, nrpePerfdata)
 
-	// The machine of a group is gone: its host is DOWN for good at the second try.
+	// The machine of a group is unreachable. Its host is DOWN after the second check.
 	run(t, "ip", "link", "set", "seven", "down")
-	awaitNagios(t, with(fine, "front7", 1, "front7: market-data front", 3, "front7: trade front", 3, "all-fronts: market-data fronts", 1, "all-fronts: trade fronts", 1))
+	awaitNagios(t, with(allOK, "front7", 1, "front7: market-data front", 3, "front7: trade front", 3,
+		"all-fronts: market-data fronts", 1, "all-fronts: trade fronts", 1))
 	run(t, "ip", "link", "set", "seven", "up")
-	awaitNagios(t, fine)
+	awaitNagios(t, allOK)
 
-	// Without NRPE; to the seven it is as if six groups had hung.
+	// The check runs on the host of Nagios, without NRPE. The first six groups are this host too, so
+	// they hang with it.
 	began = mdfront.act("hang")
-	s = awaitNagios(t, with(fine, "local: local market-data", 2, "front1: market-data front", 2, "front2: market-data front", 2, "front3: market-data front", 2,
-		"front4: market-data front", 2, "front5: market-data front", 2, "front6: market-data front", 2, "all-fronts: market-data fronts", 2))["local: local market-data"]
-	judgeNagios(t, "local", s, "MDFRONT CRITICAL: ", " local :41213 ", "CLOSE_WAIT", " - the front does not ")
+	want = with(allOK, "local: local market-data", 2, "all-fronts: market-data fronts", 2)
+	for n := range 6 {
+		want[fmt.Sprintf("front%d: market-data front", n+1)] = 2
+	}
+	s = awaitNagios(t, want)["local: local market-data"]
+	requireNagios(t, "local", s, "MDFRONT CRITICAL: ", " local :41213 ", "CLOSE_WAIT", " - the front does not ")
 	critical, perfdata := s.checked.Sub(began), s.perfdata
 	began = time.Now()
 	mdfront.act("healthy")
-	recovery := awaitNagios(t, fine)["local: local market-data"].checked.Sub(began)
+	recovery := awaitNagios(t, allOK)["local: local market-data"].checked.Sub(began)
 	report(t, "Nagios", nagiosVersion(t), critical, recovery, perfdata)
 
 	t.Run("ExitCodes", nagiosExitCodes)
 	t.Run("Verbose", nagiosVerbose)
 }
 
-// with is a copy of states in which some are others: a name, its state, and so on.
+// with returns a copy of the states with changes: a name, its state, and so on.
 func with(states map[string]int, changes ...any) map[string]int {
 	changed := maps.Clone(states)
 	for i := 0; i < len(changes); i += 2 {
@@ -319,47 +340,52 @@ func with(states map[string]int, changes ...any) map[string]int {
 	return changed
 }
 
-// judgeNagios requires that Nagios has these texts and the whole perfdata of a service.
-func judgeNagios(t *testing.T, name string, s nagiosService, texts ...string) {
+// requireNagios requires that Nagios has stored the texts and the complete perfdata of a service.
+func requireNagios(t *testing.T, name string, s nagiosService, texts ...string) {
 	t.Helper()
 	for _, text := range texts {
 		if !strings.Contains(s.output, text) {
 			t.Errorf("%s: no %q in %q", name, text, s.output)
 		}
 	}
-	if why := intact(s.perfdata); why != "" {
+	if why := checkPerfdata(s.perfdata); why != "" {
 		t.Errorf("%s: perfdata: %s", name, why)
 	}
 }
 
-// nagiosExitCodes: every exit code is the state of its name, also through NRPE.
+// nagiosExitCodes requires that every exit code becomes the state of its name, also over NRPE.
 func nagiosExitCodes(t *testing.T) {
 	all := awaitNagios(t, map[string]int{
-		"local: local market-data": 0, "local: local WARNING": 1, "local: local CRITICAL": 2, "local: local UNKNOWN": 3,
-		"front1: market-data front": 0, "local: nrpe WARNING": 1, "local: nrpe CRITICAL": 2, "local: nrpe UNKNOWN": 3,
+		"local: local market-data": 0, "local: local WARNING": 1,
+		"local: local CRITICAL": 2, "local: local UNKNOWN": 3,
+		"front1: market-data front": 0, "local: nrpe WARNING": 1,
+		"local: nrpe CRITICAL": 2, "local: nrpe UNKNOWN": 3,
 	})
-	for command, code := range map[string]int{"check_mdfront": 0, "test_warning": 1, "test_critical": 2, "test_unknown": 3} {
+	codes := map[string]int{"check_mdfront": 0, "test_warning": 1, "test_critical": 2, "test_unknown": 3}
+	for command, code := range codes {
 		if out, got := try(t, "/usr/lib/nagios/plugins/check_nrpe", "-H", "127.0.0.1", "-c", command); got != code {
 			t.Errorf("check_nrpe -c %s: exit code %d, %s", command, got, out)
 		}
 	}
 	for _, how := range []string{"local", "nrpe"} {
-		judgeNagios(t, how, all["local: "+how+" WARNING"], "MDFRONT WARNING: established is ")
-		judgeNagios(t, how, all["local: "+how+" CRITICAL"], "MDFRONT CRITICAL: nothing listens on port 41214")
+		requireNagios(t, how, all["local: "+how+" WARNING"], "MDFRONT WARNING: established is ")
+		requireNagios(t, how, all["local: "+how+" CRITICAL"], "MDFRONT CRITICAL: nothing listens on port 41214")
 		unknown := all["local: "+how+" UNKNOWN"]
-		unknown.perfdata = strings.ReplaceAll(unknown.perfdata, "=U", "=0") // it has all labels
-		judgeNagios(t, how, unknown, "MDFRONT UNKNOWN: ", "no such file or directory")
+		unknown.perfdata = strings.ReplaceAll(unknown.perfdata, "=U", "=0") // all labels are present
+		requireNagios(t, how, unknown, "MDFRONT UNKNOWN: ", "no such file or directory")
 	}
 }
 
-// nagiosVerbose: the longest answers keep status, first line and perfdata, in packets of
-// NRPE 2 and 3 too, which end after 1,024 bytes.
+// nagiosVerbose requires that the longest answers keep their status, first line and perfdata, also
+// in packets of NRPE 2 and 3, which hold 1,024 bytes.
 func nagiosVerbose(t *testing.T) {
 	all := awaitNagios(t, map[string]int{"local: local verbose": 2, "local: nrpe verbose": 2})
 	for _, name := range []string{"local: local verbose", "local: nrpe verbose"} {
 		s := all[name]
-		judgeNagios(t, name, s, "MDFRONT CRITICAL: ", ":41219 has 2500 abnormal sockets (2500 CLOSE_WAIT) from 2500 clients")
-		if n := strings.Count(s.details, "client 127.100."); n < 50 || !strings.HasSuffix(s.details, " more lines") {
+		requireNagios(t, name, s, "MDFRONT CRITICAL: ",
+			":41219 has 2500 abnormal sockets (2500 CLOSE_WAIT) from 2500 clients")
+		n := strings.Count(s.details, "client 127.100.")
+		if n < 50 || !strings.HasSuffix(s.details, " more lines") {
 			t.Errorf("%s: %d clients in %q", name, n, s.details)
 		}
 		file, err := os.ReadFile("/var/lib/nagios4/perfdata")
@@ -369,41 +395,44 @@ func nagiosVerbose(t *testing.T) {
 		lines := regexp.MustCompile(`(?m)^`+name+`\t2\t(.*)$`).FindAllSubmatch(file, -1)
 		if lines == nil {
 			t.Errorf("%s is not in the perfdata file", name)
-		} else if why := intact(string(lines[len(lines)-1][1])); why != "" {
+		} else if why := checkPerfdata(string(lines[len(lines)-1][1])); why != "" {
 			t.Errorf("%s in the perfdata file: %s", name, why)
 		}
 	}
 	for _, args := range [][]string{nil, {"-3"}, {"-2"}} {
-		out, code := try(t, "/usr/lib/nagios/plugins/check_nrpe", append([]string{"-H", "127.0.0.1", "-c", "test_verbose"}, args...)...)
+		args = append([]string{"-H", "127.0.0.1", "-c", "test_verbose"}, args...)
+		out, code := try(t, "/usr/lib/nagios/plugins/check_nrpe", args...)
 		first, _, _ := strings.Cut(out, "\n")
 		text, perfdata, _ := strings.Cut(first, " | ")
 		if code != 2 || !strings.HasPrefix(text, "MDFRONT CRITICAL: ") {
 			t.Errorf("check_nrpe %v: exit code %d, %q", args, code, text)
 		}
-		if why := intact(perfdata); why != "" {
+		if why := checkPerfdata(perfdata); why != "" {
 			t.Errorf("check_nrpe %v: %d bytes, the first line has %d: perfdata: %s", args, len(out), len(first), why)
 		}
 		t.Logf("check_nrpe %v: %d bytes, the first line has %d", args, len(out), len(first))
 	}
 }
 
+// nagiosVersion returns the version of Nagios.
 func nagiosVersion(t *testing.T) string {
 	t.Helper()
 	return version(t, `Nagios Core (\S+)`, "nagios4", "-V")
 }
 
+// nrpeVersion returns the version of NRPE.
 func nrpeVersion(t *testing.T) string {
 	t.Helper()
 	return version(t, `Version: (\S+)`, "nrpe", "-V")
 }
 
-// version is what a program says of its version.
+// version runs a program and returns the version that matches the pattern.
 func version(t *testing.T, pattern, name string, args ...string) string {
 	t.Helper()
 	out, _ := try(t, name, args...)
 	found := regexp.MustCompile(pattern).FindStringSubmatch(out)
 	if found == nil {
-		t.Fatalf("%s %v: %q has no version", name, args, out)
+		t.Fatalf("%s %v printed no version: %q", name, args, out)
 	}
 	return found[1]
 }

@@ -17,19 +17,20 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// built is the one file of make dist whose name matches.
+// built returns the only file of make dist whose name matches the pattern.
 func built(t *testing.T, pattern string) string {
 	t.Helper()
 	files, err := filepath.Glob(filepath.Join(repo, "dist/packages", pattern))
 	if err != nil || len(files) != 1 {
-		t.Fatalf("make dist has left %q for %s (%v)", files, pattern, err)
+		t.Fatalf("dist/packages has the files %q for %s, want one (%v)", files, pattern, err)
 	}
 	return files[0]
 }
 
+// builtDeb returns the deb for this machine.
 func builtDeb(t *testing.T) string { return built(t, "frontsockets_*_"+runtime.GOARCH+".deb") }
 
-// What the deb and the rpm install, where they agree, and where they do not.
+// The files that both packages install, and those that only one of them installs.
 const (
 	common = `/usr/bin/front_drill
 /usr/share/bash-completion/completions/check_front_sockets
@@ -63,12 +64,14 @@ const (
 `
 )
 
-// contents compares the files of a package, one a line, with what is expected: those
-// above, and docs and contrib as they are in the last commit, which was packaged.
-func contents(t *testing.T, what, listed, only string) {
+// requireFiles compares the files of a package, one on a line, with the lists above and with docs
+// and contrib of the last commit, from which the package was made.
+func requireFiles(t *testing.T, what, listed, only string) {
 	t.Helper()
 	want := strings.Fields(common + only)
-	for _, name := range strings.Fields(run(t, "git", "-c", "safe.directory=*", "-C", repo, "ls-tree", "-r", "--name-only", "HEAD", "contrib", "docs", "README.zh-CN.md")) {
+	committed := run(t, "git", "-c", "safe.directory=*", "-C", repo,
+		"ls-tree", "-r", "--name-only", "HEAD", "contrib", "docs", "README.zh-CN.md")
+	for _, name := range strings.Fields(committed) {
 		if !strings.HasPrefix(name, "contrib/packaging/") {
 			want = append(want, "/usr/share/doc/frontsockets/"+name)
 		}
@@ -77,19 +80,19 @@ func contents(t *testing.T, what, listed, only string) {
 	slices.Sort(got)
 	slices.Sort(want)
 	if !slices.Equal(got, want) {
-		t.Errorf("%s has\n%s\nand should have\n%s", what, strings.Join(got, "\n"), strings.Join(want, "\n"))
+		t.Errorf("%s has the files\n%s\nwant\n%s", what, strings.Join(got, "\n"), strings.Join(want, "\n"))
 	}
 }
 
-// tree is all that there is in a root, but for the kernel's folders and what dpkg and the
-// index of man keep for themselves.
+// tree returns the names of all files under a root, without the folders of the kernel and the data
+// of dpkg and of man's index.
 func tree(t *testing.T, root string) []string {
 	t.Helper()
-	own := regexp.MustCompile(`^/(proc|dev|tmp|run|var/lib/dpkg|var/cache/man|var/log)(/|$)`)
+	excluded := regexp.MustCompile(`^/(proc|dev|tmp|run|var/lib/dpkg|var/cache/man|var/log)(/|$)`)
 	var names []string
 	err := filepath.WalkDir(root, func(name string, entry fs.DirEntry, err error) error {
 		name = strings.TrimPrefix(name, root)
-		if own.MatchString(name) {
+		if excluded.MatchString(name) {
 			if entry.IsDir() {
 				return fs.SkipDir
 			}
@@ -104,13 +107,14 @@ func tree(t *testing.T, root string) []string {
 	return names
 }
 
-// TestDeb: on a clean Debian the package brings all that it promises, works with NRPE as
-// its files say, and leaves nothing.
+// TestDeb installs the package on a clean Debian. It requires that all files are there, that the
+// checks work with NRPE as the files say, and that the removal leaves nothing.
 func TestDeb(t *testing.T) {
 	if !machine(t) {
 		return
 	}
-	if out, code := try(t, "lintian", "--fail-on", "error,warning", "--no-tag-display-limit", builtDeb(t)); code != 0 {
+	out, code := try(t, "lintian", "--fail-on", "error,warning", "--no-tag-display-limit", builtDeb(t))
+	if code != 0 {
 		t.Errorf("lintian: exit code %d\n%s", code, out)
 	}
 	root := cleanRoot(t)
@@ -130,7 +134,7 @@ func TestDeb(t *testing.T) {
 			files += name + "\n"
 		}
 	}
-	contents(t, "the deb", files, debOnly)
+	requireFiles(t, "the deb", files, debOnly)
 	if changed := in("dpkg", "--verify", "frontsockets"); changed != "" {
 		t.Errorf("dpkg --verify: %s", changed)
 	}
@@ -143,7 +147,24 @@ func TestDeb(t *testing.T) {
 		}
 	}
 
-	// Both fronts, by NRPE and by the checks as user nagios.
+	requireNRPE(t, root)
+
+	in("rm", "/etc/nagios/nrpe.d/frontsockets.cfg")
+	in("dpkg", "-r", "frontsockets")
+	in("dpkg", "-P", "frontsockets")
+	if after := tree(t, root); !slices.Equal(after, before) {
+		t.Errorf("dpkg -P left %v and removed %v", without(after, before), without(before, after))
+	}
+}
+
+// requireNRPE runs the checks on both fronts in the root, as user nagios and by NRPE.
+func requireNRPE(t *testing.T, root string) {
+	t.Helper()
+	in := func(args ...string) string {
+		t.Helper()
+		return run(t, "chroot", append([]string{root}, args...)...)
+	}
+	const checkNRPE = "/usr/lib/nagios/plugins/check_nrpe"
 	in("cp", "/usr/share/doc/frontsockets/contrib/nrpe/frontsockets.cfg", "/etc/nagios/nrpe.d/")
 	in("install", "-d", "-o", "nagios", "/run/nagios") // as the boot of a machine does
 	launch(t, "chroot", root, "nrpe", "-c", "/etc/nagios/nrpe.cfg", "-f")
@@ -153,7 +174,8 @@ func TestDeb(t *testing.T) {
 			return strings.Contains(drill.output(), "front_drill: ready"), drill.output()
 		})
 		plugin := "/usr/lib/nagios/plugins/" + program
-		if out := in("runuser", "-u", "nagios", "--", plugin); !strings.Contains(out, "OK: :"+port+" has 0 abnormal sockets, 60 established") {
+		out := in("runuser", "-u", "nagios", "--", plugin)
+		if !strings.Contains(out, "OK: :"+port+" has 0 abnormal sockets, 60 established") {
 			t.Errorf("%s: %s", program, out)
 		}
 		config := in("cat", "/etc/nagios/nrpe.d/frontsockets.cfg")
@@ -162,35 +184,30 @@ func TestDeb(t *testing.T) {
 			t.Fatalf("contrib/nrpe has no command for port %s:\n%s", port, config)
 		}
 		await(t, slow, "NRPE", func() (bool, string) {
-			out, code := try(t, "chroot", root, "/usr/lib/nagios/plugins/check_nrpe", "-H", "127.0.0.1", "-c", command[1])
+			out, code := try(t, "chroot", root, checkNRPE, "-H", "127.0.0.1", "-c", command[1])
 			return code == 0 && strings.Contains(out, " has 0 abnormal sockets, 60 established"), out
 		})
 		drill.stop()
-		if out, code := try(t, "chroot", root, "/usr/lib/nagios/plugins/check_nrpe", "-H", "127.0.0.1", "-c", command[1]); code != 2 || !strings.Contains(out, "nothing listens on port "+port) {
+		out, code := try(t, "chroot", root, checkNRPE, "-H", "127.0.0.1", "-c", command[1])
+		if code != 2 || !strings.Contains(out, "nothing listens on port "+port) {
 			t.Errorf("check_nrpe of a front that is down: exit code %d, %s", code, out)
 		}
 	}
-
-	in("rm", "/etc/nagios/nrpe.d/frontsockets.cfg")
-	in("dpkg", "-r", "frontsockets")
-	in("dpkg", "-P", "frontsockets")
-	if after := tree(t, root); !slices.Equal(after, before) {
-		t.Errorf("dpkg -P has left %v, and taken %v", without(after, before), without(before, after))
-	}
 }
 
-// without is what is in some and not in others.
+// without returns the elements of some that are not in others.
 func without(some, others []string) []string {
 	return slices.DeleteFunc(slices.Clone(some), func(s string) bool { return slices.Contains(others, s) })
 }
 
-// cleanRoot mounts a writable copy of the clean Debian.
+// cleanRoot mounts a writable copy of the clean Debian and returns its root.
 func cleanRoot(t *testing.T) string {
 	t.Helper()
 	const layer, root = "/run/debian", "/mnt/debian"
 	run(t, "mkdir", "-p", layer+"/up", layer+"/work", root)
 	for _, err := range []error{
-		unix.Mount("overlay", root, "overlay", 0, fmt.Sprintf("lowerdir=%s,upperdir=%s/up,workdir=%[2]s/work", debian("clean"), layer)),
+		unix.Mount("overlay", root, "overlay", 0,
+			fmt.Sprintf("lowerdir=%s,upperdir=%s/up,workdir=%[2]s/work", debian("clean"), layer)),
 		unix.Mount("/proc", root+"/proc", "", unix.MS_BIND, ""),
 		unix.Mount("/dev", root+"/dev", "", unix.MS_BIND|unix.MS_REC, ""),
 	} {
@@ -201,7 +218,7 @@ func cleanRoot(t *testing.T) string {
 	return root
 }
 
-// TestRPM: the rpm has the same in the places of its distributions.
+// TestRPM requires that the rpm installs the same files in the folders of its distributions.
 func TestRPM(t *testing.T) {
 	if !machine(t) {
 		return
@@ -212,7 +229,8 @@ func TestRPM(t *testing.T) {
 	run(t, "mkdir", "-p", root)
 	run(t, "rpm", "--root", root, "--initdb")
 	run(t, "rpm", "--root", root, "-i", "--ignorearch", rpm)
-	contents(t, "the rpm", run(t, "sh", "-c", `rpm -qpl "$0" | while read -r name; do test -d "$1$name" || echo "$name"; done`, rpm, root), rpmOnly)
+	const listFiles = `rpm -qpl "$0" | while read -r name; do test -d "$1$name" || echo "$name"; done`
+	requireFiles(t, "the rpm", run(t, "sh", "-c", listFiles, rpm, root), rpmOnly)
 	if changed, code := try(t, "rpm", "--root", root, "-V", "frontsockets"); code != 0 {
 		t.Errorf("rpm -V: %s", changed)
 	}
@@ -225,11 +243,11 @@ func TestRPM(t *testing.T) {
 	}
 	run(t, "rpm", "--root", root, "-e", "frontsockets")
 	if left, _ := try(t, "find", root+"/usr", "-name", "*front*"); left != "" {
-		t.Errorf("rpm -e has left %s", left)
+		t.Errorf("rpm -e left %s", left)
 	}
 }
 
-// packagedVersion is the last part of the packages' version: the commit or the release.
+// packagedVersion returns the last part of the packages' version: the commit or the release.
 func packagedVersion(t *testing.T) string {
 	t.Helper()
 	version := strings.Split(filepath.Base(builtDeb(t)), "_")[1]
@@ -240,14 +258,15 @@ func packagedVersion(t *testing.T) string {
 	return version
 }
 
-// TestDist: the checksums are right, every archive is whole, and copyright names all
-// modules that are linked.
+// TestDist requires that the checksums are right, that every archive is complete, and that copyright
+// and the SBOM name all linked modules.
 func TestDist(t *testing.T) {
 	if !machine(t) {
 		return
 	}
 	packages := filepath.Join(repo, "dist/packages")
-	run(t, "sh", "-c", `cd "$0" && sha256sum -c SHA256SUMS && test "$(ls | wc -l)" -eq "$(($(wc -l <SHA256SUMS) + 1))"`, packages)
+	const checkSums = `cd "$0" && sha256sum -c SHA256SUMS && test "$(ls | wc -l)" -eq "$(($(wc -l <SHA256SUMS) + 1))"`
+	run(t, "sh", "-c", checkSums, packages)
 	sbom, err := os.ReadFile(built(t, "*.cdx.json"))
 	if err != nil {
 		t.Fatal(err)
@@ -267,9 +286,11 @@ func TestDist(t *testing.T) {
 		if strings.Contains(archive, "windows") {
 			suffix = ".exe"
 		}
-		for _, name := range []string{"check_mdfront_sockets" + suffix, "check_front_sockets" + suffix, "front_drill" + suffix,
+		for _, name := range []string{
+			"check_mdfront_sockets" + suffix, "check_front_sockets" + suffix, "front_drill" + suffix,
 			"man/front_drill.1", "completion/bash/front_drill", "contrib/nrpe/frontsockets.cfg", "docs/LAB.md",
-			"README.md", "CHANGELOG.md", "LICENSE", "copyright", "Apache-2.0"} {
+			"README.md", "CHANGELOG.md", "LICENSE", "copyright", "Apache-2.0",
+		} {
 			if info, err := os.Stat(filepath.Join(dir, name)); err != nil || info.Size() == 0 {
 				t.Errorf("%s: %s: %v", archive, name, err)
 			}

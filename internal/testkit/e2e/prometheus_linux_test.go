@@ -19,10 +19,11 @@ import (
 	"time"
 )
 
+// textfiles is the folder of node exporter's textfile collector.
 const textfiles = "/var/lib/prometheus/node-exporter"
 
-// TestPrometheus: the units of contrib, run by systemd, write for node exporter, and the
-// alert rules of contrib judge in Prometheus.
+// TestPrometheus runs the units of contrib in systemd. They write files for node exporter, and
+// Prometheus evaluates the alert rules of contrib.
 func TestPrometheus(t *testing.T) {
 	if !machine(t) {
 		return
@@ -40,20 +41,21 @@ func TestPrometheus(t *testing.T) {
 	write(t, front1, good)
 	systemctl("start", "frontsockets-textfile@mdfront.timer", "frontsockets-textfile@front1.timer")
 
-	// There is no D-Bus here.
+	// The machine has no D-Bus, which the systemd collector needs.
 	launch(t, "runuser", "-u", "prometheus", "--", "prometheus-node-exporter", "--no-collector.systemd")
 	startPrometheus(t)
 
-	whole := readAlways(t, textfiles+"/frontsockets-mdfront.prom")
+	stopReading := readRepeatedly(t, textfiles+"/frontsockets-mdfront.prom")
 	awaitEqual(t, "healthy")
 	awaitNoAlert(t)
 
 	began := mdfront.act("hang")
 	alert := awaitAlert(t, "FrontSocketsCritical", "ports", "41213")
 	toCritical := time.Since(began)
-	if a := alert; a.Annotations["diagnosis"] != "hung" || a.Labels["severity"] != "critical" || a.Labels["service"] != "mdfront" ||
-		a.Annotations["summary"] != "mdfront :41213 on localhost:9100 is CRITICAL" {
-		t.Errorf("the alert is %+v", a)
+	const summary = "mdfront :41213 on localhost:9100 is CRITICAL"
+	if alert.Annotations["diagnosis"] != "hung" || alert.Annotations["summary"] != summary ||
+		alert.Labels["severity"] != "critical" || alert.Labels["service"] != "mdfront" {
+		t.Errorf("the alert is %+v", alert)
 	}
 	perfdata := awaitEqual(t, "hung")
 	if got := len(alerts(t)); got != 1 {
@@ -66,19 +68,19 @@ func TestPrometheus(t *testing.T) {
 	toRecovery := time.Since(began)
 	awaitEqual(t, "healthy")
 
-	// The check cannot see: that is published.
+	// The check cannot read its source, and publishes that.
 	write(t, front1, good+`ARGS="-n front1 -p 41205 -s snapshot:/nowhere"`+"\n")
 	awaitAlert(t, "FrontSocketsUnknown", "name", "front1")
 	write(t, front1, good)
 	awaitNoAlert(t)
 
-	// A wrong option is no answer: the file stays, and becomes stale.
+	// With a wrong option the check publishes nothing: the file stays and becomes stale.
 	write(t, front1, good+`ARGS="-n front1 -c 5x"`+"\n")
 	awaitAlert(t, "FrontSocketsStale", "file", textfiles+"/frontsockets-front1.prom")
 	write(t, front1, good)
 	awaitNoAlert(t)
 
-	whole()
+	stopReading()
 	systemctl("stop", "frontsockets-textfile@mdfront.timer")
 	awaitAlert(t, "FrontSocketsStale", "file", textfiles+"/frontsockets-mdfront.prom")
 	run(t, "rm", textfiles+"/frontsockets-mdfront.prom")
@@ -88,12 +90,13 @@ func TestPrometheus(t *testing.T) {
 		t.Errorf("node exporter could not read a file: %+v", got)
 	}
 	if left := run(t, "find", textfiles, "-mindepth", "1", "!", "-name", "*.prom", "!", "-name", "*.new"); left != "" {
-		t.Errorf("left in the folder: %s", left)
+		t.Errorf("files left in the folder: %s", left)
 	}
-	report(t, "node exporter and Prometheus", regexp.MustCompile(`version ([0-9.]+)`).FindStringSubmatch(run(t, "prometheus", "--version"))[1], toCritical, toRecovery, perfdata)
+	installed := version(t, `version ([0-9.]+)`, "prometheus", "--version")
+	report(t, "node exporter and Prometheus", installed, toCritical, toRecovery, perfdata)
 }
 
-// checkExpositions gives promtool what the goldens hold, and the files of contrib.
+// checkExpositions lets promtool check the golden files and the files of contrib.
 func checkExpositions(t *testing.T) {
 	t.Helper()
 	goldens, err := filepath.Glob(repo + "/testdata/output/*.prometheus")
@@ -101,7 +104,7 @@ func checkExpositions(t *testing.T) {
 		t.Fatal(goldens, err)
 	}
 	for _, golden := range goldens {
-		// The last line of a golden is the exit code.
+		// The last line of a golden file is the exit code.
 		if out, code := try(t, "sh", "-c", `sed '$d' "$1" | promtool check metrics`, "sh", golden); code != 0 || out != "" {
 			t.Errorf("%s: exit %d, %s", golden, code, out)
 		}
@@ -110,12 +113,12 @@ func checkExpositions(t *testing.T) {
 	run(t, "promtool", "test", "rules", repo+"/contrib/prometheus/frontsockets.rules.test.yml")
 }
 
-// startSystemd starts systemd with the units of contrib, and gives the way to command it.
-// No machine is booted, so this is the manager of root's own units. It does for them all
-// that the one of the system does.
+// startSystemd starts systemd with the units of contrib, and returns a function that runs systemctl.
+// The machine is not booted, so this is the user manager of root. It runs the units as the system
+// manager does.
 func startSystemd(t *testing.T) func(args ...string) {
 	t.Helper()
-	const runtime = "XDG_RUNTIME_DIR=/run" // as if it were the one of the system
+	const runtime = "XDG_RUNTIME_DIR=/run" // as for the system manager
 	run(t, "mkdir", "-p", "/run/systemd/system")
 	for _, dir := range []string{"/etc/systemd/system", "/etc/systemd/user"} {
 		for _, unit := range []string{"frontsockets-textfile@.service", "frontsockets-textfile@.timer"} {
@@ -123,20 +126,23 @@ func startSystemd(t *testing.T) func(args ...string) {
 		}
 	}
 	for _, unit := range []string{"mdfront.service", "front1.service", "mdfront.timer"} {
-		// What verify does not like it says, and may exit 0 all the same.
+		// verify may exit with 0 although it prints warnings.
 		if out := run(t, "systemd-analyze", "verify", "/etc/systemd/system/frontsockets-textfile@"+unit); out != "" {
 			t.Error(out)
 		}
 	}
 	run(t, "mount", "-t", "sysfs", "sysfs", "/sys")
 	run(t, "mount", "-t", "cgroup2", "cgroup2", "/sys/fs/cgroup")
-	// Each second, for a quick test.
-	write(t, "/etc/systemd/user/frontsockets-textfile@.timer.d/quick.conf", "[Timer]\nOnCalendar=\nOnCalendar=*-*-* *:*:*\nAccuracySec=1ms\n")
+	// The timers run every second, so that the test is short.
+	write(t, "/etc/systemd/user/frontsockets-textfile@.timer.d/quick.conf",
+		"[Timer]\nOnCalendar=\nOnCalendar=*-*-* *:*:*\nAccuracySec=1ms\n")
 	write(t, "/etc/systemd/user/frontsockets-textfile@.service.d/quick.conf", "[Unit]\nStartLimitIntervalSec=0\n")
-	// Control groups are of the whole host, so what it leaves of them is removed.
+	// The control groups belong to the whole host, so the test removes those that systemd leaves.
 	group := "/sys/fs/cgroup/" + filepath.Base(os.Getenv(baseVar))
 	t.Cleanup(func() { _ = exec.Command("find", group, "-depth", "-type", "d", "-exec", "rmdir", "{}", ";").Run() })
-	launch(t, "sh", "-c", `mkdir "$1" && echo $$ >"$1/cgroup.procs" && exec env "$2" /lib/systemd/systemd --user --unit=basic.target`, "sh", group, runtime)
+	const script = `mkdir "$1" && echo $$ >"$1/cgroup.procs" &&
+	exec env "$2" /lib/systemd/systemd --user --unit=basic.target`
+	launch(t, "sh", "-c", script, "sh", group, runtime)
 	command := func(args ...string) (string, int) {
 		return try(t, "env", append([]string{runtime, "systemctl", "--user"}, args...)...)
 	}
@@ -153,21 +159,23 @@ func startSystemd(t *testing.T) func(args ...string) {
 	}
 }
 
-// startPrometheus starts Prometheus with Debian's configuration, to which the rules are added as
-// the README says.
+// startPrometheus starts Prometheus with Debian's configuration, and with the rules as the README
+// says.
 func startPrometheus(t *testing.T) {
 	t.Helper()
 	const config, rules = "/etc/prometheus/prometheus.yml", "/etc/prometheus/frontsockets.rules.yml"
 	place(t, "prometheus/frontsockets.rules.yml", rules)
 	change(t, config, `# - "first_rules.yml"`, `- frontsockets.rules.yml`)
-	// For a quick test: each second, and what has to last for minutes lasts for a second.
+	// Prometheus works every second, and the minutes of the rules are seconds, so that the test is
+	// short.
 	change(t, config, `(scrape|evaluation)_interval:( +)\d+s`, "${1}_interval: 1s")
 	change(t, config, `scrape_timeout:.*`, "scrape_timeout: 1s")
 	change(t, rules, `for: \dm`, "for: 1s")
 	change(t, rules, `> 120`, "> 5")
 	change(t, rules, `\[5m\]`, "[2s]")
 	run(t, "promtool", "check", "config", config)
-	launch(t, "runuser", "-u", "prometheus", "--", "prometheus", "--config.file="+config, "--storage.tsdb.path=/var/lib/prometheus/metrics2")
+	launch(t, "runuser", "-u", "prometheus", "--", "prometheus",
+		"--config.file="+config, "--storage.tsdb.path=/var/lib/prometheus/metrics2")
 	await(t, slow, "Prometheus", func() (bool, string) {
 		r, err := http.Get("http://127.0.0.1:9090/-/ready")
 		if err != nil {
@@ -178,7 +186,7 @@ func startPrometheus(t *testing.T) {
 	})
 }
 
-// change replaces a pattern in a file, which has to be there.
+// change replaces a pattern in a file. The file must have a match.
 func change(t *testing.T, file, pattern, by string) {
 	t.Helper()
 	text, err := os.ReadFile(file)
@@ -187,49 +195,51 @@ func change(t *testing.T, file, pattern, by string) {
 	}
 	p := regexp.MustCompile(pattern)
 	if !p.Match(text) {
-		t.Fatalf("%s has no %q", file, pattern)
+		t.Fatalf("%s has no match of %q", file, pattern)
 	}
 	write(t, file, p.ReplaceAllString(string(text), by))
 }
 
-// readAlways reads a file again and again, as node exporter may at any moment, until the
-// function that it gives is called: it must always be whole.
-func readAlways(t *testing.T, file string) (end func()) {
+// readRepeatedly reads a file again and again, as node exporter may read it at any time. The returned
+// function stops that and requires that the file was complete each time.
+func readRepeatedly(t *testing.T, file string) (stop func()) {
 	t.Helper()
 	await(t, slow, file, func() (bool, string) {
 		_, err := os.Stat(file)
 		return err == nil, fmt.Sprint(err)
 	})
-	stop, torn := make(chan bool), make(chan string)
+	stopped, problem := make(chan bool), make(chan string)
 	go func() {
 		found := ""
 		for reads := 1; ; reads++ {
 			select {
-			case <-stop:
+			case <-stopped:
 				if reads < 100 {
-					found = fmt.Sprintf("read %d times only", reads)
+					found = fmt.Sprintf("read only %d times", reads)
 				}
-				torn <- found
+				problem <- found
 				return
 			case <-time.After(time.Millisecond):
 			}
 			text, err := os.ReadFile(file)
-			// At the time of its hang a front may have no feed_age.
-			if samples := strings.Count(string(text), "\nfrontsockets_"); err != nil || samples < 4+len(metrics)-1 || !strings.HasSuffix(string(text), "\n") {
+			samples := strings.Count(string(text), "\nfrontsockets_")
+			const others = 4 // samples that are not metrics, such as frontsockets_status
+			// A front that hangs may have no feed_age.
+			if err != nil || samples < others+len(metrics)-1 || !strings.HasSuffix(string(text), "\n") {
 				found = fmt.Sprintf("%v, %d samples in %q", err, samples, text)
 			}
 		}
 	}()
 	return func() {
 		t.Helper()
-		stop <- true
-		if found := <-torn; found != "" {
+		stopped <- true
+		if found := <-problem; found != "" {
 			t.Errorf("%s: %s", file, found)
 		}
 	}
 }
 
-// ask asks Prometheus and reads its answer.
+// ask calls the API of Prometheus and reads the data of its answer.
 func ask(t *testing.T, path string, data any) {
 	t.Helper()
 	r, err := http.Get("http://127.0.0.1:9090/api/v1/" + path)
@@ -246,11 +256,13 @@ func ask(t *testing.T, path string, data any) {
 	}
 }
 
+// promSample is one sample of the result of a query.
 type promSample struct {
 	Metric map[string]string
 	Value  [2]any
 }
 
+// value returns the value of the sample, or NaN.
 func (s promSample) value() float64 {
 	v, err := strconv.ParseFloat(s.Value[1].(string), 64)
 	if err != nil {
@@ -259,6 +271,7 @@ func (s promSample) value() float64 {
 	return v
 }
 
+// query returns the result of a query of Prometheus.
 func query(t *testing.T, expr string) []promSample {
 	t.Helper()
 	var data struct{ Result []promSample }
@@ -266,11 +279,13 @@ func query(t *testing.T, expr string) []promSample {
 	return data.Result
 }
 
+// promAlert is an alert of Prometheus.
 type promAlert struct {
 	State               string
 	Labels, Annotations map[string]string
 }
 
+// alerts returns the pending and firing alerts.
 func alerts(t *testing.T) []promAlert {
 	t.Helper()
 	var data struct{ Alerts []promAlert }
@@ -278,33 +293,33 @@ func alerts(t *testing.T) []promAlert {
 	return data.Alerts
 }
 
-func awaitAlert(t *testing.T, name, label, value string) (fires promAlert) {
+// awaitAlert waits until the alert fires with the label, and returns it.
+func awaitAlert(t *testing.T, name, label, value string) (firing promAlert) {
 	t.Helper()
 	await(t, slow, name, func() (bool, string) {
 		got := alerts(t)
 		for _, a := range got {
 			if a.State == "firing" && a.Labels["alertname"] == name && a.Labels[label] == value {
-				fires = a
+				firing = a
 				return true, ""
 			}
 		}
 		return false, fmt.Sprintf("%+v", got)
 	})
-	return fires
+	return firing
 }
 
-// awaitNoAlert waits until all fronts are OK in Prometheus and nothing is pending.
+// awaitNoAlert waits until both fronts are OK in Prometheus and there are no alerts.
 func awaitNoAlert(t *testing.T) {
 	t.Helper()
-	await(t, time.Minute, "peace", func() (bool, string) {
+	await(t, time.Minute, "all fronts OK and no alerts", func() (bool, string) {
 		got, ok := alerts(t), query(t, "frontsockets_status == 0")
-		return len(got) == 0 && len(ok) == 2, fmt.Sprintf("%+v, OK are %+v", got, ok)
+		return len(got) == 0 && len(ok) == 2, fmt.Sprintf("alerts %+v, fronts that are OK: %+v", got, ok)
 	})
 }
 
-// awaitEqual waits until Prometheus has every metric of the market-data front as the
-// check's JSON has it at the same time, and this diagnosis. It gives what Prometheus has
-// as perfdata.
+// awaitEqual waits until Prometheus has the diagnosis, and every metric of the market-data front with
+// the same value as the check's JSON. It returns the metrics of Prometheus as perfdata.
 func awaitEqual(t *testing.T, diagnosis string) (perfdata string) {
 	t.Helper()
 	await(t, slow, "equal metrics", func() (bool, string) {
@@ -317,7 +332,8 @@ func awaitEqual(t *testing.T, diagnosis string) (perfdata string) {
 			t.Fatalf("%v: %s", err, out)
 		}
 		got, code := map[string]float64{}, ""
-		for _, s := range query(t, `{__name__=~"frontsockets_.*",service="mdfront",ports="41213",instance="localhost:9100"}`) {
+		const ofFront = `{__name__=~"frontsockets_.*",service="mdfront",ports="41213",instance="localhost:9100"}`
+		for _, s := range query(t, ofFront) {
 			name := strings.TrimPrefix(s.Metric["__name__"], "frontsockets_")
 			got[name] = s.value()
 			if name == "diagnosis" {
@@ -328,15 +344,15 @@ func awaitEqual(t *testing.T, diagnosis string) (perfdata string) {
 			return false, fmt.Sprintf("diagnosis %q, up %v", code, got["up"])
 		}
 		if age := time.Since(time.Unix(int64(got["seen_timestamp_seconds"]), 0)); age > 10*time.Second {
-			return false, fmt.Sprintf("it was seen %v ago", age)
+			return false, fmt.Sprintf("the check looked %v ago", age)
 		}
 		for _, name := range []string{"up", "status", "diagnosis", "seen_timestamp_seconds"} {
 			delete(got, name)
 		}
 		for name, v := range want.Metrics {
 			switch {
-			case v == nil: // what is not known is not there
-			case name == "feed_age" && math.Abs(got[name]-*v) < 5: // it was measured a moment earlier
+			case v == nil: // Prometheus has no sample of an unknown metric
+			case name == "feed_age" && math.Abs(got[name]-*v) < 5: // measured a moment earlier
 				got[name] = *v
 			}
 		}

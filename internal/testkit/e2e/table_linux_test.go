@@ -13,7 +13,7 @@ import (
 	"time"
 )
 
-// rowPrefix begins the lines by which a machine reports to the table.
+// rowPrefix is the start of a line that a machine prints for the table.
 const rowPrefix = "e2e row: "
 
 var (
@@ -21,29 +21,32 @@ var (
 	rows      []string
 )
 
+// addRow adds a row, whose columns are separated by |.
 func addRow(row string) {
 	rowsMutex.Lock()
 	defer rowsMutex.Unlock()
 	rows = append(rows, strings.ReplaceAll(row, "|", "\t"))
 }
 
-// report adds a row to the table: the seconds are those from the hang to CRITICAL and from
-// the restart to OK, and the perfdata that of the hang, as the server tells them.
+// report prints a row of the table. critical is the time from the hang to CRITICAL, recovery is the
+// time from the restart to OK, and perfdata is that of the hang, all as stored by the server.
 func report(t *testing.T, system, version string, critical, recovery time.Duration, perfdata string) {
 	t.Helper()
-	if critical < -time.Second || recovery < -time.Second || critical > time.Minute || recovery > time.Minute { // some tell whole seconds
-		t.Errorf("%s: CRITICAL after %v, recovery after %v", system, critical, recovery)
+	for _, d := range []time.Duration{critical, recovery} {
+		if d < -time.Second || d > time.Minute { // some servers store whole seconds, so d may be below 0
+			t.Errorf("%s: CRITICAL after %v, recovery after %v", system, critical, recovery)
+		}
 	}
 	whole := "yes"
-	if why := intact(perfdata); why != "" {
+	if why := checkPerfdata(perfdata); why != "" {
 		t.Errorf("%s: perfdata: %s", system, why)
 		whole = "no"
 	}
 	fmt.Printf("%s%s|%s|%.1f|%.1f|%s\n", rowPrefix, system, version, critical.Seconds(), recovery.Seconds(), whole)
 }
 
-// table prints what the machines reported.
-func table(w io.Writer) {
+// printTable prints the rows of all machines.
+func printTable(w io.Writer) {
 	if len(rows) == 0 {
 		return
 	}

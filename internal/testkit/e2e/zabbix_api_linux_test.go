@@ -16,17 +16,19 @@ import (
 	"time"
 )
 
+// zabbixFrontend is the address of the web frontend.
 const zabbixFrontend = "127.0.0.1:8080"
 
-// zabbix is a client of the API.
+// zabbix is a client of the API of Zabbix.
 type zabbix struct {
 	client http.Client
 	auth   string
 }
 
+// object is a JSON object.
 type object = map[string]any
 
-// call calls a method and reads its result.
+// call calls a method and reads its result. An error fails the test.
 func (z *zabbix) call(t *testing.T, method string, params, result any) {
 	t.Helper()
 	if err := z.ask(method, params, result); err != nil {
@@ -34,6 +36,7 @@ func (z *zabbix) call(t *testing.T, method string, params, result any) {
 	}
 }
 
+// ask is like call and returns the error.
 func (z *zabbix) ask(method string, params, result any) error {
 	request := object{"jsonrpc": "2.0", "id": 1, "method": method, "params": params}
 	if z.auth != "" {
@@ -61,8 +64,8 @@ func (z *zabbix) ask(method string, params, result any) error {
 	return nil
 }
 
-// login waits for the frontend, logs in and gives its version. The host that every
-// installation has, the server itself, is not asked.
+// login waits for the frontend, logs in and returns its version. It disables the host of every new
+// installation, the server itself.
 func (z *zabbix) login(t *testing.T) (version string) {
 	t.Helper()
 	await(t, slow, "the API", func() (bool, string) {
@@ -74,6 +77,7 @@ func (z *zabbix) login(t *testing.T) (version string) {
 	return version
 }
 
+// importTemplate imports a template of contrib, twice: the second import is an update.
 func (z *zabbix) importTemplate(t *testing.T, file string) {
 	t.Helper()
 	text, err := os.ReadFile(filepath.Join(repo, "contrib/zabbix", file))
@@ -89,12 +93,14 @@ func (z *zabbix) importTemplate(t *testing.T, file string) {
 		groups = "template_groups"
 	}
 	rules[groups] = object{"createMissing": true}
-	for range 2 { // the second time it is an update
-		z.call(t, "configuration.import", object{"format": "yaml", "source": string(text), "rules": rules}, nil)
+	for range 2 {
+		params := object{"format": "yaml", "source": string(text), "rules": rules}
+		z.call(t, "configuration.import", params, nil)
 	}
 }
 
-// createHost makes a host with a template. It is asked each second, not each minute.
+// createHost makes a host with a template and returns its id. Its fronts are checked every second, not
+// every minute.
 func (z *zabbix) createHost(t *testing.T, name, template, port string) (id string) {
 	t.Helper()
 	var templates []struct{ TemplateID string }
@@ -105,7 +111,8 @@ func (z *zabbix) createHost(t *testing.T, name, template, port string) (id strin
 		t.Fatal(templates, groups)
 	}
 	macros := []object{}
-	for macro, value := range map[string]string{"INTERVAL": "1s", "DISCOVERY": "1s", "NODATA": "30s", "NODATA.LIST": "10s"} {
+	values := map[string]string{"INTERVAL": "1s", "DISCOVERY": "1s", "NODATA": "30s", "NODATA.LIST": "10s"}
+	for macro, value := range values {
 		macros = append(macros, object{"macro": "{$FRONTSOCKETS." + macro + "}", "value": value})
 	}
 	var made struct{ HostIDs []string }
@@ -119,7 +126,7 @@ func (z *zabbix) createHost(t *testing.T, name, template, port string) (id strin
 	return made.HostIDs[0]
 }
 
-// setMacro gives a host's macro a value, or takes it away.
+// setMacro sets a macro of the host, or removes it if the value is "".
 func (z *zabbix) setMacro(t *testing.T, host, macro, value string) {
 	t.Helper()
 	if value != "" {
@@ -129,11 +136,12 @@ func (z *zabbix) setMacro(t *testing.T, host, macro, value string) {
 	var macros []struct{ HostMacroID string }
 	z.call(t, "usermacro.get", object{"hostids": host, "filter": object{"macro": macro}}, &macros)
 	if len(macros) != 1 {
-		t.Fatalf("%d macros are %s", len(macros), macro)
+		t.Fatalf("the host has %d macros %s, want 1", len(macros), macro)
 	}
 	z.call(t, "usermacro.delete", []string{macros[0].HostMacroID}, nil)
 }
 
+// zabbixItem is an item of a host.
 type zabbixItem struct {
 	ID        string `json:"itemid"`
 	Key       string `json:"key_"`
@@ -141,13 +149,18 @@ type zabbixItem struct {
 	Error     string
 }
 
+// itemKey matches the key of an item; the group is its name.
 var itemKey = regexp.MustCompile(`^frontsockets\.([a-z_0-9]+)\[`)
 
-// items are those of a front, by the part of their keys that tells which.
+// items returns the items of a front by their names; the item of the whole answer is "answer".
 func (z *zabbix) items(t *testing.T, host, front string) map[string]zabbixItem {
 	t.Helper()
 	var all []zabbixItem
-	z.call(t, "item.get", object{"hostids": host, "output": []string{"itemid", "key_", "value_type", "error"}, "tags": []object{{"tag": "front", "value": front, "operator": 1}}}, &all)
+	z.call(t, "item.get", object{
+		"hostids": host,
+		"output":  []string{"itemid", "key_", "value_type", "error"},
+		"tags":    []object{{"tag": "front", "value": front, "operator": 1}},
+	}, &all)
 	items := map[string]zabbixItem{}
 	for _, item := range all {
 		name := "answer"
@@ -159,33 +172,38 @@ func (z *zabbix) items(t *testing.T, host, front string) map[string]zabbixItem {
 	return items
 }
 
+// zabbixValue is a value in the history of an item.
 type zabbixValue struct{ Clock, Ns, Value string }
 
-// history is the newest values of an item, the newest first.
+// history returns the newest values of an item, the newest first.
 func (z *zabbix) history(t *testing.T, item zabbixItem, limit int) (values []zabbixValue) {
 	t.Helper()
-	z.call(t, "history.get", object{"itemids": item.ID, "history": item.ValueType, "sortfield": "clock", "sortorder": "DESC", "limit": limit}, &values)
+	z.call(t, "history.get", object{
+		"itemids": item.ID, "history": item.ValueType,
+		"sortfield": "clock", "sortorder": "DESC", "limit": limit,
+	}, &values)
 	return values
 }
 
+// zabbixProblem is a problem of a host.
 type zabbixProblem struct{ Name, Clock, Ns string }
 
-// zabbixTime is a moment from its seconds and nanoseconds.
+// zabbixTime returns the time of the seconds and nanoseconds.
 func zabbixTime(clock, ns string) time.Time {
 	c, _ := strconv.ParseInt(clock, 10, 64)
 	n, _ := strconv.ParseInt(ns, 10, 64)
 	return time.Unix(c, n)
 }
 
-// awaitProblem waits until a host has a problem whose name begins so, and gives when it
-// began. Others that it has must be of the same front.
+// awaitProblem waits until a host has a problem whose name begins with name, and returns when the
+// problem began. The names of all its problems must begin with front.
 func (z *zabbix) awaitProblem(t *testing.T, host, front, name string) (began time.Time) {
 	t.Helper()
 	await(t, time.Minute, name, func() (bool, string) {
 		problems := z.problems(t, host)
 		for _, p := range problems {
 			if !strings.HasPrefix(p.Name, front) {
-				t.Fatalf("not of %s: %+v", front, problems)
+				t.Fatalf("a problem does not begin with %q: %+v", front, problems)
 			}
 			if strings.HasPrefix(p.Name, name) {
 				began = zabbixTime(p.Clock, p.Ns)
@@ -196,21 +214,23 @@ func (z *zabbix) awaitProblem(t *testing.T, host, front, name string) (began tim
 	return began
 }
 
+// awaitNoProblem waits until a host has no problems.
 func (z *zabbix) awaitNoProblem(t *testing.T, host string) {
 	t.Helper()
-	await(t, time.Minute, "an end of all problems", func() (bool, string) {
+	await(t, time.Minute, "the end of all problems", func() (bool, string) {
 		problems := z.problems(t, host)
 		return len(problems) == 0, fmt.Sprintf("%+v", problems)
 	})
 }
 
+// problems returns the problems of a host.
 func (z *zabbix) problems(t *testing.T, host string) (problems []zabbixProblem) {
 	t.Helper()
 	z.call(t, "problem.get", object{"hostids": host}, &problems)
 	return problems
 }
 
-// lastRecovery is when the problem of a host that ended last ended.
+// lastRecovery returns the time when the last problem of a host ended.
 func (z *zabbix) lastRecovery(t *testing.T, host string) (last time.Time) {
 	t.Helper()
 	var problems []struct {

@@ -18,27 +18,29 @@ import (
 	"time"
 )
 
-// TestZabbix and TestZabbix7: a server asks an agent, an agent 2 and, by the external
-// check, NRPE, each as a host of its own with a template of contrib.
+// TestZabbix runs a Zabbix 6.0 server with three hosts that have the templates of contrib: an agent,
+// an agent 2, and NRPE by the external check.
 func TestZabbix(t *testing.T) {
 	if machine(t) {
 		testZabbix(t, "6.0")
 	}
 }
 
+// TestZabbix7 does the same with Zabbix 7.0.
 func TestZabbix7(t *testing.T) {
 	if machineWith(t, debian("trixie")) {
 		testZabbix(t, "7.0")
 	}
 }
 
-// zabbixHosts are the three ways to the same two fronts.
+// zabbixHosts are three hosts that check the same two fronts.
 var zabbixHosts = []struct{ name, template, port string }{
 	{"Zabbix agent", "Frontsockets by Zabbix agent", "10050"},
 	{"Zabbix agent 2", "Frontsockets by Zabbix agent", "10052"},
 	{"Zabbix external check over NRPE", "Frontsockets by NRPE", "10050"},
 }
 
+// testZabbix runs the test with a version of Zabbix.
 func testZabbix(t *testing.T, version string) {
 	install(t)
 	md, _ := newFront(t, "--port", "41213"), newFront(t, "--port", "41205")
@@ -46,7 +48,7 @@ func testZabbix(t *testing.T, version string) {
 	z := startZabbix(t)
 	full := z.login(t)
 	if !strings.HasPrefix(full, version) {
-		t.Fatalf("this is Zabbix %s", full)
+		t.Fatalf("the version of Zabbix is %s, want %s", full, version)
 	}
 
 	for _, way := range []string{"agent", "nrpe"} {
@@ -79,13 +81,20 @@ func testZabbix(t *testing.T, version string) {
 	md.act("healthy")
 	for _, h := range zabbixHosts {
 		z.awaitNoProblem(t, hosts[h.name])
-		report(t, h.name, full, critical[h.name], z.lastRecovery(t, hosts[h.name]).Sub(began), perfdata[h.name])
+		recovery := z.lastRecovery(t, hosts[h.name]).Sub(began)
+		report(t, h.name, full, critical[h.name], recovery, perfdata[h.name])
 		z.awaitAnswer(t, hosts[h.name], "md7", "OK", "healthy")
 	}
 
-	z.otherTroubles(t, hosts, nrpe)
+	z.requireOtherProblems(t, hosts, nrpe)
+	z.requireListProblems(t, hosts, agent)
+}
 
-	// A list that is not there, and with no agent nothing at all.
+// requireListProblems removes and empties the list of fronts, and requires the problems and that no
+// item is deleted. It also stops the agent.
+func (z *zabbix) requireListProblems(t *testing.T, hosts map[string]string, agent *process) {
+	t.Helper()
+	// There is no list, and the agent does not run.
 	const list = "/etc/frontsockets/fronts.json"
 	run(t, "mv", list, list+".kept")
 	agent.stop()
@@ -98,7 +107,7 @@ func testZabbix(t *testing.T, version string) {
 		z.awaitNoProblem(t, hosts[h.name])
 	}
 
-	// With an empty list nothing is forgotten.
+	// An empty list deletes no items.
 	before := z.items(t, hosts[zabbixHosts[1].name], "md7")
 	write(t, list, "[ ]\n")
 	for _, h := range zabbixHosts[1:] {
@@ -109,17 +118,22 @@ func testZabbix(t *testing.T, version string) {
 		z.awaitNoProblem(t, hosts[h.name])
 	}
 	if after := z.items(t, hosts[zabbixHosts[1].name], "md7"); !maps.Equal(before, after) || len(after) == 0 {
-		t.Errorf("the items were %v and are %v", before, after)
+		t.Errorf("the items were %v and are now %v", before, after)
 	}
 }
 
-// otherTroubles makes each problem of the template but those of a hang, and its end.
-func (z *zabbix) otherTroubles(t *testing.T, hosts map[string]string, nrpe *process) {
+// requireOtherProblems causes each problem of the templates except those of a hang, and requires that
+// it begins and ends.
+func (z *zabbix) requireOtherProblems(t *testing.T, hosts map[string]string, nrpe *process) {
 	t.Helper()
-	const check, list, commands = "/usr/lib/nagios/plugins/check_mdfront_sockets", "/etc/frontsockets/fronts.json", "/etc/nagios/nrpe.d/nrpe-zabbix.cfg"
+	const (
+		check    = "/usr/lib/nagios/plugins/check_mdfront_sockets"
+		list     = "/etc/frontsockets/fronts.json"
+		commands = "/etc/nagios/nrpe.d/nrpe-zabbix.cfg"
+	)
 	byAgent, byNRPE := zabbixHosts[:2], zabbixHosts[2]
 
-	// What answers is no JSON.
+	// The answer is not JSON.
 	run(t, "mv", check, check+".away")
 	for _, h := range zabbixHosts {
 		z.awaitProblem(t, hosts[h.name], "md7", "md7 is UNKNOWN: The answer is not JSON")
@@ -129,7 +143,7 @@ func (z *zabbix) otherTroubles(t *testing.T, hosts map[string]string, nrpe *proc
 		z.awaitNoProblem(t, hosts[h.name])
 	}
 
-	// NRPE accepts and says nothing.
+	// NRPE accepts connections and does not answer.
 	signal := func(s syscall.Signal) {
 		t.Helper()
 		if err := nrpe.cmd.Process.Signal(s); err != nil {
@@ -141,7 +155,7 @@ func (z *zabbix) otherTroubles(t *testing.T, hosts map[string]string, nrpe *proc
 	signal(syscall.SIGCONT)
 	z.awaitNoProblem(t, hosts[byNRPE.name])
 
-	// A threshold of the check's own.
+	// A threshold of the check is exceeded.
 	change(t, commands, "-n md7", "-n md7 -w established=0")
 	signal(syscall.SIGHUP)
 	z.awaitProblem(t, hosts[byNRPE.name], "md7", "md7 is in WARNING: established is 60 (warning 0)")
@@ -149,7 +163,7 @@ func (z *zabbix) otherTroubles(t *testing.T, hosts map[string]string, nrpe *proc
 	signal(syscall.SIGHUP)
 	z.awaitNoProblem(t, hosts[byNRPE.name])
 
-	// One of the template's, for one front.
+	// A threshold of the template is exceeded, for one front.
 	for macro, problem := range map[string]string{
 		`{$FRONTSOCKETS.ABNORMAL.WARN:"trade7"}`: "trade7 has abnormal sockets",
 		`{$FRONTSOCKETS.QUEUE.WARN:"trade7"}`:    "trade7 does not accept",
@@ -160,7 +174,7 @@ func (z *zabbix) otherTroubles(t *testing.T, hosts map[string]string, nrpe *proc
 		z.awaitNoProblem(t, hosts[byNRPE.name])
 	}
 
-	// A front that gets another port is asked for that.
+	// A front gets a second port in the list.
 	change(t, list, `"41205"`, `"41205,41206"`)
 	for _, h := range byAgent {
 		z.awaitProblem(t, hosts[h.name], "trade7", "trade7 is CRITICAL: nothing listens on port 41206")
@@ -169,9 +183,13 @@ func (z *zabbix) otherTroubles(t *testing.T, hosts map[string]string, nrpe *proc
 	for _, h := range zabbixHosts {
 		z.awaitNoProblem(t, hosts[h.name])
 	}
+	requireSafeKeys(t)
+}
 
-	// No key brings options.
-	for _, h := range byAgent {
+// requireSafeKeys requires that no key of the agents can pass options to the checks.
+func requireSafeKeys(t *testing.T) {
+	t.Helper()
+	for _, h := range zabbixHosts[:2] {
 		for key, want := range map[string]string{
 			"frontsockets[mdfront_sockets --save /tmp/saved -n x,41213,md7]": "not found",
 			"frontsockets[mdfront,41213 --save /tmp/saved,md7]":              "is not a port or range of ports",
@@ -186,7 +204,7 @@ func (z *zabbix) otherTroubles(t *testing.T, hosts map[string]string, nrpe *proc
 	}
 }
 
-// startZabbixAgents places what contrib has for the fronts' host, as its README says, and
+// startZabbixAgents copies the files of contrib for the host of the fronts, as the README says, and
 // starts both agents and NRPE.
 func startZabbixAgents(t *testing.T) (agent, nrpe *process) {
 	t.Helper()
@@ -195,13 +213,15 @@ func startZabbixAgents(t *testing.T) (agent, nrpe *process) {
 	place(t, "zabbix/frontsockets.conf", "/etc/zabbix/zabbix_agent2.d/frontsockets.conf")
 	place(t, "zabbix/nrpe-zabbix.cfg", "/etc/nagios/nrpe.d/nrpe-zabbix.cfg")
 	write(t, "/etc/zabbix/zabbix_agent2.d/port.conf", "ListenPort=10052\n")
-	run(t, "install", "-d", "-o", "zabbix", "/run/zabbix", "/var/log/zabbix", "/var/log/zabbix-agent", "/var/log/zabbix-server")
+	run(t, "install", "-d", "-o", "zabbix",
+		"/run/zabbix", "/var/log/zabbix", "/var/log/zabbix-agent", "/var/log/zabbix-server")
 	run(t, "install", "-d", "-o", "nagios", "/run/nagios")
 	agent = launch(t, "runuser", "-u", "zabbix", "--", "zabbix_agentd", "-f")
 	launch(t, "runuser", "-u", "zabbix", "--", "zabbix_agent2", "-f")
 	nrpe = launch(t, "nrpe", "-c", "/etc/nagios/nrpe.cfg", "-f")
 	for _, port := range []string{"10050", "10052"} {
-		const want = `{"name":"md7","ports":"41213","status":"OK","exit_code":0,"reason":"md7 :41213 has 0 abnormal sockets, 60 established from 9 clients",`
+		const want = `{"name":"md7","ports":"41213","status":"OK","exit_code":0,` +
+			`"reason":"md7 :41213 has 0 abnormal sockets, 60 established from 9 clients",`
 		await(t, slow, "an answer of the agent", func() (bool, string) {
 			out, _ := try(t, "zabbix_get", "-s", "127.0.0.1", "-p", port, "-k", "frontsockets[mdfront,41213,md7]")
 			return strings.HasPrefix(out, want), out
@@ -210,7 +230,7 @@ func startZabbixAgents(t *testing.T) (agent, nrpe *process) {
 	return agent, nrpe
 }
 
-// startZabbix starts the server with a database and the frontend.
+// startZabbix starts the database, the server and the frontend, and returns a client of the API.
 func startZabbix(t *testing.T) *zabbix {
 	t.Helper()
 	const data = "/var/lib/postgresql/e2e"
@@ -219,16 +239,26 @@ func startZabbix(t *testing.T) *zabbix {
 		t.Fatal(bins, err)
 	}
 	run(t, "install", "-d", "-o", "postgres", "/run/postgresql")
-	run(t, "runuser", "-u", "postgres", "--", bins[0]+"/initdb", "-D", data, "-A", "trust", "-U", "zabbix", "--no-sync")
-	launch(t, "runuser", "-u", "postgres", "--", bins[0]+"/postgres", "-D", data, "-F", "-c", "full_page_writes=off", "-c", "synchronous_commit=off", "-c", "autovacuum=off")
+	run(t, "runuser", "-u", "postgres", "--", bins[0]+"/initdb", "-D", data,
+		"-A", "trust", "-U", "zabbix", "--no-sync")
+	launch(t, "runuser", "-u", "postgres", "--", bins[0]+"/postgres", "-D", data, "-F",
+		"-c", "full_page_writes=off", "-c", "synchronous_commit=off", "-c", "autovacuum=off")
 	await(t, slow, "PostgreSQL", func() (bool, string) {
 		out, code := try(t, "psql", "-U", "zabbix", "-h", "127.0.0.1", "-c", "CREATE DATABASE zabbix", "postgres")
 		return code == 0, out
 	})
-	run(t, "sh", "-c", `cd /usr/share/zabbix-server-pgsql && zcat schema.sql.gz images.sql.gz data.sql.gz | psql -q -1 -v ON_ERROR_STOP=1 -U zabbix -h 127.0.0.1 zabbix`)
+	run(t, "sh", "-c", `cd /usr/share/zabbix-server-pgsql && zcat schema.sql.gz images.sql.gz data.sql.gz |
+	psql -q -1 -v ON_ERROR_STOP=1 -U zabbix -h 127.0.0.1 zabbix`)
 
-	run(t, "install", "-D", "-m", "755", repo+"/contrib/zabbix/frontsockets_nrpe", "/etc/zabbix/externalscripts/frontsockets_nrpe")
-	write(t, "/etc/zabbix/zabbix_server.conf.d/e2e.conf", "DBHost=127.0.0.1\nCacheUpdateFrequency=1\nStartPollers=3\nStartVMwareCollectors=0\nStartDiscoverers=1\nSocketDir=/run/zabbix\n")
+	run(t, "install", "-D", "-m", "755", repo+"/contrib/zabbix/frontsockets_nrpe",
+		"/etc/zabbix/externalscripts/frontsockets_nrpe")
+	write(t, "/etc/zabbix/zabbix_server.conf.d/e2e.conf", `DBHost=127.0.0.1
+CacheUpdateFrequency=1
+StartPollers=3
+StartVMwareCollectors=0
+StartDiscoverers=1
+SocketDir=/run/zabbix
+`)
 	launch(t, "runuser", "-u", "zabbix", "--", "zabbix_server", "-f")
 	write(t, "/etc/zabbix/zabbix.conf.php", `<?php
 $DB['TYPE'] = 'POSTGRESQL';
@@ -246,7 +276,8 @@ $ZBX_SERVER_NAME = 'e2e';
 $IMAGE_FORMAT_DEFAULT = IMAGE_FORMAT_PNG;
 `)
 	os.Setenv("PHP_CLI_SERVER_WORKERS", "3")
-	launch(t, "php", "-d", "memory_limit=256M", "-d", "post_max_size=16M", "-S", zabbixFrontend, "-t", "/usr/share/zabbix")
+	launch(t, "php", "-d", "memory_limit=256M", "-d", "post_max_size=16M",
+		"-S", zabbixFrontend, "-t", "/usr/share/zabbix")
 	jar, err := cookiejar.New(nil)
 	if err != nil {
 		t.Fatal(err)
@@ -254,9 +285,9 @@ $IMAGE_FORMAT_DEFAULT = IMAGE_FORMAT_PNG;
 	return &zabbix{client: http.Client{Jar: jar, Timeout: time.Minute}}
 }
 
-// awaitAnswer waits until the newest answer for a front has this status and diagnosis, and
-// requires that each of its values is in the history of an item of its own, with the same
-// time. It gives them as perfdata.
+// awaitAnswer waits until the newest answer for a front has the status and the diagnosis. It requires
+// that each value of the answer is in the history of its item, with the same time, and returns the
+// metrics as perfdata.
 func (z *zabbix) awaitAnswer(t *testing.T, host, front, status, diagnosis string) (perfdata string) {
 	t.Helper()
 	var items map[string]zabbixItem
@@ -285,6 +316,7 @@ func (z *zabbix) awaitAnswer(t *testing.T, host, front, status, diagnosis string
 		return got.Status == status && got.Diagnosis.Code == diagnosis, answer.Value
 	})
 
+	// at returns the value of the item at the time of the answer.
 	at := func(key string) string {
 		t.Helper()
 		value := ""
@@ -300,8 +332,9 @@ func (z *zabbix) awaitAnswer(t *testing.T, host, front, status, diagnosis string
 		})
 		return value
 	}
-	if code, reason, kind := at("status"), at("reason"), at("diagnosis"); code != strconv.Itoa(got.ExitCode) || reason != got.Reason || kind != got.Diagnosis.Code {
-		t.Errorf("the items are %s, %s and %q of %s", code, kind, reason, answer.Value)
+	code, reason, kind := at("status"), at("reason"), at("diagnosis")
+	if code != strconv.Itoa(got.ExitCode) || reason != got.Reason || kind != got.Diagnosis.Code {
+		t.Errorf("the items have status %s, diagnosis %s and reason %q; the answer is %s", code, kind, reason, answer.Value)
 	}
 	for _, name := range metrics {
 		want := got.Metrics[name]

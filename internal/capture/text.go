@@ -1,0 +1,163 @@
+package capture
+
+import (
+	"bufio"
+	"bytes"
+	"encoding/binary"
+	"io"
+	"regexp"
+	"unicode"
+	"unicode/utf8"
+
+	utf "golang.org/x/text/encoding/unicode"
+
+	"frontsockets/internal/tcp"
+	"frontsockets/internal/textfile"
+)
+
+// asUTF8 drops a byte order mark and reads UTF-16, which PowerShell writes. Without a mark
+// it knows UTF-16 by the zero in each of the first characters, which are ASCII.
+func asUTF8(r io.Reader) io.Reader {
+	b := bufio.NewReaderSize(r, textfile.MaxLine)
+	head, _ := b.Peek(4) // an error comes again with the first line
+	endian, mark := utf.LittleEndian, utf.UseBOM
+	switch {
+	case bytes.HasPrefix(head, []byte("\xef\xbb\xbf")):
+		_, _ = b.Discard(3) // they are in the buffer
+		return b
+	case bytes.HasPrefix(head, []byte("\xff\xfe")), bytes.HasPrefix(head, []byte("\xfe\xff")):
+	case len(head) == 4 && head[0] != 0 && head[1] == 0 && head[2] != 0 && head[3] == 0:
+		mark = utf.IgnoreBOM
+	case len(head) == 4 && head[0] == 0 && head[1] != 0 && head[2] == 0 && head[3] != 0:
+		endian, mark = utf.BigEndian, utf.IgnoreBOM
+	default:
+		return b
+	}
+	return utf.UTF16(endian, mark).NewDecoder().Reader(b)
+}
+
+// isASCII reports whether every byte is below 0x80.
+func isASCII(line []byte) bool {
+	for len(line) >= 8 {
+		if binary.LittleEndian.Uint64(line)&0x8080808080808080 != 0 {
+			return false
+		}
+		line = line[8:]
+	}
+	for _, c := range line {
+		if c >= utf8.RuneSelf {
+			return false
+		}
+	}
+	return true
+}
+
+// plainBlanks appends the line to buf with a plain blank for every Unicode blank. Web pages,
+// word processors and chat programs change blanks, and add some that have no width.
+func plainBlanks(buf, line []byte) []byte {
+	for len(line) > 0 {
+		r, size := utf8.DecodeRune(line)
+		switch {
+		case r != utf8.RuneError && r > unicode.MaxASCII && (unicode.IsSpace(r) || !unicode.IsGraphic(r)):
+			buf = append(buf, ' ')
+		default:
+			buf = append(buf, line[:size]...)
+		}
+		line = line[size:]
+	}
+	return buf
+}
+
+// isPrompt reports whether a line is the prompt of a shell, perhaps with a command.
+func isPrompt(line []byte) bool {
+	prompt := false
+	for w := (textfile.Words{Line: line}); ; {
+		word := w.Next()
+		if word == nil {
+			return prompt
+		}
+		var e endpoint
+		if isTCP(word) || isState(word) || e.parse(word) == nil {
+			return false
+		}
+		prompt = prompt || string(word) != ">" && bytes.IndexByte([]byte("#$%>"), word[len(word)-1]) >= 0
+	}
+}
+
+// isProse reports whether a line begins with a word that cannot be a piece of a row: it has
+// a small letter or one beyond ASCII, and is no address and no part of one.
+func isProse(first []byte) bool {
+	var e endpoint
+	return bytes.ContainsFunc(first, func(r rune) bool { return r >= 'a' && r <= 'z' || r > unicode.MaxASCII }) &&
+		(e.parse(first) != nil || !e.looksLikeAddress()) && !isPointer(first) && first[0] != '['
+}
+
+// addressOrState finds an address, whole or cut, or a state, alone or glued to other text.
+var addressOrState = regexp.MustCompile(`\d\.\d+\.\d|[0-9a-f]:[0-9a-f]*:|::|\*[.:]|` +
+	`ESTAB|[A-Z][_-]WAIT|SYN[_-]|LISTEN|CLOS(E|ING)|LAST[_-]ACK|UNCONN`)
+
+// mentions reports whether a port that was asked for stands in the line after a ':', a '.'
+// or a colour, or alone.
+func (t *table) mentions(line []byte) bool {
+	coloured := bytes.IndexByte(line, '\x1b') >= 0
+	for i := 0; i < len(line); i++ {
+		start, n := i, 0
+		for ; i < len(line) && line[i]-'0' <= 9; i++ {
+			n = min(n*10+int(line[i]-'0'), 1<<16)
+		}
+		if i == start || n >= 1<<16 || !t.query.Ports.Has(uint16(n)) {
+			continue
+		}
+		if start == 0 || coloured || bytes.IndexByte([]byte(":. \t"), line[start-1]) >= 0 {
+			return true
+		}
+	}
+	return false
+}
+
+// rejectHiddenRow returns an error if a line that is no row holds one all the same, or a
+// part of one: a port that was asked for beside an address or a state, or both of these.
+func (t *table) rejectHiddenRow(line []byte) error {
+	if t.mentions(line) && addressOrState.Match(line) {
+		return errHiddenRow
+	}
+	address, state := false, false
+	for w := (textfile.Words{Line: line}); ; {
+		word := w.Next()
+		if word == nil {
+			break
+		}
+		var e endpoint
+		address = address || e.parse(word) == nil && e.looksLikeAddress()
+		state = state || isState(word)
+	}
+	if address && state {
+		return errHiddenRow
+	}
+	return nil
+}
+
+// isState reports whether a word is a state in capitals.
+func isState(word []byte) bool {
+	if len(word) < len("IDLE") || word[0] < 'A' || word[0] > 'Z' || bytes.ContainsFunc(word, unicode.IsLower) {
+		return false
+	}
+	_, err := tcp.ParseState(string(word))
+	return err == nil
+}
+
+// rejectSecondRow returns an error if another row begins in the rest of a row, or dots in the
+// place of rows.
+func rejectSecondRow(rest []byte) error {
+	for w := (textfile.Words{Line: rest}); ; {
+		word := w.Next()
+		if word == nil {
+			return nil
+		}
+		var e endpoint
+		dots := bytes.HasSuffix(word, []byte("...")) || bytes.HasSuffix(word, []byte("…"))
+		if dots || isTCP(word) || isState(word) || e.parse(word) == nil && e.looksLikeAddress() {
+			return errTwoRows
+		}
+	}
+}

@@ -1,0 +1,119 @@
+package process
+
+import (
+	"context"
+	"net"
+	"os"
+	"os/exec"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"frontsockets/internal/tcp"
+)
+
+// TestFind: the owner is found whether the listener is the first or the last of many
+// descriptors, and whether or not the source provides the uid.
+func TestFind(t *testing.T) {
+	null, err := os.Open("/dev/null")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer null.Close()
+	for _, before := range []int{0, firstRead, 3 * firstRead * moreRead} {
+		var copies []int
+		for range before {
+			fd, err := unix.Dup(int(null.Fd()))
+			if err != nil {
+				t.Fatal(err)
+			}
+			copies = append(copies, fd)
+		}
+		socket := listener(t)
+		for _, facts := range []tcp.Facts{tcp.FactInode, tcp.FactInode | tcp.FactUID} {
+			socket.Facts = facts
+			owner, err := Find(t.Context(), []tcp.Socket{{}, socket})
+			if err != nil {
+				t.Fatalf("behind %d descriptors: %v", before, err)
+			}
+			if d := owner.Describe(t.Context()); int(d.PID) != os.Getpid() || d.Descriptors < uint64(before) {
+				t.Errorf("behind %d descriptors: %+v", before, d)
+			}
+		}
+		for _, fd := range copies {
+			unix.Close(fd)
+		}
+	}
+}
+
+// listener returns a socket that this process has open, as a source shows it.
+func listener(t *testing.T) tcp.Socket {
+	t.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { l.Close() })
+	file, err := l.(*net.TCPListener).File()
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { file.Close() })
+	info, err := file.Stat()
+	if err != nil {
+		t.Fatal(err)
+	}
+	stat := info.Sys().(*syscall.Stat_t)
+	return tcp.Socket{Inode: stat.Ino, UID: stat.Uid}
+}
+
+// TestNotFound: the reason says what to run.
+func TestNotFound(t *testing.T) {
+	const hidden = "the process is not visible from here (hidepid, or another PID namespace)"
+	inode := tcp.Socket{Inode: 1 << 40, Facts: tcp.FactInode} // larger than any
+	if _, err := Find(t.Context(), []tcp.Socket{inode}); err == nil || !strings.HasPrefix(err.Error(), hidden) &&
+		!strings.Contains(err.Error(), "CAP_SYS_PTRACE") { // where this user may not read all
+		t.Error(err)
+	}
+	if _, err := Find(t.Context(), []tcp.Socket{{}}); err == nil || err.Error() != "this source does not provide inodes" {
+		t.Error(err)
+	}
+	for want, f := range map[string]finder{
+		hidden + "; run ss -ltnp as root on the host": {uids: []uint32{7}},
+		hidden + ", or is no longer of the user who opened the port; run ss -ltnp as root on the host": {
+			uids: []uint32{7}, refusedOthers: true},
+		"its process is uid 7's, and this needs CAP_SYS_PTRACE; run as that user, or ss -ltnp as root": {
+			uids: []uint32{7}, refused: true, refusedOthers: true},
+		"its process is another user's, and this needs CAP_SYS_PTRACE; run ss -ltnp as root": {refusedOthers: true},
+	} {
+		if got := f.notFound().Error(); got != want {
+			t.Errorf("%q, want %q", got, want)
+		}
+	}
+}
+
+// TestFindTimeLimit: a search that has no time left ends with that.
+func TestFindTimeLimit(t *testing.T) {
+	ctx, cancel := context.WithTimeout(t.Context(), time.Nanosecond)
+	defer cancel()
+	<-ctx.Done()
+	if _, err := Find(ctx, []tcp.Socket{{Inode: 1}}); err != context.DeadlineExceeded {
+		t.Error(err)
+	}
+}
+
+// TestFindEndedProcess: a process that is a zombie has no descriptors, and no error.
+func TestFindEndedProcess(t *testing.T) {
+	cmd := exec.Command("true")
+	if err := cmd.Start(); err != nil {
+		t.Skip(err)
+	}
+	defer cmd.Wait()
+	time.Sleep(50 * time.Millisecond)
+	if _, err := Find(t.Context(), []tcp.Socket{listener(t)}); err != nil {
+		t.Error(err)
+	}
+}
