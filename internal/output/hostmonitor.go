@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"strings"
 
+	"frontsockets/internal/diagnosis"
 	"frontsockets/internal/tally"
 	"frontsockets/internal/verdict"
 )
@@ -59,6 +60,8 @@ func (r Report) trouble() string {
 	switch {
 	case worst.Metric == tally.Abnormal:
 		return countedWords
+	case worst.Text == r.Diagnosis.Text && r.Diagnosis.Code != diagnosis.Down:
+		return countedWords + "; " + worst.Short // or "63 half-open connections pile up"
 	case worst.Text == worst.Short: // a sentence of its own: it has no threshold
 		return worst.Short
 	case worst.Metric == tally.FeedAge: // its short text is a sentence too
@@ -85,7 +88,8 @@ func (r Report) long() string {
 		parts = append(parts, r.Outside)
 	}
 	parts = append(parts, r.Notes...)
-	if hint := strings.TrimPrefix(r.hint(), " - "); hint != "" {
+	said := len(r.Verdict.Problems) > 0 && r.Verdict.Problems[0].Text == r.Diagnosis.Text
+	if hint := strings.TrimPrefix(r.hint(), " - "); hint != "" && !said {
 		parts = append(parts, hint)
 	}
 	var text string
