@@ -412,7 +412,7 @@ func TestSpool(t *testing.T) {
 			if err := os.WriteFile(snapshot, part, 0o640); err != nil {
 				t.Fatal(err)
 			}
-			ask(patient, unknown("empty|cut short"))
+			ask(patient, unknown("empty|cut short|truncated"))
 		}
 		if err := os.Remove(snapshot); err != nil {
 			t.Fatal(err)

@@ -124,8 +124,11 @@ func ssInfo(s tcp.Socket) string {
 	if s.LastDataSent > 0 {
 		info += fmt.Sprintf(" lastsnd:%d", s.LastDataSent.Milliseconds())
 	}
-	return info + " lastrcv:5 minrtt:0.03"
+	return fmt.Sprintf("%s lastrcv:%d minrtt:0.03", info, lastDataReceived.Milliseconds())
 }
+
+// lastDataReceived is the same for every row of ss -i.
+const lastDataReceived = 5 * time.Millisecond
 
 // randomSockets makes sockets of the front and of others. IPv6 addresses are longer
 // than any column, so that none of them may be cut.
@@ -199,8 +202,9 @@ func TestRenderings(t *testing.T) {
 					if !s.Facts.Has(tcp.FactRetransmits) {
 						s.Retransmits = 0
 					}
+					s.LastDataReceived = lastDataReceived
 					if !s.Facts.Has(tcp.FactLastDataSent) {
-						s.LastDataSent = 0
+						s.LastDataSent, s.LastDataReceived = 0, 0
 					}
 					if !f.tells.Has(tcp.FactRecvQ) {
 						s.RecvQ, s.SendQ = 0, 0

@@ -71,8 +71,11 @@ func (r Report) trouble() string {
 		return countedWords
 	case worst.Text == worst.Short && !isDiagnosis(worst): // a sentence of its own: it has no threshold
 		return worst.Short
+	case worst.Metric == tally.FeedAge: // its short text is a sentence too
+		return countedWords + "; " + worst.Short
 	}
-	return countedWords + "; " + worst.Short
+	words, _, _ := strings.Cut(worst.Text, " (") // "clients is 6 (critical 5)"
+	return countedWords + "; " + words
 }
 
 // long returns what --reply long adds: the states, the top client and the diagnosis.
@@ -92,7 +95,8 @@ func (r Report) long() string {
 		parts = append(parts, r.Outside)
 	}
 	parts = append(parts, r.Notes...)
-	if hint := strings.TrimPrefix(r.hint(), " - "); hint != "" {
+	said := len(r.Verdict.Problems) > 0 && r.Verdict.Problems[0].Text == r.Diagnosis.Text
+	if hint := strings.TrimPrefix(r.hint(), " - "); hint != "" && !said {
 		parts = append(parts, hint)
 	}
 	var text string

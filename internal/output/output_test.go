@@ -308,6 +308,13 @@ func TestHostMonitorLong(t *testing.T) {
 	r := reports(t)
 	two := []string{"time_wait 10.1.2.3 2", "established 10.1.2.4 1"}
 	r["clients"] = front{listens: true, sessions: two, policy: []string{"clients=1"}}.report(t)
+	r["half-open"] = front{listens: true, sessions: two}.report(t)
+	judged := r["half-open"]
+	judged.Diagnosis = diagnosis.Diagnosis{Code: diagnosis.SynBacklog, Text: "half-open connections pile up"}
+	problem := verdict.Problem{Status: verdict.Critical, Metric: tally.NumMetrics}
+	problem.Text, problem.Short = judged.Diagnosis.Text, judged.Diagnosis.Text
+	judged.Verdict = verdict.Verdict{Status: verdict.Critical, Problems: []verdict.Problem{problem}}
+	r["half-open"] = judged
 	r["idle"] = front{listens: true}.report(t)
 	for name, want := range map[string]string{
 		"looping": "Bad:73 socket disconnect; 60 TIME_WAIT, 13 CLOSE_WAIT; 62 from 10.1.2.3; " +
@@ -315,10 +322,11 @@ func TestHostMonitorLong(t *testing.T) {
 		"clients": "Bad:2 socket disconnect; clients is 2; 2 TIME_WAIT; 2 from 10.1.2.3",
 		"full": "Bad:3 accept queue of port 41213 is full, 129 of 128; 3 TIME_WAIT; " +
 			"3 from 10.1.2.4; the front does not accept",
-		"down":    "Bad:0 nothing listens on port 41213",
-		"healthy": "Ok:3; 3 TIME_WAIT; 3 from 10.1.2.4",
-		"idle":    "Ok:0",
-		"failed":  "Unknown:sockdiag, socket, operation not permitted",
+		"half-open": "Bad:2 socket disconnect; half-open connections pile up; 2 TIME_WAIT; 2 from 10.1.2.3",
+		"down":      "Bad:0 nothing listens on port 41213",
+		"healthy":   "Ok:3; 3 TIME_WAIT; 3 from 10.1.2.4",
+		"idle":      "Ok:0",
+		"failed":    "Unknown:sockdiag, socket, operation not permitted",
 	} {
 		if got := string(HostMonitor(r[name], Style{Long: true})); got != "ScriptRes:"+want+"\n" {
 			t.Errorf("%s: %q, want %q", name, got, want)

@@ -206,5 +206,5 @@ func short(m tally.Metric, v tally.Value) string {
 	if m == tally.FeedAge {
 		return "feed stalled " + v.String() + " s"
 	}
-	return fmt.Sprintf("%s is %s", m, v.Text(m))
+	return strings.TrimSpace(strings.ReplaceAll(m.String(), "_", " ") + " " + v.String() + " " + m.Unit())
 }

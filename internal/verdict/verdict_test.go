@@ -134,7 +134,7 @@ func TestShort(t *testing.T) {
 	for _, p := range v.Problems {
 		got = append(got, p.Short)
 	}
-	if want := "accept_queue_pct is 93.75%, unread is 7, feed stalled 42 s"; strings.Join(got, ", ") != want {
+	if want := "accept queue pct 93.75 %, unread 7, feed stalled 42 s"; strings.Join(got, ", ") != want {
 		t.Errorf("got %q, want %q", got, want)
 	}
 }
