@@ -24,6 +24,7 @@ type netstat struct {
 	*table
 
 	last      rowShape
+	tails     map[string]bool // the ends of whole rows, from the state on; a few
 	layout    layout
 	hasHeader bool
 	headed    int    // the line of the last header of any table
@@ -106,7 +107,7 @@ func (n *netstat) line(line []byte) error {
 // whole row was: with blanks between the same columns, and the same text from the state on.
 func (n *netstat) isUnwanted(line []byte) bool {
 	l := &n.last
-	if l.state == 0 || len(line) <= l.state || string(line[l.state:]) != string(l.tail) ||
+	if l.state == 0 || len(line) <= l.state || !n.isTail(line[l.state:]) ||
 		string(line[:len(l.text)]) != string(l.text) || line[l.state-1] != ' ' || line[l.state-2] != ' ' ||
 		line[l.remote] <= ' ' || line[l.remote-1] != ' ' || line[l.remote-2] != ' ' {
 		return false
@@ -120,6 +121,11 @@ func (n *netstat) isUnwanted(line []byte) bool {
 	}
 	var e endpoint
 	return e.parse(local) == nil && !e.star && !n.query.Ports.Has(e.port)
+}
+
+// isTail reports whether a text was the end of a whole row, from the state on.
+func (n *netstat) isTail(text []byte) bool {
+	return string(text) == string(n.last.tail) || n.tails[string(text)]
 }
 
 // isRule reports whether a line underlines a header.
@@ -429,6 +435,10 @@ func (n *netstat) remember(shape *rowShape, line []byte, remote, stateEnd int, w
 	if shape == &n.last && whole && remote > len(shape.text)+2 && state > remote+2 && n.isWhole {
 		shape.remote, shape.state = remote, state
 		shape.tail = append(shape.tail[:0], line[state:]...)
+		const most = 64
+		if len(n.tails) < most {
+			n.tails[string(shape.tail)] = true
+		}
 	}
 }
 
