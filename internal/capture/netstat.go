@@ -114,10 +114,10 @@ func (n *netstat) isUnwanted(line []byte) bool {
 	}
 	local := line[len(l.text):l.remote]
 	local = local[:max(bytes.IndexByte(local, ' '), 0)]
-	for _, c := range line[len(l.text)+len(local) : l.remote] {
-		if c != ' ' {
-			return false
-		}
+	const blanks = "                                                                "
+	gap := line[len(l.text)+len(local) : l.remote]
+	if len(gap) > len(blanks) || string(gap) != blanks[:len(gap)] {
+		return false
 	}
 	var e endpoint
 	return e.parse(local) == nil && !e.star && !n.query.Ports.Has(e.port)
@@ -436,7 +436,7 @@ func (n *netstat) remember(shape *rowShape, line []byte, remote, stateEnd int, w
 		shape.remote, shape.state = remote, state
 		shape.tail = append(shape.tail[:0], line[state:]...)
 		const most = 64
-		if len(n.tails) < most {
+		if len(n.tails) < most && !n.tails[string(shape.tail)] {
 			n.tails[string(shape.tail)] = true
 		}
 	}
