@@ -206,21 +206,26 @@ func (n *netstat) readTitle() {
 // otherProtocol passes over a row of another protocol, unless a row of TCP is in it.
 func (n *netstat) otherProtocol(proto []byte, w *textfile.Words) error {
 	n.last.text, n.last.state = nil, 0
-	isUnix, isUDP := string(proto) == "unix", bytes.HasPrefix(bytes.ToLower(proto), []byte("udp"))
-	endpoints, wanted, odd := 0, false, false
+	isUnix, isSCTP := string(proto) == "unix", bytes.HasPrefix(proto, []byte("sctp"))
+	wanted, others, odd := 0, 0, false
 	for i, word := 0, w.Next(); word != nil; i, word = i+1, w.Next() {
 		var e endpoint
 		switch {
-		case isTCP(word), isUDP && isState(word) && string(word) != "ESTABLISHED":
+		case isTCP(word), !isSCTP && isState(word) && string(word) != "ESTABLISHED":
 			odd = true
 		case e.parse(word) == nil && e.looksLikeAddress():
-			odd = odd || endpoints == 0 && i != 0 && i != 2 // after two queues, or none
-			endpoints++
-			wanted = wanted || !e.star && n.query.Ports.Has(e.port)
+			odd = odd || wanted+others == 0 && i != 0 && i != 2 // after two queues, or none
+			if !e.star && n.query.Ports.Has(e.port) {
+				wanted++
+			} else {
+				others++
+			}
 		}
 	}
-	const most = 2 // of a row
-	if wanted && (endpoints > most || odd && !isUnix || isUnix && endpoints == most) {
+	const most = 2 // addresses of a row
+	switch {
+	case isUnix && others > 0 && (wanted > 0 || n.mentions(w.Line)), isUnix && wanted > 1,
+		!isUnix && wanted > 0 && (odd || wanted+others > most):
 		return errTwoRows
 	}
 	n.isWhole, n.inRows = true, true
@@ -253,7 +258,7 @@ func (n *netstat) tcp(proto []byte, w *textfile.Words) error {
 		return errors.New("the row is cut or broken in two")
 	}
 	var e endpoint
-	if isProse(local) && !queues && e.parse(local) != nil { // a heading that begins with TCP
+	if !n.inRows && isProse(local) && !queues && e.parse(local) != nil { // a heading that begins with TCP
 		return n.text(w.Line)
 	}
 	var sendQ uint64
@@ -487,12 +492,13 @@ func afterState(rest []byte) ([]byte, error) {
 }
 
 // rejectMasked returns an error if somebody has put a '*' for a port. Only a socket that
-// is not connected, and only beside the wildcard address, has one.
+// is not connected, and only beside the wildcard address, has one; a local one on the BSDs and
+// Solaris alone.
 func rejectMasked(local, remote *endpoint, state tcp.State) error {
 	free := func(e *endpoint) bool {
 		return !e.star || (state == tcp.Listen || state == tcp.Close) && len(bytes.Trim(e.host, "*[]:0.")) == 0
 	}
-	if !free(local) || !free(remote) || state == tcp.Listen && local.star {
+	if !free(local) || !free(remote) || local.star && (state == tcp.Listen || !local.dotted) {
 		return errors.New("a '*' in the place of a port: give the capture as it was printed")
 	}
 	return nil
