@@ -27,7 +27,7 @@ func From(tool string, file textfile.File) tcp.Source {
 			query: q, visit: visit, states: map[string]tcp.State{}, provides: tcp.FactClient,
 			seed: maphash.MakeSeed(), sessions: map[uint64]session{},
 		}
-		var g grammar = &netstat{table: &t}
+		var g grammar = &netstat{table: &t, tails: map[string]bool{}}
 		if tool == "ss" {
 			g = &ss{table: &t}
 		}

@@ -24,6 +24,7 @@ type netstat struct {
 	*table
 
 	last      rowShape
+	tails     map[string]bool // the ends of whole rows, from the state on; a few
 	layout    layout
 	hasHeader bool
 	headed    int    // the line of the last header of any table
@@ -106,20 +107,25 @@ func (n *netstat) line(line []byte) error {
 // whole row was: with blanks between the same columns, and the same text from the state on.
 func (n *netstat) isUnwanted(line []byte) bool {
 	l := &n.last
-	if l.state == 0 || len(line) <= l.state || string(line[l.state:]) != string(l.tail) ||
+	if l.state == 0 || len(line) <= l.state || !n.isTail(line[l.state:]) ||
 		string(line[:len(l.text)]) != string(l.text) || line[l.state-1] != ' ' || line[l.state-2] != ' ' ||
 		line[l.remote] <= ' ' || line[l.remote-1] != ' ' || line[l.remote-2] != ' ' {
 		return false
 	}
 	local := line[len(l.text):l.remote]
 	local = local[:max(bytes.IndexByte(local, ' '), 0)]
-	for _, c := range line[len(l.text)+len(local) : l.remote] {
-		if c != ' ' {
-			return false
-		}
+	const blanks = "                                                                "
+	gap := line[len(l.text)+len(local) : l.remote]
+	if len(gap) > len(blanks) || string(gap) != blanks[:len(gap)] {
+		return false
 	}
 	var e endpoint
 	return e.parse(local) == nil && !e.star && !n.query.Ports.Has(e.port)
+}
+
+// isTail reports whether a text was the end of a whole row, from the state on.
+func (n *netstat) isTail(text []byte) bool {
+	return string(text) == string(n.last.tail) || n.tails[string(text)]
 }
 
 // isRule reports whether a line underlines a header.
@@ -200,21 +206,26 @@ func (n *netstat) readTitle() {
 // otherProtocol passes over a row of another protocol, unless a row of TCP is in it.
 func (n *netstat) otherProtocol(proto []byte, w *textfile.Words) error {
 	n.last.text, n.last.state = nil, 0
-	isUnix, isUDP := string(proto) == "unix", bytes.HasPrefix(bytes.ToLower(proto), []byte("udp"))
-	endpoints, wanted, odd := 0, false, false
+	isUnix, isSCTP := string(proto) == "unix", bytes.HasPrefix(proto, []byte("sctp"))
+	wanted, others, odd := 0, 0, false
 	for i, word := 0, w.Next(); word != nil; i, word = i+1, w.Next() {
 		var e endpoint
 		switch {
-		case isTCP(word), isUDP && isState(word) && string(word) != "ESTABLISHED":
+		case isTCP(word), !isSCTP && isState(word) && string(word) != "ESTABLISHED":
 			odd = true
 		case e.parse(word) == nil && e.looksLikeAddress():
-			odd = odd || endpoints == 0 && i != 0 && i != 2 // after two queues, or none
-			endpoints++
-			wanted = wanted || !e.star && n.query.Ports.Has(e.port)
+			odd = odd || wanted+others == 0 && i != 0 && i != 2 // after two queues, or none
+			if !e.star && n.query.Ports.Has(e.port) {
+				wanted++
+			} else {
+				others++
+			}
 		}
 	}
-	const most = 2 // of a row
-	if wanted && (endpoints > most || odd && !isUnix || isUnix && endpoints == most) {
+	const most = 2 // addresses of a row
+	switch {
+	case isUnix && others > 0 && (wanted > 0 || n.mentions(w.Line)), isUnix && wanted > 1,
+		!isUnix && wanted > 0 && (odd || wanted+others > most):
 		return errTwoRows
 	}
 	n.isWhole, n.inRows = true, true
@@ -247,7 +258,7 @@ func (n *netstat) tcp(proto []byte, w *textfile.Words) error {
 		return errors.New("the row is cut or broken in two")
 	}
 	var e endpoint
-	if isProse(local) && !queues && e.parse(local) != nil { // a heading that begins with TCP
+	if !n.inRows && isProse(local) && !queues && e.parse(local) != nil { // a heading that begins with TCP
 		return n.text(w.Line)
 	}
 	var sendQ uint64
@@ -429,6 +440,10 @@ func (n *netstat) remember(shape *rowShape, line []byte, remote, stateEnd int, w
 	if shape == &n.last && whole && remote > len(shape.text)+2 && state > remote+2 && n.isWhole {
 		shape.remote, shape.state = remote, state
 		shape.tail = append(shape.tail[:0], line[state:]...)
+		const most = 64
+		if len(n.tails) < most && !n.tails[string(shape.tail)] {
+			n.tails[string(shape.tail)] = true
+		}
 	}
 }
 
@@ -477,12 +492,13 @@ func afterState(rest []byte) ([]byte, error) {
 }
 
 // rejectMasked returns an error if somebody has put a '*' for a port. Only a socket that
-// is not connected, and only beside the wildcard address, has one.
+// is not connected, and only beside the wildcard address, has one; a local one on the BSDs and
+// Solaris alone.
 func rejectMasked(local, remote *endpoint, state tcp.State) error {
 	free := func(e *endpoint) bool {
 		return !e.star || (state == tcp.Listen || state == tcp.Close) && len(bytes.Trim(e.host, "*[]:0.")) == 0
 	}
-	if !free(local) || !free(remote) || state == tcp.Listen && local.star {
+	if !free(local) || !free(remote) || local.star && (state == tcp.Listen || !local.dotted) {
 		return errors.New("a '*' in the place of a port: give the capture as it was printed")
 	}
 	return nil

@@ -176,6 +176,9 @@ func (r *ss) ends(s *tcp.Socket, w *textfile.Words) error {
 	if err != nil {
 		return err
 	}
+	if local.dotted || remote.dotted {
+		return fmt.Errorf("'%s' or '%s' is not an address with its port", localWord, remoteWord)
+	}
 	if err := rejectMasked(&local, &remote, s.State); err != nil {
 		return err
 	}

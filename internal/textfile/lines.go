@@ -44,6 +44,15 @@ var ErrNoNewline = errors.New("cut short, it has no end of line")
 // until the next call. A last line without an end comes with ErrNoNewline.
 func (l *Lines) Next() ([]byte, error) {
 	for {
+		if l.end < 0 && l.searched == 0 && !l.hasControl && !l.continued { // nearly always
+			if i := bytes.IndexByte(l.rest, '\n'); i >= 0 {
+				line := l.rest[:i]
+				l.rest = l.rest[i+1:]
+				l.N++
+				return line, nil
+			}
+			l.searched = len(l.rest)
+		}
 		if l.end < 0 { // look only where nobody has looked: long lines cost linear time
 			if i := bytes.IndexByte(l.rest[l.searched:], '\n'); i >= 0 {
 				l.end = l.searched + i
