@@ -105,9 +105,6 @@ var (
 	readBytes        = need{ofEstablished, tcp.FactRecvQ | tcp.FactLastDataSent, "when or what the front read"}
 	sendQueue        = need{ofEstablished, tcp.FactSendQ, "Send-Q"}
 	lastDataSent     = need{ofEstablished, tcp.FactLastDataSent, "the time of the last data sent"}
-	everyState       = states{func(Rules) tcp.StateSet { return ^tcp.Set(tcp.Listen) }, "the sockets of all states"}
-	listening        = states{func(Rules) tcp.StateSet { return tcp.Set(tcp.Listen) }, "listening sockets"}
-	abnormalStates   = states{func(r Rules) tcp.StateSet { return ^r.Normal }, "the sockets of all abnormal states"}
 	lastDataReceived = need{ofEstablished, tcp.FactLastDataSent, "the time of the last data received"}
 	roundTripTime    = need{ofEstablished, tcp.FactRTT, "round-trip times"}
 	everyState       = states{func(Rules) tcp.StateSet { return ^tcp.Set(tcp.Listen) }, "the sockets of all states"}
