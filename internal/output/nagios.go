@@ -13,41 +13,42 @@ import (
 	"frontsockets/internal/verdict"
 )
 
-// Limits of the service output. Nagios Core keeps 8 KiB of a plugin's output
-// (MAX_PLUGIN_OUTPUT_LENGTH); the text of the first line stays short so that its
-// perfdata survives the 1 KiB packets of old NRPEs as far as it can.
+// Limits of the service output, in characters. Nagios Core keeps 8 KiB of a plugin's output
+// (MAX_PLUGIN_OUTPUT_LENGTH). The text of the first line is short so that its perfdata fits
+// into the 1 KiB packets of old NRPEs as far as it can.
 const (
 	maxText   = 199
+	minReason = 90 // what the tail leaves for the status and the reason
 	maxRemark = 110
 	maxHint   = 80
 	maxOutput = 8 << 10
+	maxDetail = 500
+	moreLines = 60 // room for the line that counts the lines left out
 )
 
-// Nagios renders service output with perfdata on the first line, so that no
-// truncation can lose it, and details behind it. go-nagios gives the states and
-// the perfdata fields; its own page would sort the metrics and put long output
-// before them.
+// Nagios returns the service output with perfdata on the first line, where no truncation can
+// lose it, and then the details. go-nagios renders the states and the perfdata fields; its
+// own page would sort the metrics and put long output before them.
 func Nagios(r Report, style Style) []byte {
 	var b strings.Builder
-	// Whatever else is cut, these are not.
 	tail := line(r.remark(), maxRemark)
 	if hint := r.hint(); hint != "" {
 		tail = " " + line(hint, maxHint) + tail
 	}
-	const head = 90 // at least, for the status and the reason
-	tail = cut(tail, maxText-head)
-	b.WriteString(line(r.Service+" "+statusWord(r.Status())+": "+r.Reason(), maxText-utf8.RuneCountInString(tail)) + tail)
+	tail = cut(tail, maxText-minReason)
+	head := r.Service + " " + statusWord(r.Status()) + ": " + r.Reason()
+	b.WriteString(line(head, maxText-utf8.RuneCountInString(tail)) + tail)
 	if !r.Usage {
 		b.WriteString(" |")
-		values := r.values()
-		for m, v := range values[:r.metrics()] {
+		values := r.counted().Values
+		for m := range r.metrics() {
 			// Empty fields at the end may be left out, and NRPE packets are small.
-			b.WriteString(strings.TrimRight(perfdata(tally.Metric(m), v, r.Policy).String(), ";"))
+			b.WriteString(strings.TrimRight(perfdata(m, values[m], r.Policy).String(), ";"))
 		}
 	}
 	b.WriteByte('\n')
 	if style.Verbose > 0 && r.Result != nil {
-		details(&b, r, style)
+		writeLines(&b, r.details(style))
 	}
 	return []byte(b.String())
 }
@@ -66,46 +67,11 @@ func perfdata(m tally.Metric, v tally.Value, p verdict.Policy) nagios.Performanc
 	return d
 }
 
-// details writes the lines of -v, as many as fit.
-func details(b *strings.Builder, r Report, style Style) {
-	const last = 60 // room for the line that says what was left out
-	var lines []string
-	add := func(format string, args ...any) { lines = append(lines, line(fmt.Sprintf(format, args...), 500)) }
-
-	add("source: %s", r.source())
-	for _, p := range r.Verdict.Problems {
-		add("%s: %s", statusWord(p.Status), p.Text)
-	}
-	if r.SaveError != "" {
-		add("%s: %s", statusWord(verdict.Unknown), r.SaveError)
-	}
-	if d := r.Diagnosis; d.Code != "" {
-		add("diagnosis: %s", d.Code)
-		for _, e := range d.Evidence {
-			add("evidence: %s %s, %s", e.Metric, e.Value, e.Why)
-		}
-	}
-	if p := r.Owner; p != nil {
-		add("process %d (%s): state %s, %.0f%% CPU, %d threads, %d of %d descriptors, started %s", p.PID, p.Name, p.State, p.CPU, p.Threads, p.Descriptors, p.DescriptorLimit, p.Started.Format(time.RFC3339))
-	} else if r.OwnerUnknown != "" {
-		add("process unknown: %s", r.OwnerUnknown)
-	}
-	for _, l := range r.Result.Listeners {
-		add("listener %s: %s", l.Local, queue(l))
-	}
-	top := style.Top
-	if style.Verbose > 1 {
-		top = len(r.Result.Clients)
-	}
-	for i, c := range r.Result.Clients {
-		if i == top {
-			add("%s", plural(tally.Number(float64(len(r.Result.Clients)-top)), "more client"))
-			break
-		}
-		add("client %s: %d abnormal of %d (%s)%s", r.who(c.Addr), c.Abnormal, c.Sessions, states(c.States, 0), waits(c))
-	}
+// writeLines writes as many lines as fit, and the number of the others.
+func writeLines(b *strings.Builder, lines []string) {
 	for i, l := range lines {
-		if b.Len()+len(l)+1 > maxOutput-last {
+		l = line(l, maxDetail)
+		if b.Len()+len(l)+1 > maxOutput-moreLines {
 			fmt.Fprintf(b, "%d more lines\n", len(lines)-i)
 			return
 		}
@@ -113,20 +79,57 @@ func details(b *strings.Builder, r Report, style Style) {
 	}
 }
 
-// waits is what waits for a client, or for the front to read it.
-func waits(c tally.Client) string {
+// details returns the lines of -v.
+func (r Report) details(style Style) []string {
+	lines := []string{"source: " + r.source()}
+	add := func(format string, args ...any) { lines = append(lines, fmt.Sprintf(format, args...)) }
+	for _, p := range r.Verdict.Problems {
+		add("%s: %s", statusWord(p.Status), p.Text)
+	}
+	if r.SaveError != "" {
+		add("%s: %s", statusWord(verdict.Unknown), r.SaveError)
+	}
+	if r.Diagnosis.Code != "" {
+		add("diagnosis: %s", r.Diagnosis.Code)
+	}
+	for _, e := range r.Diagnosis.Evidence {
+		add("evidence: %s %s, %s", e.Metric, e.Value, e.Why)
+	}
+	if p := r.Owner; p != nil {
+		add("process %d (%s): state %s, %.0f%% CPU, %d threads, %d of %d descriptors, started %s", p.PID, p.Name,
+			p.State, p.CPU, p.Threads, p.Descriptors, p.DescriptorLimit, p.Started.Format(time.RFC3339))
+	} else if r.OwnerUnknown != "" {
+		add("process unknown: %s", r.OwnerUnknown)
+	}
+	for _, l := range r.Result.Listeners {
+		add("listener %s: %s", l.Local, queue(l))
+	}
+	clients := r.Result.Clients
+	if style.Verbose == 1 && style.Top < len(clients) {
+		clients = clients[:style.Top]
+	}
+	for _, c := range clients {
+		add("client %s: %d abnormal of %d (%s)%s", r.who(c.Addr), c.Abnormal, c.Sessions, states(c.States, 0), waiting(c))
+	}
+	if more := len(r.Result.Clients) - len(clients); more > 0 {
+		add("%s", plural(tally.Number(float64(more)), "more client"))
+	}
+	return lines
+}
+
+// waiting returns what waits for a client, or for the front to read it.
+func waiting(c tally.Client) string {
 	var s string
-	for _, part := range []struct {
-		n    uint64
-		text string
-	}{
-		{c.UnreadBytes, "%d bytes unread"}, {c.UnsentBytes, "%d bytes unsent"}, {uint64(c.Retransmitting), "%d retransmitting"},
-		{uint64(c.ZeroWindow), "%d with a zero window"}, {uint64(c.Stalled), "%d stalled"},
-	} {
-		if part.n > 0 {
-			s += ", " + fmt.Sprintf(part.text, part.n)
+	add := func(n uint64, what string) {
+		if n > 0 {
+			s += fmt.Sprintf(", %d %s", n, what)
 		}
 	}
+	add(c.UnreadBytes, "bytes unread")
+	add(c.UnsentBytes, "bytes unsent")
+	add(uint64(c.Retransmitting), "retransmitting")
+	add(uint64(c.ZeroWindow), "with a zero window")
+	add(uint64(c.Stalled), "stalled")
 	if c.Stalled > 0 {
 		s += fmt.Sprintf(", last data sent %s ago", c.FeedAge)
 	}

@@ -95,20 +95,27 @@ func (f front) report(t *testing.T) Report {
 
 func reports(t *testing.T) map[string]Report {
 	healthy := []string{"established 10.1.2.3 4", "established 10.1.2.4 2", "time_wait 10.1.2.4 3"}
-	looping := []string{"established 10.1.2.5 3", "time_wait 10.1.2.3 60", "close_wait 10.1.2.3 2", "close_wait 10.1.2.4 5", "close_wait 2001:db8::4 4", "close_wait 10.1.2.5 2"}
+	looping := []string{
+		"established 10.1.2.5 3", "time_wait 10.1.2.3 60", "close_wait 10.1.2.3 2",
+		"close_wait 10.1.2.4 5", "close_wait 2001:db8::4 4", "close_wait 10.1.2.5 2",
+	}
+	const old = 42 * time.Second
+	skipped := []string{"sockdiag: socket: operation not permitted"}
+	onFeed := []string{"feed_age=30"}
 	failed := Report{
-		Service: "MDFRONT", Name: "front7", Ports: tcp.Ports{{Lo: 41213, Hi: 41213}}, Policy: critical(t, "abnormal=@50:"),
-		Failure: "sockdiag: socket: operation not permitted", Look: tcp.Look{Host: "front7.example", Time: halfPastNine},
+		Service: "MDFRONT", Name: "front7", Ports: tcp.Ports{{Lo: 41213, Hi: 41213}},
+		Policy:  critical(t, "abnormal=@50:"),
+		Failure: skipped[0], Look: tcp.Look{Host: "front7.example", Time: halfPastNine},
 	}
 	return map[string]Report{
 		"healthy":  front{name: "front7", listens: true, sessions: healthy}.report(t),
 		"looping":  front{name: "front7", listens: true, sessions: looping}.report(t),
 		"down":     front{listens: false}.report(t),
 		"full":     front{listens: true, queue: 129, sessions: healthy}.report(t),
-		"feed":     front{name: "front7", listens: true, feedAge: 42 * time.Second, sessions: healthy, policy: []string{"feed_age=30"}}.report(t),
-		"both":     front{listens: true, feedAge: 42 * time.Second, sessions: looping, policy: []string{"feed_age=30", "clients=2"}}.report(t),
-		"empty":    front{listens: true, policy: []string{"feed_age=30"}}.report(t),
-		"fallback": front{listens: true, sessions: healthy, source: "procnet", skipped: []string{"sockdiag: socket: operation not permitted"}}.report(t),
+		"feed":     front{name: "front7", listens: true, feedAge: old, sessions: healthy, policy: onFeed}.report(t),
+		"both":     front{listens: true, feedAge: old, sessions: looping, policy: append(onFeed, "clients=2")}.report(t),
+		"empty":    front{listens: true, policy: onFeed}.report(t),
+		"fallback": front{listens: true, sessions: healthy, source: "procnet", skipped: skipped}.report(t),
 		"blind":    front{listens: true, sessions: healthy, hidden: tcp.Set(tcp.TimeWait)}.report(t),
 		"dumb":     front{listens: true, sessions: healthy, statesOnly: true, source: "gopsutil"}.report(t),
 		"failed":   failed,
@@ -186,7 +193,8 @@ func TestLimits(t *testing.T) {
 	}
 	r.Look.Source, r.Look.Skipped = "procnet", []string{"sockdiag: socket: operation not permitted"}
 	first, _, _ = strings.Cut(string(Nagios(r, Style{})), " | ")
-	if utf8.RuneCountInString(first) != 199 || !strings.HasSuffix(first, "... - the front does not close; seen by procnet (sockdiag: socket: operation not permitted)") {
+	const tail = "... - the front does not close; seen by procnet (sockdiag: socket: operation not permitted)"
+	if utf8.RuneCountInString(first) != 199 || !strings.HasSuffix(first, tail) {
 		t.Errorf("the source of second choice is cut off: %s", first)
 	}
 	r.Failure, r.Result = "line 3:\tnot a row: \"a|b\"\x00\n\xff:"+strings.Repeat("x", 300), nil
@@ -196,7 +204,8 @@ func TestLimits(t *testing.T) {
 			t.Errorf("not one clean line: %q", got)
 		}
 	}
-	if got := string(HostMonitor(r, Style{})); strings.Count(got, ":") != 2 || strings.ContainsFunc(got, func(r rune) bool { return r > '~' }) {
+	notASCII := func(r rune) bool { return r > '~' }
+	if got := string(HostMonitor(r, Style{})); strings.Count(got, ":") != 2 || strings.ContainsFunc(got, notASCII) {
 		t.Errorf("not a line for HostMonitor: %q", got)
 	}
 	if !json.Valid(JSON(r, Style{})) || strings.ContainsAny(string(JSON(r, Style{})), "\x00\x7f\u0085") {
@@ -230,7 +239,10 @@ func TestListenersOnly(t *testing.T) {
 
 // TestWarningCount: a count that only warns does not explain a CRITICAL.
 func TestWarningCount(t *testing.T) {
-	r := front{listens: true, feedAge: 42 * time.Second, sessions: []string{"time_wait 10.1.2.3 3", "established 10.1.2.3 1"}, policy: []string{"feed_age=30"}}.report(t)
+	r := front{
+		listens: true, feedAge: 42 * time.Second, policy: []string{"feed_age=30"},
+		sessions: []string{"time_wait 10.1.2.3 3", "established 10.1.2.3 1"},
+	}.report(t)
 	r.Policy.Warning = verdict.Thresholds{tally.Abnormal: {}}
 	r.Verdict = verdict.Judge(r.Policy, r.Ports, *r.Result)
 	if got, want := string(HostMonitor(r, Style{})), "ScriptRes:Bad:3 feed stalled 42 s\n"; got != want {
@@ -251,7 +263,9 @@ func TestTop(t *testing.T) {
 
 func TestHostMonitorNumber(t *testing.T) {
 	r := reports(t)
-	for name, want := range map[string]string{"looping": "ScriptRes:Bad:73\n", "healthy": "ScriptRes:Ok:3\n", "feed": "ScriptRes:Bad:3\n"} {
+	for name, want := range map[string]string{
+		"looping": "ScriptRes:Bad:73\n", "healthy": "ScriptRes:Ok:3\n", "feed": "ScriptRes:Bad:3\n",
+	} {
 		if got := string(HostMonitor(r[name], Style{Number: true})); got != want {
 			t.Errorf("%s: %q, want %q", name, got, want)
 		}
@@ -261,7 +275,8 @@ func TestHostMonitorNumber(t *testing.T) {
 // TestNothingIsNotOK: a report that nobody filled in is UNKNOWN in every format.
 func TestNothingIsNotOK(t *testing.T) {
 	for _, f := range Formats {
-		if out := string(f.Render(Report{}, Style{})); !strings.Contains(strings.ToUpper(out), "UNKNOWN") || f.ExitCode(Report{Usage: true}) != 3 {
+		out := strings.ToUpper(string(f.Render(Report{}, Style{})))
+		if !strings.Contains(out, "UNKNOWN") || f.ExitCode(Report{Usage: true}) != 3 {
 			t.Errorf("%s: %q", f.Name, out)
 		}
 	}

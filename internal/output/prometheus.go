@@ -3,19 +3,18 @@ package output
 import (
 	"fmt"
 	"strings"
-
-	"frontsockets/internal/tally"
 )
 
-// Prometheus renders the text exposition format, every metric a gauge
-// frontsockets_METRIC with the labels service, name and ports. What is not known is left
-// out. frontsockets_up is 0 and a comment says why if there was no look; then only the
-// status is there too.
+// Prometheus returns the text exposition format: a gauge frontsockets_METRIC for every
+// known metric, with the labels service, name and ports. If the look failed, a comment
+// says why, and there are frontsockets_up 0 and the status only.
 func Prometheus(r Report, _ Style) []byte {
 	var b strings.Builder
-	labels := fmt.Sprintf("service=%q,name=%q,ports=%q", strings.ToLower(r.Service), escape(r.Name), r.Ports)
+	// After line, %q escapes what the format knows: the backslash and the quote.
+	labels := fmt.Sprintf("service=%q,name=%q,ports=%q", strings.ToLower(r.Service), line(r.Name, maxText), r.Ports)
 	gauge := func(name, help, more, value string) {
-		fmt.Fprintf(&b, "# HELP frontsockets_%[1]s %[2]s\n# TYPE frontsockets_%[1]s gauge\nfrontsockets_%[1]s{%[3]s%[4]s} %[5]s\n", name, help, labels, more, value)
+		fmt.Fprintf(&b, "# HELP frontsockets_%[1]s %[2]s\n# TYPE frontsockets_%[1]s gauge\n", name, help)
+		fmt.Fprintf(&b, "frontsockets_%s{%s%s} %s\n", name, labels, more, value)
 	}
 	up := "1"
 	if r.Result == nil {
@@ -32,15 +31,10 @@ func Prometheus(r Report, _ Style) []byte {
 	}
 	gauge("seen_timestamp_seconds", "When the sockets were seen, in Unix time.", "", fmt.Sprint(r.Look.Time.Unix()))
 	gauge("diagnosis", "The kind of trouble, as the label code.", fmt.Sprintf(",code=%q", r.Diagnosis.Code), "1")
-	values := r.values()
-	for m, v := range values[:r.metrics()] {
-		if v.Known() {
-			gauge(tally.Metric(m).String(), tally.Metric(m).Help(), "", v.String())
+	for m := range r.metrics() {
+		if v := r.Result.Values[m]; v.Known() {
+			gauge(m.String(), m.Help(), "", v.String())
 		}
 	}
 	return []byte(b.String())
 }
-
-// escape keeps of a name what a label value can have in %q: the format knows no escapes
-// but for the backslash, the quote and the line feed.
-func escape(name string) string { return line(name, maxText) }

@@ -1,5 +1,5 @@
-// Package output renders a report in the format of whoever asked. Every format
-// is a pure function from the report to bytes.
+// Package output renders a report in the format that was asked for. Every format is a pure
+// function from the report to bytes.
 package output
 
 import (
@@ -78,8 +78,8 @@ var Formats = []Format{
 	{Name: "prometheus", Render: Prometheus, ShowsDiagnosis: true},
 }
 
-// ExitCode is the status for the shell: hostmonitor's is 0 whatever the answer,
-// but a usage error is no answer.
+// ExitCode returns the status for the shell. With ExitZero it is 0 for every answer; a
+// usage error is no answer.
 func (f Format) ExitCode(r Report) int {
 	if f.ExitZero && !r.Usage {
 		return 0
@@ -87,8 +87,8 @@ func (f Format) ExitCode(r Report) int {
 	return int(r.Status())
 }
 
-// Status is the verdict's, and at least UNKNOWN if a snapshot was not written. Without
-// a result there is no verdict, and never an OK.
+// Status returns the verdict's status, or UNKNOWN if there is no result. If a snapshot was
+// not written, it is at least UNKNOWN.
 func (r Report) Status() verdict.Status {
 	switch {
 	case r.Result == nil:
@@ -99,38 +99,34 @@ func (r Report) Status() verdict.Status {
 	return r.Verdict.Status
 }
 
-// statusWord is the status as the guidelines print it.
+// statusWord returns the status as the guidelines print it.
 func statusWord(s verdict.Status) string { return nagios.ExitCodeToStateLabel(int(s)) }
 
-// values is the metrics, all unknown where nothing was counted.
-func (r Report) values() tally.Values {
+// counted returns the result, in which all is unknown if nothing was counted.
+func (r Report) counted() tally.Result {
 	if r.Result == nil {
-		return tally.AllUnknown(r.Failure)
+		return tally.Result{Values: tally.AllUnknown(r.Failure), HiddenStates: ^tcp.StateSet(0)}
 	}
-	return r.Result.Values
+	return *r.Result
 }
 
-// subject is what the report is about: "front7 :41213".
-func (r Report) subject() string {
-	return strings.TrimSpace(r.Name + " :" + r.Ports.String())
-}
-
-// Reason is the report in one line: the summary, with the worst problem before it
-// and the others behind it. The count is no part of these, the summary tells it.
+// Reason returns the report in one line: the worst problem, the summary, the other problems.
+// The summary has the number of abnormal sockets, so that is no part of the problems.
 func (r Report) Reason() string {
+	front := strings.TrimSpace(r.Name + " :" + r.Ports.String())
 	switch {
 	case r.Usage:
 		return r.Failure
 	case r.Result == nil:
-		return r.subject() + " cannot be judged: " + r.Failure
+		return front + " cannot be judged: " + r.Failure
 	}
-	parts := []string{r.subject() + " has " + r.summary()}
+	parts := []string{front + " has " + r.summary()}
 	if r.Outside != "" {
-		parts = []string{r.Outside, parts[0]}
+		parts = slices.Insert(parts, 0, r.Outside)
 	}
 	for i, p := range r.Verdict.Problems {
 		switch {
-		case p.Metric == tally.Abnormal && r.values()[p.Metric].Known():
+		case p.Metric == tally.Abnormal && r.Result.Values[p.Metric].Known():
 		case i == 0:
 			parts = slices.Insert(parts, 0, p.Text)
 		default:
@@ -140,7 +136,6 @@ func (r Report) Reason() string {
 	return strings.Join(parts, "; ")
 }
 
-// metrics is how many there are.
 func (r Report) metrics() tally.Metric {
 	if r.Sampled {
 		return tally.NumMetrics
@@ -148,17 +143,23 @@ func (r Report) metrics() tally.Metric {
 	return tally.OneLook
 }
 
-// who is a client with his name.
+// nameOf returns the operator's name for a client, or "".
+func (r Report) nameOf(client netip.Addr) string {
+	if r.Names == nil {
+		return ""
+	}
+	return r.Names(client)
+}
+
+// who returns a client's address, and its name if it has one.
 func (r Report) who(client netip.Addr) string {
-	if r.Names != nil {
-		if name := r.Names(client); name != "" {
-			return client.String() + " (" + name + ")"
-		}
+	if name := r.nameOf(client); name != "" {
+		return client.String() + " (" + name + ")"
 	}
 	return client.String()
 }
 
-// hint is the diagnosis as the end of the sentence, unless that says it already.
+// hint returns the diagnosis as the end of the sentence, or "" if the sentence has it already.
 func (r Report) hint() string {
 	d := r.Diagnosis
 	if r.Result == nil || r.Outside != "" || d.Text == "" || d.Code == diagnosis.Down {
@@ -171,7 +172,7 @@ func (r Report) hint() string {
 	return hint
 }
 
-// source is the source that spoke and, if it was not the first choice, why.
+// source returns the source's name and, if it was not the first choice, why.
 func (r Report) source() string {
 	if len(r.Look.Skipped) == 0 {
 		return r.Look.Source
@@ -179,8 +180,8 @@ func (r Report) source() string {
 	return r.Look.Source + " (" + strings.Join(r.Look.Skipped, "; ") + ")"
 }
 
-// remark is the end of the sentence: that a snapshot was not written, and if it was not
-// a look by the first choice and now, by which source, where and when.
+// remark returns what else the sentence must say: that a snapshot was not written, and the
+// source if that is a recording or was not the first choice.
 func (r Report) remark() string {
 	var s string
 	if r.SaveError != "" {
@@ -190,16 +191,16 @@ func (r Report) remark() string {
 		return s
 	}
 	s += "; seen by " + r.source()
-	if r.Look.Recorded && r.Look.Host != "" {
+	if !r.Look.Recorded {
+		return s
+	}
+	if r.Look.Host != "" {
 		s += " on " + r.Look.Host
 	}
-	if r.Look.Recorded {
-		s += " at " + r.Look.Time.Format(time.RFC3339)
-	}
-	return s
+	return s + " at " + r.Look.Time.Format(time.RFC3339)
 }
 
-// summary counts: "73 abnormal sockets (60 TIME_WAIT, 13 CLOSE_WAIT) from 4
+// summary returns the counts: "73 abnormal sockets (60 TIME_WAIT, 13 CLOSE_WAIT) from 4
 // clients, 62 from 10.1.2.3".
 func (r Report) summary() string {
 	v := r.Result.Values
@@ -208,18 +209,18 @@ func (r Report) summary() string {
 		return s + ", " + v[tally.Established].String() + " established from " + plural(v[tally.Clients], "client")
 	}
 	s += " (" + states(r.Result.States, r.Result.Rules.Normal) + ")"
-	if len(r.Result.Clients) == 0 || v[tally.AbnormalClients].N == 0 { // listeners only, or clients not known
+	clients := v[tally.AbnormalClients]
+	if len(r.Result.Clients) == 0 || clients.N == 0 { // listeners only, or clients not known
 		return s
 	}
 	top := r.Result.Clients[0]
-	if v[tally.AbnormalClients].N == 1 {
+	if clients.N == 1 {
 		return s + " from " + r.who(top.Addr)
 	}
-	return fmt.Sprintf("%s from %s, %d from %s", s, plural(v[tally.AbnormalClients], "client"), top.Abnormal, r.who(top.Addr))
+	return fmt.Sprintf("%s from %s, %d from %s", s, plural(clients, "client"), top.Abnormal, r.who(top.Addr))
 }
 
-// states lists the states outside the skipped set, most sockets first:
-// "60 TIME_WAIT, 13 CLOSE_WAIT".
+// states returns the states outside skip, most sockets first: "60 TIME_WAIT, 13 CLOSE_WAIT".
 func states(counts [tcp.NumStates]int, skip tcp.StateSet) string {
 	var present []tcp.State
 	for s := tcp.Established; s < tcp.NumStates; s++ {
@@ -245,8 +246,8 @@ func plural(v tally.Value, noun string) string {
 	return v.String() + " " + noun + "s"
 }
 
-// line makes text fit for one line of any monitoring system: no '|', which would
-// start perfdata, no control characters, at most limit characters.
+// line returns text as one line for any monitoring system: no '|', which would start
+// perfdata, no control characters, at most limit characters.
 func line(text string, limit int) string {
 	return strings.TrimSpace(cut(strings.Map(func(r rune) rune {
 		switch {
@@ -259,7 +260,7 @@ func line(text string, limit int) string {
 	}, text), limit))
 }
 
-// cut makes text at most limit characters long, the last three dots if it has to.
+// cut returns at most limit characters of text; three dots stand for the rest.
 func cut(text string, limit int) string {
 	runes := []rune(text)
 	if len(runes) > limit {
