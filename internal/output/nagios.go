@@ -6,8 +6,6 @@ import (
 	"time"
 	"unicode/utf8"
 
-	"github.com/atc0005/go-nagios"
-
 	"frontsockets/internal/tally"
 	"frontsockets/internal/tcp"
 	"frontsockets/internal/verdict"
@@ -27,8 +25,8 @@ const (
 )
 
 // Nagios returns the service output with perfdata on the first line, where no truncation can
-// lose it, and then the details. go-nagios renders the states and the perfdata fields; its
-// own page would sort the metrics and put long output before them.
+// lose it, and then the details. Of go-nagios it has the words of the states: the library
+// sorts metrics, puts them after the details, and quotes every label.
 func Nagios(r Report, style Style) []byte {
 	var b strings.Builder
 	tail := line(r.remark(), maxRemark)
@@ -38,13 +36,8 @@ func Nagios(r Report, style Style) []byte {
 	tail = cut(tail, maxText-minReason)
 	head := r.Service + " " + statusWord(r.Status()) + ": " + r.Reason()
 	b.WriteString(line(head, maxText-utf8.RuneCountInString(tail)) + tail)
-	if !r.Usage {
-		b.WriteString(" |")
-		values := r.counted().Values
-		for m := range r.metrics() {
-			// Empty fields at the end may be left out, and NRPE packets are small.
-			b.WriteString(strings.TrimRight(perfdata(m, values[m], r.Policy).String(), ";"))
-		}
+	if r.Result != nil {
+		b.WriteString(" |" + r.perfdata())
 	}
 	b.WriteByte('\n')
 	if style.Verbose > 0 && r.Result != nil {
@@ -53,18 +46,40 @@ func Nagios(r Report, style Style) []byte {
 	return []byte(b.String())
 }
 
-func perfdata(m tally.Metric, v tally.Value, p verdict.Policy) nagios.PerformanceData {
-	d := nagios.PerformanceData{Label: m.String(), Value: v.String(), Min: "0"}
-	if v.Known() {
-		d.UnitOfMeasurement = m.Unit()
+// perfdata returns every known metric, each after a blank: most readers take "U", the value
+// of one that is not known, for an error. The ranges are the plainest, and no label needs
+// quotes, since some readers keep them and drop ranges that begin with '@'.
+func (r Report) perfdata() string {
+	var b strings.Builder
+	plain := func(ranges verdict.Thresholds, m tally.Metric) string {
+		if limit, set := ranges[m]; set {
+			return limit.Plain(m.Whole()).String()
+		}
+		return ""
 	}
-	if limit, set := p.Warning[m]; set {
-		d.Warn = limit.String()
+	for m := range r.metrics() {
+		if v := r.Result.Values[m]; v.Known() {
+			fmt.Fprintf(&b, " %s=%s;%s;%s;0", m, v.Text(m), plain(r.Policy.Warning, m), plain(r.Policy.Critical, m))
+		}
 	}
-	if limit, set := p.Critical[m]; set {
-		d.Crit = limit.String()
+	return b.String()
+}
+
+// unknownMetrics returns the metrics that are not known, those with the same reason together.
+func (r Report) unknownMetrics() []string {
+	names, reasons := map[string][]string{}, []string{}
+	for m := range r.metrics() {
+		if v := r.Result.Values[m]; !v.Known() {
+			if names[v.Unknown] == nil {
+				reasons = append(reasons, v.Unknown)
+			}
+			names[v.Unknown] = append(names[v.Unknown], m.String())
+		}
 	}
-	return d
+	for i, why := range reasons {
+		reasons[i] = "not known: " + strings.Join(names[why], ", ") + ": " + why
+	}
+	return reasons
 }
 
 // writeLines writes as many lines as fit, and the number of the others.
@@ -95,6 +110,7 @@ func (r Report) details(style Style) []string {
 	for _, e := range r.Diagnosis.Evidence {
 		add("evidence: %s %s, %s", e.Metric, e.Value, e.Why)
 	}
+	lines = append(lines, r.unknownMetrics()...)
 	if p := r.Owner; p != nil {
 		add("process %d (%s): state %s, %.0f%% CPU, %d threads, %d of %d descriptors, started %s", p.PID, p.Name,
 			p.State, p.CPU, p.Threads, p.Descriptors, p.DescriptorLimit, p.Started.Format(time.RFC3339))

@@ -60,6 +60,8 @@ const (
 type definition struct {
 	name, unit, help string
 	compute          func(*Tally, *Result) Value
+	// rate says that the metric is a number per second.
+	rate bool
 	// needs is the facts that every socket in scope must provide, or the metric is unknown.
 	// Missing is what is not known then, in words.
 	scope   scope
@@ -181,7 +183,7 @@ var metrics = [NumMetrics]definition{
 		scope:   ofEstablished, needs: tcp.FactLastDataSent, missing: lastDataSent,
 	},
 	ListenDrops: {
-		name: "listen_drops", help: "Connections that a listener drops per second.",
+		name: "listen_drops", rate: true, help: "Connections that a listener drops per second.",
 		compute: dropsPerSecond,
 		scope:   ofListenersTwice, needs: tcp.FactDrops, missing: "drops",
 	},
@@ -272,6 +274,12 @@ func (m Metric) String() string { return metrics[m].name }
 
 // Unit returns the perfdata unit of measurement: "", "%", "B" or "s".
 func (m Metric) Unit() string { return metrics[m].unit }
+
+// Whole reports whether the metric has integers only: it counts sockets, clients or bytes.
+func (m Metric) Whole() bool {
+	d := &metrics[m]
+	return !d.rate && (d.unit == "" || d.unit == "B")
+}
 
 // Help returns what the metric means, a sentence.
 func (m Metric) Help() string { return metrics[m].help }

@@ -348,11 +348,9 @@ func awaitEqual(t *testing.T, diagnosis string) (perfdata string) {
 		}
 		perfdata = ""
 		for _, name := range metrics {
-			value := "U"
 			if v, has := got[name]; has {
-				value = strconv.FormatFloat(v, 'f', -1, 64)
+				perfdata += fmt.Sprintf("%s=%s ", name, strconv.FormatFloat(v, 'f', -1, 64))
 			}
-			perfdata += fmt.Sprintf("'%s'=%s ", name, value)
 		}
 		return maps.Equal(got, known), fmt.Sprintf("Prometheus has %v, the check %v", got, known)
 	})

@@ -292,7 +292,7 @@ func bySS(t *testing.T, port int) map[string]int {
 	return n
 }
 
-var metric = regexp.MustCompile(` '([a-z0-9_]+)'=([^;%]*)`)
+var metric = regexp.MustCompile(` ([a-z0-9_]+)=([^;%]*);`)
 
 // perfdata is the metrics of a check's output.
 func perfdata(out string) map[string]string {
@@ -327,8 +327,8 @@ func (m machine) agree(t *testing.T, line string, port, code int) map[string]int
 			}
 		}
 		for _, name := range unknown {
-			if got[name] != "U" {
-				wrong = append(wrong, name+" (not U)")
+			if v, has := got[name]; has {
+				wrong = append(wrong, fmt.Sprintf("%s (%s, and it cannot be known)", name, v))
 			}
 		}
 		if wrong != nil {
