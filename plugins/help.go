@@ -74,11 +74,10 @@ func wrap(words string, width int) string {
 	return b.String() + "\n"
 }
 
-// version is the program's version as the go command recorded it.
-func (p Profile) version() string {
-	version := "unknown version"
+// version returns the program's version as the go command recorded it.
+func version() string {
 	if info, ok := debug.ReadBuildInfo(); ok {
-		version = info.Main.Version
+		return info.Main.Version
 	}
-	return p.Program + " " + version
+	return "unknown version"
 }

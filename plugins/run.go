@@ -103,7 +103,7 @@ func (p Profile) respond(args []string, stdin io.Reader, now time.Time) (out []b
 	}
 	host, _ := os.Hostname() // an empty name does no harm
 	report := output.Report{
-		Service: p.Service, Name: s.name, Ports: s.query.Ports, Policy: s.policy, Sampled: s.sample > 0,
+		Version: version(), Service: p.Service, Name: s.name, Ports: s.query.Ports, Policy: s.policy, Sampled: s.sample > 0,
 		Look: tcp.Look{Host: host, Time: now},
 	}
 	if s.clients != nil {

@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"frontsockets/internal/diagnosis"
+	"frontsockets/internal/output"
 	"frontsockets/internal/tally"
 	"frontsockets/internal/testkit/golden"
 )
@@ -15,13 +16,13 @@ import (
 // TestGeneratedReference: the reference's tables of metrics and diagnoses are those of the code.
 func TestGeneratedReference(t *testing.T) {
 	var metrics strings.Builder
-	metrics.WriteString("| metric | unit | meaning |\n| --- | --- | --- |\n")
+	metrics.WriteString("| metric | unit | meaning | Prometheus |\n| --- | --- | --- | --- |\n")
 	for m := range tally.NumMetrics {
 		note := ""
 		if m >= tally.OneLook {
 			note = " Needs `--sample`."
 		}
-		fmt.Fprintf(&metrics, "| `%s` | %s | %s%s |\n", m, m.Unit(), m.Help(), note)
+		fmt.Fprintf(&metrics, "| `%s` | %s | %s%s | `%s` |\n", m, m.Unit(), m.Help(), note, output.PrometheusName(m))
 	}
 	const file = "../docs/REFERENCE.md"
 	golden.Part(t, file, "<!-- metrics: made by make generate -->\n", "<!-- end of metrics -->\n", metrics.String())

@@ -85,7 +85,7 @@ func (f front) report(t *testing.T) Report {
 	}
 	result := counted.Result(tcp.Look{Provides: provided, HiddenStates: f.hidden})
 	r := Report{
-		Service: "MDFRONT", Name: f.name, Ports: tcp.Ports{{Lo: 41213, Hi: 41213}},
+		Version: "v1.2.3", Service: "MDFRONT", Name: f.name, Ports: tcp.Ports{{Lo: 41213, Hi: 41213}},
 		Policy: critical(t, append([]string{"abnormal=@50:"}, f.policy...)...), Result: &result,
 		Look: tcp.Look{Source: cmp.Or(f.source, "sockdiag"), Skipped: f.skipped, Host: "front7.example", Time: halfPastNine},
 	}
@@ -104,7 +104,7 @@ func reports(t *testing.T) map[string]Report {
 	skipped := []string{"sockdiag: socket: operation not permitted"}
 	onFeed := []string{"feed_age=30"}
 	failed := Report{
-		Service: "MDFRONT", Name: "front7", Ports: tcp.Ports{{Lo: 41213, Hi: 41213}},
+		Version: "v1.2.3", Service: "MDFRONT", Name: "front7", Ports: tcp.Ports{{Lo: 41213, Hi: 41213}},
 		Policy:  critical(t, "abnormal=@50:"),
 		Failure: skipped[0], Look: tcp.Look{Host: "front7.example", Time: halfPastNine},
 	}

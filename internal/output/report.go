@@ -21,6 +21,7 @@ import (
 
 // Report is everything there is to say. The zero Report is a report of nothing.
 type Report struct {
+	Version string // the program's
 	Service string // first word of the service output: "MDFRONT"
 	Name    string // the operator's name for the front, or empty
 	Ports   tcp.Ports

@@ -60,6 +60,8 @@ const (
 type definition struct {
 	name, unit, help string
 	compute          func(*Tally, *Result) Value
+	// state is the state whose sockets the metric counts, or 0.
+	state tcp.State
 	// rate says that the metric is a number per second.
 	rate bool
 	// needs is the facts that every socket in scope must provide, or the metric is unknown.
@@ -124,7 +126,7 @@ var metrics = [NumMetrics]definition{
 		needs:   tcp.FactClient, missing: clientAddresses, states: abnormalStates, hidden: allAbnormal, ofSessions: true,
 	},
 	Listeners: {
-		name: "listeners", help: "Listening sockets.",
+		name: "listeners", state: tcp.Listen, help: "Listening sockets.",
 		compute: func(t *Tally, _ *Result) Value { return count(len(t.listeners)) },
 	},
 	AcceptQueue: {
@@ -133,7 +135,7 @@ var metrics = [NumMetrics]definition{
 		scope:   ofListeners, needs: tcp.FactRecvQ, missing: "the accept queue",
 	},
 	AcceptQueuePct: {
-		name: "accept_queue_pct", unit: "%", help: "How full the fullest accept queue is, in percent of its backlog.",
+		name: "accept_queue_pct", unit: "%", help: "Share of its backlog that the fullest accept queue has, in percent.",
 		compute: fullestQueue,
 		scope:   ofListeners, needs: tcp.FactRecvQ | tcp.FactBacklog, missing: "the backlog",
 	},
@@ -207,7 +209,7 @@ const (
 // inState defines the metric that counts the sockets in one state.
 func inState(s tcp.State, name string, ofSessions bool) definition {
 	return definition{
-		name: name, help: "Sockets in state " + strings.ToUpper(name) + ".",
+		name: name, state: s, help: "Sockets in state " + strings.ToUpper(name) + ".",
 		compute: func(t *Tally, _ *Result) Value { return count(t.states[s]) },
 		states:  func(Rules) tcp.StateSet { return tcp.Set(s) }, hidden: "all sockets in state " + name, ofSessions: ofSessions,
 	}
@@ -274,6 +276,9 @@ func (m Metric) String() string { return metrics[m].name }
 
 // Unit returns the perfdata unit of measurement: "", "%", "B" or "s".
 func (m Metric) Unit() string { return metrics[m].unit }
+
+// State returns the state whose sockets the metric counts, or 0 if it counts something else.
+func (m Metric) State() tcp.State { return metrics[m].state }
 
 // Whole reports whether the metric has integers only: it counts sockets, clients or bytes.
 func (m Metric) Whole() bool {

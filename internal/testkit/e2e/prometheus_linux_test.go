@@ -278,6 +278,23 @@ func alerts(t *testing.T) []promAlert {
 	return data.Alerts
 }
 
+// metricOf returns the metric's name and value as the check has them, of one sample.
+func metricOf(s promSample) (name string, value float64) {
+	name, value = strings.TrimPrefix(s.Metric["__name__"], "frontsockets_"), s.value()
+	if percent, is := strings.CutSuffix(name, "_ratio"); is {
+		return percent + "_pct", math.Round(value*1e4) / 1e2
+	}
+	switch state := s.Metric["state"]; {
+	case state == "listen":
+		return "listeners", value
+	case state != "":
+		return state, value
+	case name == "feed_age_seconds":
+		return "feed_age", value
+	}
+	return name, value
+}
+
 func awaitAlert(t *testing.T, name, label, value string) (fires promAlert) {
 	t.Helper()
 	await(t, slow, name, func() (bool, string) {
@@ -318,8 +335,8 @@ func awaitEqual(t *testing.T, diagnosis string) (perfdata string) {
 		}
 		got, code := map[string]float64{}, ""
 		for _, s := range query(t, `{__name__=~"frontsockets_.*",service="mdfront",ports="41213",instance="localhost:9100"}`) {
-			name := strings.TrimPrefix(s.Metric["__name__"], "frontsockets_")
-			got[name] = s.value()
+			name, value := metricOf(s)
+			got[name] = value
 			if name == "diagnosis" {
 				code += s.Metric["code"]
 			}
@@ -330,7 +347,7 @@ func awaitEqual(t *testing.T, diagnosis string) (perfdata string) {
 		if age := time.Since(time.Unix(int64(got["seen_timestamp_seconds"]), 0)); age > 10*time.Second {
 			return false, fmt.Sprintf("it was seen %v ago", age)
 		}
-		for _, name := range []string{"up", "status", "diagnosis", "seen_timestamp_seconds"} {
+		for _, name := range []string{"build_info", "up", "status", "diagnosis", "seen_timestamp_seconds"} {
 			delete(got, name)
 		}
 		for name, v := range want.Metrics {
