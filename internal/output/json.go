@@ -14,7 +14,8 @@ import (
 // JSON returns the report as one object on one line. What is not known is null.
 func JSON(r Report, style Style) []byte {
 	doc := document{
-		Name: r.Name, Ports: r.Ports.String(), Status: statusWord(r.Status()), ExitCode: int(r.Status()),
+		Version: r.Version, Service: r.Service, Name: r.Name, Ports: r.Ports.String(),
+		Status: statusWord(r.Status()), ExitCode: int(r.Status()),
 		Reason:  line(r.Reason()+r.hint()+r.remark(), maxOutput),
 		Clients: []jsonClient{}, Listeners: []jsonListener{}, NoProcess: r.OwnerUnknown,
 		Source: r.source(), Host: r.Look.Host, Time: r.Look.Time.Format(time.RFC3339),
@@ -52,7 +53,10 @@ func JSON(r Report, style Style) []byte {
 	return append(b, '\n')
 }
 
+// document is described in docs/answer.schema.json, which is made from it.
 type document struct {
+	Version    string            `json:"version"`
+	Service    string            `json:"service"`
 	Name       string            `json:"name"`
 	Ports      string            `json:"ports"`
 	Status     string            `json:"status"`

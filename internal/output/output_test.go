@@ -113,11 +113,17 @@ func reports(t *testing.T) map[string]Report {
 		"top_client_pct=0:70", "accept_queue_pct=@80:", "feed_age=@30:40",
 	}}.report(t)
 	ranges.Policy.Warning = critical(t, "abnormal=20", "time_wait=@10:20", "clients=-5:5", "feed_age=2.5").Critical
+	full := front{listens: true, queue: 129, sessions: healthy}.report(t)
+	full.Owner = &tcp.Process{
+		PID: 4711, Name: "mdfront", State: "stop", CPU: 0.5, Threads: 12, Descriptors: 190, DescriptorLimit: 1024,
+		Started: halfPastNine.Add(-time.Hour),
+	}
+	full.Names = func(netip.Addr) string { return "风和" }
 	return map[string]Report{
 		"healthy":  front{name: "front7", listens: true, sessions: healthy}.report(t),
 		"looping":  front{name: "front7", listens: true, sessions: looping}.report(t),
 		"down":     front{listens: false}.report(t),
-		"full":     front{listens: true, queue: 129, sessions: healthy}.report(t),
+		"full":     full,
 		"feed":     front{name: "front7", listens: true, feedAge: old, sessions: healthy, policy: onFeed}.report(t),
 		"both":     front{listens: true, feedAge: old, sessions: looping, policy: append(onFeed, "clients=2")}.report(t),
 		"empty":    front{listens: true, policy: onFeed}.report(t),
