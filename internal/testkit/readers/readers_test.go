@@ -225,6 +225,48 @@ func mrpe(t *testing.T, output string) map[string]reading {
 	return got
 }
 
+// TestCheckmkLocal: the local check of contrib has the status and every metric of every answer,
+// and takes a check that cannot start for UNKNOWN.
+func TestCheckmkLocal(t *testing.T) {
+	// A line of a local check, as Checkmk's documents have it.
+	line := regexp.MustCompile(`^([0-3]) "MDFRONT front7" (\S+) (MDFRONT [^|]+|check_mdfront_sockets gave no answer)$`)
+	local := func(script string) []string {
+		t.Helper()
+		dir := t.TempDir()
+		for _, check := range []string{"check_mdfront_sockets", "check_front_sockets"} {
+			if err := os.WriteFile(filepath.Join(dir, check), []byte("#!/bin/sh\n"+script), 0o755); err != nil {
+				t.Fatal(err)
+			}
+		}
+		cmd := exec.Command("../../../contrib/checkmk/frontsockets_local")
+		cmd.Env = append(os.Environ(), "PLUGINS="+dir)
+		out, err := cmd.CombinedOutput()
+		first, _, _ := strings.Cut(string(out), "\n")
+		m := line.FindStringSubmatch(first)
+		if err != nil || m == nil || strings.Count(string(out), "\n") != 2 {
+			t.Fatalf("%v: %s", err, out)
+		}
+		return m
+	}
+	for name, golden := range read(t, "nagios") {
+		want, _ := wanted(t, name, golden)
+		got := local("cat <<'END'\n" + golden + "END\nexit 1\n")
+		metrics := strings.Split(got[2], "|")
+		if got[1] != "1" || len(want) == 0 && got[2] != "-" || len(want) > 0 && len(metrics) != len(want) {
+			t.Errorf("%s: %s", name, got[0])
+		}
+		for _, metric := range metrics {
+			label, number, _ := strings.Cut(metric, "=")
+			if n, err := strconv.ParseFloat(number, 64); len(want) > 0 && (err != nil || n != want[label]) {
+				t.Errorf("%s: %s, want %v", name, metric, want[label])
+			}
+		}
+	}
+	if got := local("exit 2\n"); got[1] != "3" {
+		t.Errorf("a check that gave no answer: %s", got[0])
+	}
+}
+
 // skip skips a test for a tool that this machine lacks, and fails it under REQUIRE_KERNEL=1.
 func skip(t *testing.T, why string) {
 	t.Helper()
