@@ -345,7 +345,8 @@ func TestWithoutNetlink(t *testing.T) {
 	}
 	out, code := sandboxed()
 	want := regexp.MustCompile(`^MDFRONT OK: :41219 has 4 abnormal sockets \(4 CLOSE_WAIT\) from 2 clients, 2 from 127\.0\.0\.11; ` +
-		`seen by procnet \(sockdiag: socket: address family not supported by protocol\) \| abnormal=4;;49;0 established=8;.* accept_queue=3;;;0 unaccepted=3;.* retransmitting=\d+;;;0\n$`)
+		`seen by procnet \(sockdiag: socket: address family not supported by protocol\) ` +
+		`\| abnormal=4;;49;0 established=8;.* accept_queue=3;;;0 unaccepted=3;.* retransmitting=\d+;;;0\n$`)
 	if code != 0 || !want.MatchString(out) {
 		t.Errorf("exit %d, %s", code, out)
 	}

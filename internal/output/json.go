@@ -14,7 +14,7 @@ import (
 // JSON returns the report as one object on one line. What is not known is null.
 func JSON(r Report, style Style) []byte {
 	doc := document{
-		Version: r.Version, Service: r.Service, Name: r.Name, Ports: r.Ports.String(),
+		Name: r.Name, Ports: r.Ports.String(), Service: r.Service, Version: r.Version,
 		Status: statusWord(r.Status()), ExitCode: int(r.Status()),
 		Reason:  line(r.Reason()+r.hint()+r.remark(), maxOutput),
 		Clients: []jsonClient{}, Listeners: []jsonListener{}, NoProcess: r.OwnerUnknown,
@@ -55,8 +55,6 @@ func JSON(r Report, style Style) []byte {
 
 // document is described in docs/answer.schema.json, which is made from it.
 type document struct {
-	Version    string            `json:"version"`
-	Service    string            `json:"service"`
 	Name       string            `json:"name"`
 	Ports      string            `json:"ports"`
 	Status     string            `json:"status"`
@@ -73,6 +71,8 @@ type document struct {
 	Source     string            `json:"source"`
 	Host       string            `json:"host"`
 	Time       string            `json:"time"`
+	Service    string            `json:"service"`
+	Version    string            `json:"version"`
 }
 
 type limitPair struct {
