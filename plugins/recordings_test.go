@@ -52,7 +52,7 @@ func TestSnapshot(t *testing.T) {
 	if out, _ := at(later, MDFront, "-s", "snapshot:"+file, "-f", "hostmonitor"); out != "ScriptRes:Bad:60 socket disconnect\n" {
 		t.Error(out)
 	}
-	if out, _ := at(later, MDFront, "-s", "snapshot:"+file, "-f", "json"); !strings.Contains(out, `"source":"fake","host":"`+host+`","time":"2026-11-23T12:00:00Z"}`) {
+	if out, _ := at(later, MDFront, "-s", "snapshot:"+file, "-f", "json"); !strings.Contains(out, `"source":"fake","host":"`+host+`","time":"2026-11-23T12:00:00Z",`) {
 		t.Error(out)
 	}
 
