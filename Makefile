@@ -42,7 +42,10 @@ bench: ## compare the check with what one would run instead; time the decoders
 lab: ## act every kind of trouble in network namespaces and judge the diagnosis (root): docs/LAB.md
 	$(GO) run -tags forceposix ./internal/tools/lab -o docs/LAB.md
 
-e2e: dist ## run the checks inside real monitoring systems (root; Debian 12)
+readers: ## have the parsers of monitoring systems read the goldens (Debian: libmonitoring-plugin-perl)
+	cd internal/testkit/readers && $(GO) test -count=1 -v .
+
+e2e: readers dist ## run the checks inside real monitoring systems (root; Debian 12)
 	$(GO) test -count=1 -tags forceposix,e2e -timeout 900s -v ./internal/testkit/e2e
 
 picture: dist ## take the picture of Zabbix' dashboard in docs/ anew (root; Debian 12)
@@ -54,6 +57,7 @@ lint: ## gofmt, lengths of lines and functions, go vet, staticcheck, a tidy go.m
 	$(GO) mod tidy -diff
 	$(GO) vet -tags forceposix,wine,e2e ./...
 	$(GO) run $(STATICCHECK) -tags forceposix,wine,e2e ./...
+	cd internal/testkit/readers && $(GO) mod tidy -diff && $(GO) vet . && $(GO) run $(STATICCHECK) .
 
 demo: build ## show a healthy front, a hung one and a looping client (under a minute)
 	@./cmd/front_drill/demo.sh bin
@@ -75,4 +79,4 @@ dist: ## package the last commit into dist/packages/: tar.gz, deb, rpm, SBOM, SH
 clean: ## remove what was built
 	rm -rf bin dist
 
-.PHONY: help build test race wine generate fuzz bench lab e2e picture lint demo cross man dist clean
+.PHONY: help build test race wine readers generate fuzz bench lab e2e picture lint demo cross man dist clean

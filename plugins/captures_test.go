@@ -52,7 +52,7 @@ func metrics(t *testing.T, out string) map[string]string {
 }
 
 // TestTwistedCaptures: a capture that was twisted on its way has the same tally, or is
-// an error; never a smaller one.
+// an error. If a row is there twice, the tally may be larger.
 func TestTwistedCaptures(t *testing.T) {
 	counts := func(text []byte, file string) string {
 		out, _ := MDFront.respond([]string{"-s", strings.Split(sourceOf(file), ":")[0] + ":-", "-f", "json"}, bytes.NewReader(text), noon)
@@ -60,7 +60,7 @@ func TestTwistedCaptures(t *testing.T) {
 		if strings.Contains(got["reason"], "cannot be judged") {
 			return "error"
 		}
-		return fmt.Sprint(got["established"], got["abnormal"], got["clients"], got["listeners"])
+		return strings.Join([]string{got["established"], got["abnormal"], got["clients"], got["listeners"]}, " ")
 	}
 	for _, file := range captures(t) {
 		text, err := os.ReadFile(file)
@@ -73,9 +73,11 @@ func TestTwistedCaptures(t *testing.T) {
 		want := counts(text, file)
 		lines := bytes.SplitAfter(text, []byte("\n"))
 		twist := func(name string, i int, line string) {
-			if got := counts(bytes.Join(slices.Concat(lines[:i], [][]byte{[]byte(line)}, lines[i+1:]), nil), file); got != want && got != "error" {
-				t.Errorf("%s, line %d, %s: %s, was %s", filepath.Base(file), i+1, name, got, want)
+			got := counts(bytes.Join(slices.Concat(lines[:i], [][]byte{[]byte(line)}, lines[i+1:]), nil), file)
+			if got == want || got == "error" || name == "twice" && noFewer(got, want) {
+				return
 			}
+			t.Errorf("%s, line %d, %s: %s, was %s", filepath.Base(file), i+1, name, got, want)
 		}
 		for i, line := range lines {
 			if !bytes.Contains(line, []byte("41213")) || i == len(lines)-1 || i > 40 {
@@ -84,13 +86,24 @@ func TestTwistedCaptures(t *testing.T) {
 			twist("coloured", i, "\x1b[31m"+string(line))
 			twist("quoted", i, "> "+string(line))
 			twist("behind a pager", i, "-- More --\r          \r"+string(line))
-			if !bytes.ContainsAny(line, "*") && !bytes.Contains(bytes.ToUpper(line), []byte("LISTEN")) && !bytes.Contains(line, []byte("0.0.0.0:0")) && !strings.Contains(want, "U") {
-				twist("twice", i, string(line)+string(line))
-			}
+			twist("twice", i, string(line)+string(line))
 			twist("joined", i, strings.TrimRight(string(line), "\r\n")+" ")
 			twist("with a bare return", i, strings.TrimRight(string(line), "\r\n")+"\r")
 		}
 	}
+}
+
+// noFewer reports whether no number of got is smaller than that of want. U is unknown.
+func noFewer(got, want string) bool {
+	numbers := strings.Fields(got)
+	for i, w := range strings.Fields(want) {
+		n, _ := strconv.Atoi(numbers[i])
+		least, _ := strconv.Atoi(w)
+		if (numbers[i] == "U") != (w == "U") || n < least {
+			return false
+		}
+	}
+	return true
 }
 
 func TestCaptures(t *testing.T) {

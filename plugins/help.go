@@ -89,10 +89,9 @@ func wrap(words, indent string, width int) string {
 }
 
 // version returns the program's version as the go command recorded it.
-func (p Profile) version() string {
-	version := "unknown version"
+func version() string {
 	if info, ok := debug.ReadBuildInfo(); ok {
-		version = info.Main.Version
+		return info.Main.Version
 	}
-	return p.Program + " " + version
+	return "unknown version"
 }

@@ -141,7 +141,7 @@ func (p Profile) parse(args []string, recorded textfile.File) (settings, error) 
 		return s, flagError(err)
 	}
 	if o.Version {
-		return settings{}, helpRequested(p.version() + "\n")
+		return settings{}, helpRequested(p.Program + " " + version() + "\n")
 	}
 	s, err := p.settings(o, recorded)
 	for _, option := range parser.Groups()[0].Options() {

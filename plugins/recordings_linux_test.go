@@ -303,25 +303,25 @@ func TestNetns(t *testing.T) {
 		"/dev/null":          "netns /dev/null: /dev/null is not a network namespace",
 		"/proc/self/ns/user": "netns /proc/self/ns/user: /proc/self/ns/user is not a network namespace",
 	} {
-		if out, code := check(t, MDFront, "--netns", netns); code != 3 || !strings.Contains(out, want+" | ") {
+		if out, code := check(t, MDFront, "--netns", netns); code != 3 || !strings.Contains(out, want+"\n") {
 			t.Errorf("--netns %s: exit %d, %s", netns, code, out)
 		}
 	}
 	// While it looks the thread is there: a snapshot of it says nothing else.
 	file := filepath.Join(t.TempDir(), "snapshot")
 	check(t, MDFront, "--netns", pid, "--save", file)
-	if out, code := check(t, MDFront, "-s", "snapshot:"+file, "--policy", "seed"); code != 0 || !strings.Contains(out, " 'established'=3;") {
+	if out, code := check(t, MDFront, "-s", "snapshot:"+file, "--policy", "seed"); code != 0 || !strings.Contains(out, " established=3;") {
 		t.Errorf("the snapshot: exit %d, %s", code, out)
 	}
 
 	// Without the right: which one is missing.
 	program := filepath.Join(programs(t), "check_mdfront_sockets")
 	out, code := run(t, nobody(t, exec.Command(program, "--netns", pid)))
-	if want := "netns " + pid + ": open /proc/" + pid + "/ns/net: permission denied: this needs CAP_SYS_PTRACE, to open that of another user's process | "; code != 3 || !strings.Contains(out, want) {
+	if want := "netns " + pid + ": open /proc/" + pid + "/ns/net: permission denied: this needs CAP_SYS_PTRACE, to open that of another user's process\n"; code != 3 || !strings.Contains(out, want) {
 		t.Errorf("exit %d, %s", code, out)
 	}
 	out, code = run(t, nobody(t, exec.Command(program, "--netns", "/proc/self/ns/net")))
-	if want := ": enter /proc/self/ns/net: operation not permitted: this needs CAP_SYS_ADMIN, which root has | "; code != 3 || !strings.Contains(out, want) {
+	if want := ": enter /proc/self/ns/net: operation not permitted: this needs CAP_SYS_ADMIN, which root has\n"; code != 3 || !strings.Contains(out, want) {
 		t.Errorf("exit %d, %s", code, out)
 	}
 

@@ -88,9 +88,8 @@ func (p Profile) respond(args []string, stdin io.Reader, now time.Time) (out []b
 	}
 	host, _ := os.Hostname() // an empty name does no harm
 	report := output.Report{
-		Service: p.Service, Name: s.name, Ports: s.query.Ports, Policy: s.policy, Sampled: s.sample > 0,
-		Exclude: s.query.Exclude,
-		Look:    tcp.Look{Host: host, Time: now},
+		Version: version(), Service: p.Service, Name: s.name, Ports: s.query.Ports, Policy: s.policy,
+		Sampled: s.sample > 0, Exclude: s.query.Exclude, Look: tcp.Look{Host: host, Time: now},
 	}
 	if s.clients != nil {
 		report.Names = s.clients.nameOf

@@ -9,36 +9,30 @@ import (
 	"frontsockets/internal/verdict"
 )
 
-// HostMonitor renders the one line that KS-Soft HostMonitor reads from a script,
-// "ScriptRes:status:reply", in ASCII. WARNING is Bad: the product has no such
-// status, it derives its own from expressions on the reply.
+// HostMonitor returns the one line that KS-Soft HostMonitor reads from a script,
+// "ScriptRes:status:reply", in ASCII. WARNING is Bad: the product has no such status and
+// derives its own from expressions on the reply.
 func HostMonitor(r Report, style Style) []byte {
-	count := r.values()[tally.Abnormal]
-	var status, reply string
+	count := r.counted().Values[tally.Abnormal]
+	status, reply := "Bad", count.String()
 	switch {
 	case r.Status() == verdict.Unknown:
 		status, reply = "Unknown", r.unknown()
 	case r.Status() == verdict.OK:
-		status, reply = "Ok", count.String()
-		if style.Long {
-			reply += r.long()
+		status = "Ok"
+	case !style.Number:
+		reply += " " + r.trouble()
+		if r.SaveError != "" {
+			reply += "; " + r.SaveError
 		}
-	default:
-		status, reply = "Bad", count.String()
-		if !style.Number {
-			reply += " " + r.trouble()
-			if r.SaveError != "" {
-				reply += "; " + r.SaveError
-			}
-		}
-		if style.Long {
-			reply += r.long()
-		}
+	}
+	if style.Long && status != "Unknown" {
+		reply += r.long()
 	}
 	return []byte("ScriptRes:" + status + ":" + ascii(line(reply, maxText)) + "\n")
 }
 
-// unknown is the first problem that makes the status UNKNOWN.
+// unknown returns the first problem that makes the status UNKNOWN.
 func (r Report) unknown() string {
 	if r.Result == nil {
 		return r.Failure
@@ -106,14 +100,11 @@ func (r Report) long() string {
 	return text
 }
 
-// ascii replaces ':', at which HostMonitor may cut the reply, and what is not ASCII.
+// ascii returns s without ':', at which HostMonitor may cut the reply, and in ASCII.
 func ascii(s string) string {
-	s = strings.ReplaceAll(s, ": ", ", ")
+	s = strings.NewReplacer(": ", ", ", ":", " ").Replace(s)
 	return strings.Map(func(r rune) rune {
-		switch {
-		case r == ':':
-			return ' '
-		case r > '~':
+		if r > '~' {
 			return '?'
 		}
 		return r

@@ -1,6 +1,7 @@
 package output
 
 import (
+	"cmp"
 	"encoding/json"
 	"fmt"
 	"strings"
@@ -10,95 +11,40 @@ import (
 	"frontsockets/internal/tcp"
 )
 
-// JSON renders one object on one line. What is not known is null.
+// JSON returns the report as one object on one line. What is not known is null.
 func JSON(r Report, style Style) []byte {
-	doc := struct {
-		Name       string            `json:"name"`
-		Ports      string            `json:"ports"`
-		Status     string            `json:"status"`
-		ExitCode   int               `json:"exit_code"`
-		Reason     string            `json:"reason"`
-		Diagnosis  *jsonDiagnosis    `json:"diagnosis"`
-		Metrics    object[*float64]  `json:"metrics"`
-		Thresholds object[limitPair] `json:"thresholds"`
-		AtLeast    []string          `json:"lower_bounds"`
-		States     object[*int]      `json:"states"`
-		ByPort     *object[jsonPort] `json:"by_port,omitempty"` // if several ports were asked for
-		Excluded   *int              `json:"excluded"`          // sessions that --exclude left out
-		Clients    []jsonClient      `json:"clients"`
-		Listeners  []jsonListener    `json:"listeners"`
-		Process    *jsonProcess      `json:"process"`
-		NoProcess  string            `json:"process_unknown"`
-		Source     string            `json:"source"`
-		Host       string            `json:"host"`
-		Time       string            `json:"time"`
-	}{
-		Name: r.Name, Ports: r.Ports.String(), Status: statusWord(r.Status()),
-		ExitCode: int(r.Status()), Reason: line(r.Reason()+r.hint()+r.remark(), maxOutput),
+	doc := document{
+		Name: r.Name, Ports: r.Ports.String(), Service: r.Service, Version: r.Version,
+		Status: statusWord(r.Status()), ExitCode: int(r.Status()),
+		Reason: line(r.Reason()+r.hint()+r.remark(), maxOutput),
 		ByPort: r.jsonPorts(), Excluded: pointer(r.Excluded, r.Result != nil),
 		Clients: []jsonClient{}, Listeners: []jsonListener{}, NoProcess: r.OwnerUnknown,
 		Source: r.source(), Host: r.Look.Host, Time: r.Look.Time.Format(time.RFC3339),
 	}
-	doc.AtLeast, _ = r.lowerBounds()
-	values := r.values()
-	for m, v := range values[:r.metrics()] {
-		m := tally.Metric(m)
-		doc.Metrics = append(doc.Metrics, member[*float64]{m.String(), pointer(v.N, v.Known())})
+	doc.LowerBounds, _ = r.lowerBounds()
+	counted := r.counted()
+	for m := range r.metrics() {
+		doc.Metrics.add(m.String(), pointer(counted.Values[m].N, counted.Values[m].Known()))
 		warn, hasWarn := r.Policy.Warning[m]
 		crit, hasCrit := r.Policy.Critical[m]
 		if hasWarn || hasCrit {
-			pair := limitPair{pointer(warn.String(), hasWarn), pointer(crit.String(), hasCrit)}
-			doc.Thresholds = append(doc.Thresholds, member[limitPair]{m.String(), pair})
+			doc.Thresholds.add(m.String(), limitPair{pointer(warn.String(), hasWarn), pointer(crit.String(), hasCrit)})
 		}
 	}
-	var counts [tcp.NumStates]int
+	doc.States = r.jsonStates(counted.States)
 	if r.Result != nil {
-		counts = r.Result.States
+		doc.Diagnosis, doc.Process = r.jsonDiagnosis(), toJSON(r.Owner)
 	}
-	doc.States = r.jsonStates(counts)
-	if r.Result != nil {
-		doc.Diagnosis = &jsonDiagnosis{Code: string(r.Diagnosis.Code), Text: strings.TrimPrefix(r.hint(), " - "), Evidence: []jsonEvidence{}}
-		if doc.Diagnosis.Text == "" {
-			doc.Diagnosis.Text = r.Diagnosis.Text
-		}
-		for _, e := range r.Diagnosis.Evidence {
-			doc.Diagnosis.Evidence = append(doc.Diagnosis.Evidence, jsonEvidence(e))
-		}
-		if p := r.Owner; p != nil {
-			doc.Process = &jsonProcess{p.PID, p.Name, p.State, p.CPU, p.Threads, p.Descriptors, p.DescriptorLimit, p.Started.Format(time.RFC3339)}
-		}
-		for _, c := range r.Result.Clients[:min(style.Top, len(r.Result.Clients))] {
-			established := c.States[tcp.Established] > 0
-			jc := jsonClient{
-				Address: c.Addr.String(), Sessions: c.Sessions, Abnormal: c.Abnormal,
-				Unread:         pointer(c.UnreadBytes, r.knows(tally.Unread)),
-				Unsent:         pointer(c.UnsentBytes, r.knows(tally.Unsent)),
-				Retransmitting: pointer(c.Retransmitting, r.knows(tally.Retransmitting)),
-				ZeroWindow:     pointer(c.ZeroWindow, r.knows(tally.Retransmitting)),
-				Stalled:        pointer(c.Stalled, r.knows(tally.Stalled)),
-				SentAgo:        pointer(c.FeedAge.Seconds(), established && r.knows(tally.Stalled)),
-				RequestAge:     pointer(c.RequestAge.Seconds(), established && r.knows(tally.RequestAge)),
-				RTT:            pointer(c.RTT.Seconds(), c.RTT > 0 && r.knows(tally.RTT)),
-			}
-			if r.Names != nil {
-				jc.Name = r.Names(c.Addr)
-			}
-			for s := tcp.Established; s < tcp.NumStates; s++ {
-				if c.States[s] > 0 {
-					jc.States = append(jc.States, member[int]{s.String(), c.States[s]})
-				}
-			}
-			doc.Clients = append(doc.Clients, jc)
-		}
-		for _, l := range r.Result.Listeners {
-			doc.Listeners = append(doc.Listeners, jsonListener{
-				Address:     l.Local.Addr().String(),
-				Port:        l.Local.Port(),
-				AcceptQueue: pointer(l.Queue, l.Facts.Has(tcp.FactRecvQ)),
-				Backlog:     pointer(l.Backlog, l.Facts.Has(tcp.FactBacklog)),
-				Drops:       pointer(l.Drops, l.Facts.Has(tcp.FactDrops)),
-			})
-		}
+	for _, c := range counted.Clients[:min(style.Top, len(counted.Clients))] {
+		doc.Clients = append(doc.Clients, r.jsonClient(c))
+	}
+	for _, l := range counted.Listeners {
+		doc.Listeners = append(doc.Listeners, jsonListener{
+			Address: l.Local.Addr().String(), Port: l.Local.Port(),
+			AcceptQueue: pointer(l.Queue, l.Facts.Has(tcp.FactRecvQ)),
+			Backlog:     pointer(l.Backlog, l.Facts.Has(tcp.FactBacklog)),
+			Drops:       pointer(l.Drops, l.Facts.Has(tcp.FactDrops)),
+		})
 	}
 	b, err := json.Marshal(doc)
 	if err != nil {
@@ -107,13 +53,36 @@ func JSON(r Report, style Style) []byte {
 	return append(b, '\n')
 }
 
+// document is described in docs/answer.schema.json, which is made from it.
+type document struct {
+	Name       string            `json:"name"`
+	Ports      string            `json:"ports"`
+	Status     string            `json:"status"`
+	ExitCode   int               `json:"exit_code"`
+	Reason     string            `json:"reason"`
+	Diagnosis  *jsonDiagnosis    `json:"diagnosis"`
+	Metrics    object[*float64]  `json:"metrics"`
+	Thresholds object[limitPair] `json:"thresholds"`
+	// LowerBounds are the metrics whose value may be larger than the number.
+	LowerBounds []string          `json:"lower_bounds"`
+	States      object[*int]      `json:"states"`
+	ByPort      *object[jsonPort] `json:"by_port,omitempty"` // if several ports were asked for
+	Excluded    *int              `json:"excluded"`          // sessions that --exclude left out
+	Clients     []jsonClient      `json:"clients"`
+	Listeners   []jsonListener    `json:"listeners"`
+	Process     *jsonProcess      `json:"process"`
+	NoProcess   string            `json:"process_unknown"`
+	Source      string            `json:"source"`
+	Host        string            `json:"host"`
+	Time        string            `json:"time"`
+	Service     string            `json:"service"`
+	Version     string            `json:"version"`
+}
+
 type limitPair struct {
 	Warning  *string `json:"warning"`
 	Critical *string `json:"critical"`
 }
-
-// knows tells whether a metric is known.
-func (r Report) knows(m tally.Metric) bool { return r.Result.Values[m].Known() }
 
 type jsonDiagnosis struct {
 	Code     string         `json:"code"`
@@ -127,20 +96,13 @@ type jsonEvidence struct {
 	Why    string `json:"why"`
 }
 
-type jsonClient struct {
-	Address        string      `json:"address"`
-	Name           string      `json:"name"`
-	Sessions       int         `json:"sessions"`
-	Abnormal       int         `json:"abnormal"`
-	States         object[int] `json:"states"`
-	Unread         *uint64     `json:"unread_bytes"`
-	Unsent         *uint64     `json:"unsent_bytes"`
-	Retransmitting *int        `json:"retransmitting"`
-	ZeroWindow     *int        `json:"zero_window"`
-	Stalled        *int        `json:"stalled"`
-	SentAgo        *float64    `json:"feed_age"` // seconds
-	RequestAge     *float64    `json:"request_age"`
-	RTT            *float64    `json:"rtt"`
+func (r Report) jsonDiagnosis() *jsonDiagnosis {
+	text := cmp.Or(strings.TrimPrefix(r.hint(), " - "), r.Diagnosis.Text)
+	d := &jsonDiagnosis{Code: string(r.Diagnosis.Code), Text: text, Evidence: []jsonEvidence{}}
+	for _, e := range r.Diagnosis.Evidence {
+		d.Evidence = append(d.Evidence, jsonEvidence(e))
+	}
+	return d
 }
 
 type jsonProcess struct {
@@ -154,6 +116,54 @@ type jsonProcess struct {
 	Started         string  `json:"started"`
 }
 
+func toJSON(p *tcp.Process) *jsonProcess {
+	if p == nil {
+		return nil
+	}
+	return &jsonProcess{
+		PID: p.PID, Name: p.Name, State: p.State, CPU: p.CPU, Threads: p.Threads,
+		Descriptors: p.Descriptors, DescriptorLimit: p.DescriptorLimit, Started: p.Started.Format(time.RFC3339),
+	}
+}
+
+type jsonClient struct {
+	Address        string      `json:"address"`
+	Name           string      `json:"name"`
+	Sessions       int         `json:"sessions"`
+	Abnormal       int         `json:"abnormal"`
+	States         object[int] `json:"states"`
+	UnreadBytes    *uint64     `json:"unread_bytes"`
+	UnsentBytes    *uint64     `json:"unsent_bytes"`
+	Retransmitting *int        `json:"retransmitting"`
+	ZeroWindow     *int        `json:"zero_window"`
+	Stalled        *int        `json:"stalled"`
+	FeedAge        *float64    `json:"feed_age"`    // seconds
+	RequestAge     *float64    `json:"request_age"` // seconds
+	RTT            *float64    `json:"rtt"`         // seconds
+}
+
+func (r Report) jsonClient(c tally.Client) jsonClient {
+	knows := func(m tally.Metric) bool { return r.Result.Values[m].Known() }
+	established := c.States[tcp.Established] > 0
+	client := jsonClient{
+		Address: c.Addr.String(), Name: r.nameOf(c.Addr), Sessions: c.Sessions, Abnormal: c.Abnormal,
+		UnreadBytes:    pointer(c.UnreadBytes, knows(tally.Unread)),
+		UnsentBytes:    pointer(c.UnsentBytes, knows(tally.Unsent)),
+		Retransmitting: pointer(c.Retransmitting, knows(tally.Retransmitting)),
+		ZeroWindow:     pointer(c.ZeroWindow, knows(tally.Retransmitting)),
+		Stalled:        pointer(c.Stalled, knows(tally.Stalled)),
+		FeedAge:        pointer(c.FeedAge.Seconds(), established && knows(tally.Stalled)),
+		RequestAge:     pointer(c.RequestAge.Seconds(), established && knows(tally.RequestAge)),
+		RTT:            pointer(c.RTT.Seconds(), c.RTT > 0 && knows(tally.RTT)),
+	}
+	for s, n := range c.States {
+		if n > 0 {
+			client.States.add(tcp.State(s).String(), n)
+		}
+	}
+	return client
+}
+
 type jsonListener struct {
 	Address     string  `json:"address"`
 	Port        uint16  `json:"port"`
@@ -162,7 +172,7 @@ type jsonListener struct {
 	Drops       *uint32 `json:"drops"`
 }
 
-// object is a JSON object that keeps its order.
+// object is a JSON object whose members keep their order.
 type object[T any] []member[T]
 
 type member[T any] struct {
@@ -170,7 +180,9 @@ type member[T any] struct {
 	value T
 }
 
-// MarshalJSON writes the members in order; their names need no escapes.
+func (o *object[T]) add(name string, value T) { *o = append(*o, member[T]{name, value}) }
+
+// MarshalJSON returns the members in order. Their names need no escapes.
 func (o object[T]) MarshalJSON() ([]byte, error) {
 	var b strings.Builder
 	for i, m := range o {
@@ -186,6 +198,7 @@ func (o object[T]) MarshalJSON() ([]byte, error) {
 	return []byte("{" + b.String() + "}"), nil
 }
 
+// pointer returns &v, or nil if v is not known.
 func pointer[T any](v T, known bool) *T {
 	if !known {
 		return nil

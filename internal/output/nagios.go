@@ -7,73 +7,98 @@ import (
 	"time"
 	"unicode/utf8"
 
-	"github.com/atc0005/go-nagios"
-
 	"frontsockets/internal/tally"
 	"frontsockets/internal/tcp"
 	"frontsockets/internal/verdict"
 )
 
-// Limits of the service output. Nagios Core keeps 8 KiB of a plugin's output
-// (MAX_PLUGIN_OUTPUT_LENGTH); the text of the first line stays short so that its
-// perfdata survives the 1 KiB packets of old NRPEs as far as it can.
+// Limits of the service output, in characters. Nagios Core keeps 8 KiB of a plugin's output
+// (MAX_PLUGIN_OUTPUT_LENGTH). The text of the first line is short so that its perfdata fits
+// into the 1 KiB packets of old NRPEs as far as it can.
 const (
 	maxText   = 199
+	minReason = 90 // what the tail leaves for the status and the reason
 	maxRemark = 110
 	maxHint   = 109
 	maxOutput = 8 << 10
+	maxDetail = 500
+	moreLines = 60 // room for the line that counts the lines left out
 )
 
-// Nagios renders service output with perfdata on the first line, so that no
-// truncation can lose it, and details behind it. go-nagios gives the states and
-// the perfdata fields; its own page would sort the metrics and put long output
-// before them.
+// Nagios returns the service output with perfdata on the first line, where no truncation can
+// lose it, and then the details. Of go-nagios it has the words of the states: the library
+// sorts metrics, puts them after the details, and quotes every label.
 func Nagios(r Report, style Style) []byte {
 	var b strings.Builder
-	// Whatever else is cut, these are not.
 	tail := line(r.remark(), maxRemark)
 	if hint := r.hint(); hint != "" {
 		tail = " " + line(hint, maxHint) + tail
 	}
-	const head = 90 // at least, for the status and the reason
-	tail = cut(tail, maxText-head)
-	b.WriteString(line(r.Service+" "+statusWord(r.Status())+": "+r.Reason(), maxText-utf8.RuneCountInString(tail)) + tail)
-	if !r.Usage {
-		b.WriteString(" |")
-		values := r.values()
-		for m, v := range values[:r.metrics()] {
-			// Empty fields at the end may be left out, and NRPE packets are small.
-			b.WriteString(strings.TrimRight(perfdata(tally.Metric(m), v, r.Policy).String(), ";"))
-		}
+	tail = cut(tail, maxText-minReason)
+	head := r.Service + " " + statusWord(r.Status()) + ": " + r.Reason()
+	b.WriteString(line(head, maxText-utf8.RuneCountInString(tail)) + tail)
+	if r.Result != nil {
+		b.WriteString(" |" + r.perfdata())
 	}
 	b.WriteByte('\n')
 	if style.Verbose > 0 && r.Result != nil {
-		details(&b, r, style)
+		writeLines(&b, r.details(style))
 	}
 	return []byte(b.String())
 }
 
-func perfdata(m tally.Metric, v tally.Value, p verdict.Policy) nagios.PerformanceData {
-	d := nagios.PerformanceData{Label: m.String(), Value: v.String(), Min: "0"}
-	if v.Known() {
-		d.UnitOfMeasurement = m.Unit()
+// perfdata returns every known metric, each after a blank: most readers take "U", the value
+// of one that is not known, for an error. The ranges are the plainest, and no label needs
+// quotes, since some readers keep them and drop ranges that begin with '@'.
+func (r Report) perfdata() string {
+	var b strings.Builder
+	plain := func(ranges verdict.Thresholds, m tally.Metric) string {
+		if limit, set := ranges[m]; set {
+			return limit.Plain(m.Whole()).String()
+		}
+		return ""
 	}
-	if limit, set := p.Warning[m]; set {
-		d.Warn = limit.String()
+	for m := range r.metrics() {
+		if v := r.Result.Values[m]; v.Known() {
+			fmt.Fprintf(&b, " %s=%s;%s;%s;0", m, v.Text(m), plain(r.Policy.Warning, m), plain(r.Policy.Critical, m))
+		}
 	}
-	if limit, set := p.Critical[m]; set {
-		d.Crit = limit.String()
-	}
-	return d
+	return b.String()
 }
 
-// details writes the lines of -v, as many as fit.
-func details(b *strings.Builder, r Report, style Style) {
-	const last = 60 // room for the line that says what was left out
-	var lines []string
-	add := func(format string, args ...any) { lines = append(lines, line(fmt.Sprintf(format, args...), 500)) }
+// unknownMetrics returns the metrics that are not known, those with the same reason together.
+func (r Report) unknownMetrics() []string {
+	names, reasons := map[string][]string{}, []string{}
+	for m := range r.metrics() {
+		if v := r.Result.Values[m]; !v.Known() {
+			if names[v.Unknown] == nil {
+				reasons = append(reasons, v.Unknown)
+			}
+			names[v.Unknown] = append(names[v.Unknown], m.String())
+		}
+	}
+	for i, why := range reasons {
+		reasons[i] = "not known: " + strings.Join(names[why], ", ") + ": " + why
+	}
+	return reasons
+}
 
-	add("source: %s", r.source())
+// writeLines writes as many lines as fit, and the number of the others.
+func writeLines(b *strings.Builder, lines []string) {
+	for i, l := range lines {
+		l = line(l, maxDetail)
+		if b.Len()+len(l)+1 > maxOutput-moreLines {
+			fmt.Fprintf(b, "%d more lines\n", len(lines)-i)
+			return
+		}
+		b.WriteString(l + "\n")
+	}
+}
+
+// details returns the lines of -v.
+func (r Report) details(style Style) []string {
+	lines := []string{"source: " + r.source()}
+	add := func(format string, args ...any) { lines = append(lines, fmt.Sprintf(format, args...)) }
 	if r.Session != "" {
 		add("session: %s", r.Session)
 	}
@@ -86,17 +111,19 @@ func details(b *strings.Builder, r Report, style Style) {
 	if r.SaveError != "" {
 		add("%s: %s", statusWord(verdict.Unknown), r.SaveError)
 	}
+	if r.Diagnosis.Code != "" {
+		add("diagnosis: %s", r.Diagnosis.Code)
+	}
+	for _, e := range r.Diagnosis.Evidence {
+		add("evidence: %s %s, %s", e.Metric, e.Value, e.Why)
+	}
 	if names, why := r.lowerBounds(); len(names) > 0 {
 		add("there may be more than %s say: %s", strings.Join(names, ", "), why)
 	}
-	if d := r.Diagnosis; d.Code != "" {
-		add("diagnosis: %s", d.Code)
-		for _, e := range d.Evidence {
-			add("evidence: %s %s, %s", e.Metric, e.Value, e.Why)
-		}
-	}
+	lines = append(lines, r.unknownMetrics()...)
 	if p := r.Owner; p != nil {
-		add("process %d (%s): state %s, %.0f%% CPU, %d threads, %d of %d descriptors, started %s", p.PID, p.Name, p.State, p.CPU, p.Threads, p.Descriptors, p.DescriptorLimit, p.Started.Format(time.RFC3339))
+		add("process %d (%s): state %s, %.0f%% CPU, %d threads, %d of %d descriptors, started %s", p.PID, p.Name,
+			p.State, p.CPU, p.Threads, p.Descriptors, p.DescriptorLimit, p.Started.Format(time.RFC3339))
 	} else if r.OwnerUnknown != "" {
 		add("process unknown: %s", r.OwnerUnknown)
 	}
@@ -110,24 +137,17 @@ func details(b *strings.Builder, r Report, style Style) {
 	for _, l := range r.Result.Listeners {
 		add("listener %s: %s", l.Local, queue(l))
 	}
-	top := style.Top
-	if style.Verbose > 1 {
-		top = len(r.Result.Clients)
+	clients := r.Result.Clients
+	if style.Verbose == 1 && style.Top < len(clients) {
+		clients = clients[:style.Top]
 	}
-	for i, c := range r.Result.Clients {
-		if i == top {
-			add("%s", plural(tally.Number(float64(len(r.Result.Clients)-top)), "more client"))
-			break
-		}
-		add("client %s: %d abnormal of %d (%s)%s", r.who(c.Addr), c.Abnormal, c.Sessions, states(c.States, 0), waits(c))
+	for _, c := range clients {
+		add("client %s: %d abnormal of %d (%s)%s", r.who(c.Addr), c.Abnormal, c.Sessions, states(c.States, 0), waiting(c))
 	}
-	for i, l := range lines {
-		if b.Len()+len(l)+1 > maxOutput-last {
-			fmt.Fprintf(b, "%d more lines\n", len(lines)-i)
-			return
-		}
-		b.WriteString(l + "\n")
+	if more := len(r.Result.Clients) - len(clients); more > 0 {
+		add("%s", plural(tally.Number(float64(more)), "more client"))
 	}
+	return lines
 }
 
 // leftOutPorts returns the ports of the sockets that are not the front's.
@@ -139,20 +159,19 @@ func (r Report) leftOutPorts() tcp.Ports {
 	return ports
 }
 
-// waits is what waits for a client, or for the front to read it.
-func waits(c tally.Client) string {
+// waiting returns what waits for a client, or for the front to read it.
+func waiting(c tally.Client) string {
 	var s string
-	for _, part := range []struct {
-		n    uint64
-		text string
-	}{
-		{c.UnreadBytes, "%d bytes unread"}, {c.UnsentBytes, "%d bytes unsent"}, {uint64(c.Retransmitting), "%d retransmitting"},
-		{uint64(c.ZeroWindow), "%d with a zero window"}, {uint64(c.Stalled), "%d stalled"},
-	} {
-		if part.n > 0 {
-			s += ", " + fmt.Sprintf(part.text, part.n)
+	add := func(n uint64, what string) {
+		if n > 0 {
+			s += fmt.Sprintf(", %d %s", n, what)
 		}
 	}
+	add(c.UnreadBytes, "bytes unread")
+	add(c.UnsentBytes, "bytes unsent")
+	add(uint64(c.Retransmitting), "retransmitting")
+	add(uint64(c.ZeroWindow), "with a zero window")
+	add(uint64(c.Stalled), "stalled")
 	if c.Stalled > 0 {
 		s += fmt.Sprintf(", last data sent %s ago", c.FeedAge)
 	}

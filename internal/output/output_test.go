@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net/netip"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"testing"
 	"time"
@@ -84,7 +85,7 @@ func (f front) report(t *testing.T) Report {
 	}
 	result := counted.Result(tcp.Look{Provides: provided, HiddenStates: f.hidden})
 	r := Report{
-		Service: "MDFRONT", Name: f.name, Ports: tcp.Ports{{Lo: 41213, Hi: 41213}},
+		Version: "v1.2.3", Service: "MDFRONT", Name: f.name, Ports: tcp.Ports{{Lo: 41213, Hi: 41213}},
 		Policy: critical(t, append([]string{"abnormal=@50:"}, f.policy...)...), Result: &result,
 		Look: tcp.Look{Source: cmp.Or(f.source, "sockdiag"), Skipped: f.skipped, Host: "front7.example", Time: halfPastNine},
 	}
@@ -95,10 +96,9 @@ func (f front) report(t *testing.T) Report {
 
 func reports(t *testing.T) map[string]Report {
 	healthy := []string{"established 10.1.2.3 4", "established 10.1.2.4 2", "time_wait 10.1.2.4 3"}
-	looping := []string{"established 10.1.2.5 3", "time_wait 10.1.2.3 60", "close_wait 10.1.2.3 2", "close_wait 10.1.2.4 5", "close_wait 2001:db8::4 4", "close_wait 10.1.2.5 2"}
-	failed := Report{
-		Service: "MDFRONT", Name: "front7", Ports: tcp.Ports{{Lo: 41213, Hi: 41213}}, Policy: critical(t, "abnormal=@50:"),
-		Failure: "sockdiag: socket: operation not permitted", Look: tcp.Look{Host: "front7.example", Time: halfPastNine},
+	looping := []string{
+		"established 10.1.2.5 3", "time_wait 10.1.2.3 60", "close_wait 10.1.2.3 2",
+		"close_wait 10.1.2.4 5", "close_wait 2001:db8::4 4", "close_wait 10.1.2.5 2",
 	}
 	excluded := front{name: "front7", listens: true, sessions: healthy}.report(t)
 	excluded.Exclude, excluded.Excluded = []netip.Prefix{netip.MustParsePrefix("10.1.9.9/32")}, 60
@@ -107,6 +107,25 @@ func reports(t *testing.T) map[string]Report {
 	calendar.Notes = []string{
 		"sessions judged as of Wed 2026-11-25 10:20 CST (--at)", "no holidays known after 2026-10-07 (--holidays)",
 	}
+	const old = 42 * time.Second
+	skipped := []string{"sockdiag: socket: operation not permitted"}
+	onFeed := []string{"feed_age=30"}
+	failed := Report{
+		Version: "v1.2.3", Service: "MDFRONT", Name: "front7", Ports: tcp.Ports{{Lo: 41213, Hi: 41213}},
+		Policy:  critical(t, "abnormal=@50:"),
+		Failure: skipped[0], Look: tcp.Look{Host: "front7.example", Time: halfPastNine},
+	}
+	ranges := front{listens: true, feedAge: 1500 * time.Millisecond, sessions: healthy, policy: []string{
+		"time_wait=@~:0", "close_wait=@99:", "clients=~:10", "listeners=1:", "unread_bytes=@1000000:", "stalled=2:5",
+		"top_client_pct=0:70", "accept_queue_pct=@80:", "feed_age=@30:40",
+	}}.report(t)
+	ranges.Policy.Warning = critical(t, "abnormal=20", "time_wait=@10:20", "clients=-5:5", "feed_age=2.5").Critical
+	full := front{listens: true, queue: 129, sessions: healthy}.report(t)
+	full.Owner = &tcp.Process{
+		PID: 4711, Name: "mdfront", State: "stop", CPU: 0.5, Threads: 12, Descriptors: 190, DescriptorLimit: 1024,
+		Started: halfPastNine.Add(-time.Hour),
+	}
+	full.Names = func(netip.Addr) string { return "风和" }
 	return map[string]Report{
 		"calendar": calendar,
 		"ports":    portsReport(t),
@@ -114,13 +133,15 @@ func reports(t *testing.T) map[string]Report {
 		"healthy":  front{name: "front7", listens: true, sessions: healthy}.report(t),
 		"looping":  front{name: "front7", listens: true, sessions: looping}.report(t),
 		"down":     front{listens: false}.report(t),
-		"full":     front{listens: true, queue: 129, sessions: healthy}.report(t),
-		"feed":     front{name: "front7", listens: true, feedAge: 42 * time.Second, sessions: healthy, policy: []string{"feed_age=30"}}.report(t),
-		"both":     front{listens: true, feedAge: 42 * time.Second, sessions: looping, policy: []string{"feed_age=30", "clients=2"}}.report(t),
-		"empty":    front{listens: true, policy: []string{"feed_age=30"}}.report(t),
-		"fallback": front{listens: true, sessions: healthy, source: "procnet", skipped: []string{"sockdiag: socket: operation not permitted"}}.report(t),
+		"full":     full,
+		"feed":     front{name: "front7", listens: true, feedAge: old, sessions: healthy, policy: onFeed}.report(t),
+		"both":     front{listens: true, feedAge: old, sessions: looping, policy: append(onFeed, "clients=2")}.report(t),
+		"empty":    front{listens: true, policy: onFeed}.report(t),
+		"fallback": front{listens: true, sessions: healthy, source: "procnet", skipped: skipped}.report(t),
 		"blind":    front{listens: true, sessions: healthy, hidden: tcp.Set(tcp.TimeWait)}.report(t),
 		"dumb":     front{listens: true, sessions: healthy, statesOnly: true, source: "gopsutil"}.report(t),
+		"sixty":    front{name: "front7", listens: true, sessions: []string{"time_wait 10.1.2.3 60"}}.report(t),
+		"ranges":   ranges,
 		"failed":   failed,
 		"usage":    {Service: "MDFRONT", Usage: true, Failure: "-c: '5x' is not a range: the end '5x' is not a number"},
 	}
@@ -172,7 +193,10 @@ func TestGeneratedAnswers(t *testing.T) {
 
 // TestNagiosRules: what a strict reader of the guidelines asks of any output.
 func TestNagiosRules(t *testing.T) {
-	var labels string
+	order := map[string]int{}
+	for m := range tally.NumMetrics {
+		order[m.String()] = int(m)
+	}
 	for name, r := range reports(t) {
 		for verbose := range 3 {
 			out := string(Nagios(r, Style{Verbose: verbose, Top: 5}))
@@ -184,25 +208,23 @@ func TestNagiosRules(t *testing.T) {
 			if strings.Contains(perf, "|") || strings.Contains(rest, "|") {
 				t.Errorf("%s: a second |: %s", name, out)
 			}
-			if hasPerf == r.Usage {
+			if hasPerf != (r.Result != nil) {
 				t.Errorf("%s: perfdata: %v", name, hasPerf)
 			}
 			if !hasPerf {
 				continue
 			}
-			var these []string
-			for _, field := range strings.Fields(perf) {
+			last := -1
+			for _, field := range strings.Split(perf, " ") {
 				label, value, _ := strings.Cut(field, "=")
-				these = append(these, label)
-				if strings.ContainsAny(value, "eE+") {
-					t.Errorf("%s: %s is not a plain number", name, field)
+				place, known := order[label]
+				if !known || place <= last {
+					t.Errorf("%s: %q is no metric or in the wrong place", name, field)
 				}
-			}
-			if labels == "" {
-				labels = strings.Join(these, " ")
-			}
-			if got := strings.Join(these, " "); got != labels {
-				t.Errorf("%s: labels %s, elsewhere %s", name, got, labels)
+				last = place
+				if !regexp.MustCompile(`^[0-9.]+(%|B|s)?;[0-9.@~:-]*;[0-9.@~:-]*;0$`).MatchString(value) {
+					t.Errorf("%s: %q is not plain perfdata", name, field)
+				}
 			}
 		}
 	}
@@ -230,7 +252,8 @@ func TestLimits(t *testing.T) {
 	}
 	r.Look.Source, r.Look.Skipped = "procnet", []string{"sockdiag: socket: operation not permitted"}
 	first, _, _ = strings.Cut(string(Nagios(r, Style{})), " | ")
-	if utf8.RuneCountInString(first) != 199 || !strings.HasSuffix(first, "... - the front does not close; seen by procnet (sockdiag: socket: operation not permitted)") {
+	const tail = "... - the front does not close; seen by procnet (sockdiag: socket: operation not permitted)"
+	if utf8.RuneCountInString(first) != 199 || !strings.HasSuffix(first, tail) {
 		t.Errorf("the source of second choice is cut off: %s", first)
 	}
 	r.Failure, r.Result = "line 3:\tnot a row: \"a|b\"\x00\n\xff:"+strings.Repeat("x", 300), nil
@@ -240,7 +263,8 @@ func TestLimits(t *testing.T) {
 			t.Errorf("not one clean line: %q", got)
 		}
 	}
-	if got := string(HostMonitor(r, Style{})); strings.Count(got, ":") != 2 || strings.ContainsFunc(got, func(r rune) bool { return r > '~' }) {
+	notASCII := func(r rune) bool { return r > '~' }
+	if got := string(HostMonitor(r, Style{})); strings.Count(got, ":") != 2 || strings.ContainsFunc(got, notASCII) {
 		t.Errorf("not a line for HostMonitor: %q", got)
 	}
 	if !json.Valid(JSON(r, Style{})) || strings.ContainsAny(string(JSON(r, Style{})), "\x00\x7f\u0085") {
@@ -274,7 +298,10 @@ func TestListenersOnly(t *testing.T) {
 
 // TestWarningCount: a count that only warns does not explain a CRITICAL.
 func TestWarningCount(t *testing.T) {
-	r := front{listens: true, feedAge: 42 * time.Second, sessions: []string{"time_wait 10.1.2.3 3", "established 10.1.2.3 1"}, policy: []string{"feed_age=30"}}.report(t)
+	r := front{
+		listens: true, feedAge: 42 * time.Second, policy: []string{"feed_age=30"},
+		sessions: []string{"time_wait 10.1.2.3 3", "established 10.1.2.3 1"},
+	}.report(t)
 	r.Policy.Warning = verdict.Thresholds{tally.Abnormal: {}}
 	r.Verdict = verdict.Judge(r.Policy, r.Ports, *r.Result, r.Diagnosis)
 	want := "ScriptRes:Bad:3 socket disconnect; feed stalled 42 s\n"
@@ -296,7 +323,9 @@ func TestTop(t *testing.T) {
 
 func TestHostMonitorNumber(t *testing.T) {
 	r := reports(t)
-	for name, want := range map[string]string{"looping": "ScriptRes:Bad:73\n", "healthy": "ScriptRes:Ok:3\n", "feed": "ScriptRes:Bad:3\n"} {
+	for name, want := range map[string]string{
+		"looping": "ScriptRes:Bad:73\n", "healthy": "ScriptRes:Ok:3\n", "feed": "ScriptRes:Bad:3\n",
+	} {
 		if got := string(HostMonitor(r[name], Style{Number: true})); got != want {
 			t.Errorf("%s: %q, want %q", name, got, want)
 		}
@@ -321,7 +350,7 @@ func TestHostMonitorLong(t *testing.T) {
 			"one client looping, 84.93 % of them",
 		"clients": "Bad:2 socket disconnect; clients is 2; 2 TIME_WAIT; 2 from 10.1.2.3",
 		"full": "Bad:3 accept queue of port 41213 is full, 129 of 128; 3 TIME_WAIT; " +
-			"3 from 10.1.2.4; the front does not accept",
+			"3 from 10.1.2.4 (??); the front does not accept",
 		"half-open": "Bad:2 socket disconnect; half-open connections pile up; 2 TIME_WAIT; 2 from 10.1.2.3",
 		"down":      "Bad:0 nothing listens on port 41213",
 		"healthy":   "Ok:3; 3 TIME_WAIT; 3 from 10.1.2.4",
@@ -337,7 +366,8 @@ func TestHostMonitorLong(t *testing.T) {
 // TestNothingIsNotOK: a report that nobody filled in is UNKNOWN in every format.
 func TestNothingIsNotOK(t *testing.T) {
 	for _, f := range Formats {
-		if out := string(f.Render(Report{}, Style{})); !strings.Contains(strings.ToUpper(out), "UNKNOWN") || f.ExitCode(Report{Usage: true}) != 3 {
+		out := strings.ToUpper(string(f.Render(Report{}, Style{})))
+		if !strings.Contains(out, "UNKNOWN") || f.ExitCode(Report{Usage: true}) != 3 {
 			t.Errorf("%s: %q", f.Name, out)
 		}
 	}

@@ -42,7 +42,7 @@ func (r Report) byPort() []port {
 			counted := tally.PortStates(list[i].states)
 			list[i].abnormal = tally.Number(float64(counted.Outside(r.Result.Rules.Normal)))
 		}
-		if r.knows(tally.AcceptQueue) {
+		if r.Result.Values[tally.AcceptQueue].Known() {
 			list[i].queue = tally.Number(0)
 		}
 	}

@@ -1,5 +1,5 @@
-// Package output renders a report in the format of whoever asked. Every format
-// is a pure function from the report to bytes.
+// Package output renders a report in the format that was asked for. Every format is a pure
+// function from the report to bytes.
 package output
 
 import (
@@ -21,6 +21,7 @@ import (
 
 // Report is everything there is to say. The zero Report is a report of nothing.
 type Report struct {
+	Version string // the program's
 	Service string // first word of the service output: "MDFRONT"
 	Name    string // the operator's name for the front, or empty
 	Ports   tcp.Ports
@@ -84,8 +85,8 @@ var Formats = []Format{
 	{Name: "prometheus", Render: Prometheus},
 }
 
-// ExitCode is the status for the shell: hostmonitor's is 0 whatever the answer,
-// but a usage error is no answer.
+// ExitCode returns the status for the shell. With ExitZero it is 0 for every answer; a
+// usage error is no answer.
 func (f Format) ExitCode(r Report) int {
 	if f.ExitZero && !r.Usage {
 		return 0
@@ -93,8 +94,8 @@ func (f Format) ExitCode(r Report) int {
 	return int(r.Status())
 }
 
-// Status is the verdict's, and at least UNKNOWN if a snapshot was not written. Without
-// a result there is no verdict, and never an OK.
+// Status returns the verdict's status, or UNKNOWN if there is no result. If a snapshot was
+// not written, it is at least UNKNOWN.
 func (r Report) Status() verdict.Status {
 	switch {
 	case r.Result == nil:
@@ -105,34 +106,30 @@ func (r Report) Status() verdict.Status {
 	return r.Verdict.Status
 }
 
-// statusWord is the status as the guidelines print it.
+// statusWord returns the status as the guidelines print it.
 func statusWord(s verdict.Status) string { return nagios.ExitCodeToStateLabel(int(s)) }
 
-// values is the metrics, all unknown where nothing was counted.
-func (r Report) values() tally.Values {
+// counted returns the result, in which all is unknown if nothing was counted.
+func (r Report) counted() tally.Result {
 	if r.Result == nil {
-		return tally.AllUnknown(r.Failure)
+		return tally.Result{Values: tally.AllUnknown(r.Failure), HiddenStates: ^tcp.StateSet(0)}
 	}
-	return r.Result.Values
+	return *r.Result
 }
 
-// subject is what the report is about: "front7 :41213".
-func (r Report) subject() string {
-	return strings.TrimSpace(r.Name + " :" + r.Ports.String())
-}
-
-// Reason is the report in one line: the summary, with the worst problem before it
-// and the others behind it. The count is no part of these, the summary tells it.
+// Reason returns the report in one line: the worst problem, the summary, the other problems.
+// The summary has the number of abnormal sockets, so that is no part of the problems.
 func (r Report) Reason() string {
+	front := strings.TrimSpace(r.Name + " :" + r.Ports.String())
 	switch {
 	case r.Usage:
 		return r.Failure
 	case r.Result == nil:
-		return r.subject() + " cannot be judged: " + r.Failure
+		return front + " cannot be judged: " + r.Failure
 	}
-	parts := []string{r.subject() + " has " + r.summary()}
+	parts := []string{front + " has " + r.summary()}
 	if r.Outside != "" {
-		parts = []string{r.Outside, parts[0]}
+		parts = slices.Insert(parts, 0, r.Outside)
 	}
 	for i, p := range r.Verdict.Problems {
 		switch {
@@ -147,7 +144,6 @@ func (r Report) Reason() string {
 	return strings.Join(parts, "; ")
 }
 
-// metrics is how many there are.
 func (r Report) metrics() tally.Metric {
 	if r.Sampled {
 		return tally.NumMetrics
@@ -158,26 +154,32 @@ func (r Report) metrics() tally.Metric {
 // lowerBounds returns the metrics whose value is a lower bound, and why.
 func (r Report) lowerBounds() (names []string, why string) {
 	names = []string{}
-	values := r.values()
-	for m, v := range values[:r.metrics()] {
-		if v.LowerBound != "" {
-			names, why = append(names, tally.Metric(m).String()), v.LowerBound
+	values := r.counted().Values
+	for m := range r.metrics() {
+		if v := values[m]; v.LowerBound != "" {
+			names, why = append(names, m.String()), v.LowerBound
 		}
 	}
 	return names, why
 }
 
-// who is a client with his name.
+// nameOf returns the operator's name for a client, or "".
+func (r Report) nameOf(client netip.Addr) string {
+	if r.Names == nil {
+		return ""
+	}
+	return r.Names(client)
+}
+
+// who returns a client's address, and its name if it has one.
 func (r Report) who(client netip.Addr) string {
-	if r.Names != nil {
-		if name := r.Names(client); name != "" {
-			return client.String() + " (" + name + ")"
-		}
+	if name := r.nameOf(client); name != "" {
+		return client.String() + " (" + name + ")"
 	}
 	return client.String()
 }
 
-// hint is the diagnosis as the end of the sentence, unless that says it already.
+// hint returns the diagnosis as the end of the sentence, or "" if the sentence has it already.
 func (r Report) hint() string {
 	d := r.Diagnosis
 	if r.Result == nil || r.Outside != "" || d.Text == "" {
@@ -199,7 +201,7 @@ func (r Report) hint() string {
 	return hint
 }
 
-// source is the source that spoke and, if it was not the first choice, why.
+// source returns the source's name and, if it was not the first choice, why.
 func (r Report) source() string {
 	if len(r.Look.Skipped) == 0 {
 		return r.Look.Source
@@ -207,9 +209,9 @@ func (r Report) source() string {
 	return r.Look.Source + " (" + strings.Join(r.Look.Skipped, "; ") + ")"
 }
 
-// remark is the end of the sentence: that a snapshot was not written, how many sessions were
-// left out, notes on the calendar, what the source cannot see, and if it was not a look by the
-// first choice and now, by which source, where and when.
+// remark returns what else the sentence must say: that a snapshot was not written, how many
+// sessions were left out, notes on the calendar, what the source cannot see, and the source if
+// that is a recording or was not the first choice.
 func (r Report) remark() string {
 	var s string
 	if r.SaveError != "" {
@@ -253,7 +255,7 @@ func (r Report) blindness() string {
 
 func backlogUnknown(l tally.Listener) bool { return !l.Facts.Has(tcp.FactBacklog) }
 
-// summary counts: "73 abnormal sockets (60 TIME_WAIT, 13 CLOSE_WAIT) from 4
+// summary returns the counts: "73 abnormal sockets (60 TIME_WAIT, 13 CLOSE_WAIT) from 4
 // clients, 62 from 10.1.2.3".
 func (r Report) summary() string {
 	v := r.Result.Values
@@ -262,18 +264,18 @@ func (r Report) summary() string {
 		return s + ", " + v[tally.Established].String() + " established from " + plural(v[tally.Clients], "client")
 	}
 	s += " (" + states(r.Result.States, r.Result.Rules.Normal) + ")"
-	if len(r.Result.Clients) == 0 || v[tally.AbnormalClients].N == 0 { // listeners only, or clients not known
+	clients := v[tally.AbnormalClients]
+	if len(r.Result.Clients) == 0 || clients.N == 0 { // listeners only, or clients not known
 		return s
 	}
 	top := r.Result.Clients[0]
-	if v[tally.AbnormalClients].N == 1 {
+	if clients.N == 1 {
 		return s + " from " + r.who(top.Addr)
 	}
-	return fmt.Sprintf("%s from %s, %d from %s", s, plural(v[tally.AbnormalClients], "client"), top.Abnormal, r.who(top.Addr))
+	return fmt.Sprintf("%s from %s, %d from %s", s, plural(clients, "client"), top.Abnormal, r.who(top.Addr))
 }
 
-// states lists the states outside the skipped set, most sockets first:
-// "60 TIME_WAIT, 13 CLOSE_WAIT".
+// states returns the states outside skip, most sockets first: "60 TIME_WAIT, 13 CLOSE_WAIT".
 func states(counts [tcp.NumStates]int, skip tcp.StateSet) string {
 	var present []tcp.State
 	for s := tcp.Established; s < tcp.NumStates; s++ {
@@ -301,8 +303,8 @@ func plural(v tally.Value, noun string) string {
 	return v.String() + " " + noun + "s"
 }
 
-// line makes text fit for one line of any monitoring system: no '|', which would
-// start perfdata, no control characters, at most limit characters.
+// line returns text as one line for any monitoring system: no '|', which would start
+// perfdata, no control characters, at most limit characters.
 func line(text string, limit int) string {
 	return strings.TrimSpace(cut(strings.Map(func(r rune) rune {
 		switch {
@@ -315,7 +317,7 @@ func line(text string, limit int) string {
 	}, text), limit))
 }
 
-// cut makes text at most limit characters long, the last three dots if it has to.
+// cut returns at most limit characters of text; three dots stand for the rest.
 func cut(text string, limit int) string {
 	runes := []rune(text)
 	if len(runes) > limit {

@@ -1,13 +1,14 @@
 package output
 
-// Value renders the bare number of one metric, or "U". Where there is no answer
-// or no snapshot as asked for, it renders the reason, which nobody can take for a number.
+// Value returns the bare number of one metric, or "U". Its readers do not look at the exit
+// code: without an answer, or without the snapshot that was asked for, it returns the
+// reason, which nobody can take for a number.
 func Value(r Report, style Style) []byte {
+	text := r.counted().Values[style.Metric].String()
 	if r.Result == nil {
-		return []byte(line("UNKNOWN: "+r.Reason(), maxText) + "\n")
+		text = line("UNKNOWN: "+r.Reason(), maxText)
+	} else if r.SaveError != "" {
+		text = line("UNKNOWN: "+r.SaveError, maxText)
 	}
-	if r.SaveError != "" { // nobody looks at the exit code
-		return []byte(line("UNKNOWN: "+r.SaveError, maxText) + "\n")
-	}
-	return []byte(r.Result.Values[style.Metric].String() + "\n")
+	return []byte(text + "\n")
 }

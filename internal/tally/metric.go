@@ -64,6 +64,10 @@ const (
 type definition struct {
 	name, unit, help string
 	compute          func(*Tally, *Result) Value
+	// state is the state whose sockets the metric counts, or 0.
+	state tcp.State
+	// rate says that the metric is a number per second.
+	rate bool
 	// needs is the fact that the sockets must provide, or the metric is unknown.
 	needs need
 	// sees is the states that the source must see, or the metric is unknown.
@@ -143,12 +147,12 @@ var metrics = [NumMetrics]definition{
 		help:    "Share of all abnormal sockets that one client has, in percent.",
 		compute: func(t *Tally, r *Result) Value { return share(r.mostAbnormal(), t.abnormal) },
 		needs:   clientAddress, sees: abnormalStates, isShare: true, ofSessions: true},
-	Listeners: {name: "listeners", help: "Listening sockets.",
+	Listeners: {name: "listeners", state: tcp.Listen, help: "Listening sockets.",
 		compute: func(t *Tally, _ *Result) Value { return count(len(t.listeners)) }, sees: listening},
 	AcceptQueue: {name: "accept_queue", help: "Connections in the longest accept queue.",
 		compute: longestQueue, needs: acceptQueue},
 	AcceptQueuePct: {name: "accept_queue_pct", unit: "%",
-		help:    "How full the fullest accept queue is, in percent of its backlog.",
+		help:    "Share of its backlog that the fullest accept queue has, in percent.",
 		compute: fullestQueue, needs: backlog},
 	Unaccepted: {name: "unaccepted", help: "ESTABLISHED sockets that no process owns yet.",
 		compute: func(t *Tally, _ *Result) Value { return count(t.unaccepted) }, needs: inodes},
@@ -177,7 +181,8 @@ var metrics = [NumMetrics]definition{
 		compute: requestAge, needs: lastDataReceived},
 	RTT: {name: "rtt", unit: "s", help: "Median smoothed round-trip time of the ESTABLISHED sockets.",
 		compute: medianRTT, needs: roundTripTime},
-	ListenDrops: {name: "listen_drops", help: "Connections dropped per second, of the listener that drops most.",
+	ListenDrops: {name: "listen_drops", rate: true,
+		help:    "Connections dropped per second, of the listener that drops most.",
 		compute: dropsPerSecond, needs: dropsTwice},
 	Reconnects: {name: "reconnects", help: "Remote addresses and ports that only the second look saw.",
 		compute: func(t *Tally, _ *Result) Value { return count(t.reconnects) }, sees: everyState},
@@ -191,7 +196,7 @@ const timeWaitFull = "the kernel keeps no more TIME_WAIT (tcp_max_tw_buckets)"
 // inState defines the metric that counts the sockets in one state.
 func inState(s tcp.State, name string, ofSessions bool) definition {
 	return definition{
-		name: name, help: "Sockets in state " + strings.ToUpper(name) + ".", ofSessions: ofSessions,
+		name: name, state: s, help: "Sockets in state " + strings.ToUpper(name) + ".", ofSessions: ofSessions,
 		compute: func(t *Tally, _ *Result) Value { return count(t.states[s]) },
 		sees:    states{func(Rules) tcp.StateSet { return tcp.Set(s) }, "all sockets in state " + name},
 	}
@@ -279,6 +284,15 @@ func (m Metric) String() string { return metrics[m].name }
 
 // Unit returns the perfdata unit of measurement: "", "%", "B" or "s".
 func (m Metric) Unit() string { return metrics[m].unit }
+
+// State returns the state whose sockets the metric counts, or 0 if it counts something else.
+func (m Metric) State() tcp.State { return metrics[m].state }
+
+// Whole reports whether the metric has integers only: it counts sockets, clients or bytes.
+func (m Metric) Whole() bool {
+	d := &metrics[m]
+	return !d.rate && (d.unit == "" || d.unit == "B")
+}
 
 // Help returns what the metric means, a sentence.
 func (m Metric) Help() string { return metrics[m].help }

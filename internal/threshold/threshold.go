@@ -107,6 +107,35 @@ func (r Range) AlertsFrom(v float64) (breached, harmless bool) {
 	return v > r.end, v >= r.start && open
 }
 
+// Plain returns the plainest range that alerts on the same values of a metric: many readers of
+// perfdata drop one with '@'. No metric is below 0; whole says that it has integers only. A
+// range without a plain equal is returned as it is.
+func (r Range) Plain(whole bool) Range {
+	everything, nothing := Range{end: math.Inf(1)}, Range{start: math.Inf(-1), end: -1} // what does not alert
+	plain := r
+	switch integers := r.inside && whole; {
+	case r.start <= 0 && r.end < 0: // all that it speaks of is below 0
+		plain = nothing
+		if r.inside {
+			plain = everything
+		}
+	case r.start <= 0 && !r.inside:
+		plain = Range{end: r.end}
+	case r.start <= 0 && math.IsInf(r.end, 1):
+		plain = nothing
+	case integers && math.Ceil(r.start) > r.end:
+		plain = everything // there is no integer in it
+	case integers && r.start <= 0:
+		plain = Range{start: math.Floor(r.end) + 1, end: math.Inf(1)}
+	case integers && math.IsInf(r.end, 1):
+		plain = Range{end: math.Ceil(r.start) - 1}
+	}
+	if _, err := parse(plain.String()); err != nil { // too many digits
+		return r
+	}
+	return plain
+}
+
 // String returns the shortest spelling, which Parse reads back as the same Range.
 func (r Range) String() string {
 	var b strings.Builder

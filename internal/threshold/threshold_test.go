@@ -59,6 +59,77 @@ func TestAlerts(t *testing.T) {
 	}
 }
 
+// TestPlain: a plain range alerts on the same values of a metric as the range itself.
+func TestPlain(t *testing.T) {
+	for _, test := range []struct{ text, count, other string }{
+		{"@50:", "49", "@50:"},
+		{"@0.5:", "0", "@0.5:"},
+		{"@1:", "0", "@1:"},
+		{"~:10", "10", "10"},
+		{"-5:10", "10", "10"},
+		{"10", "10", "10"},
+		{"10:", "10:", "10:"},
+		{"10:20", "10:20", "10:20"},
+		{"@5", "6:", "@5"},
+		{"@~:5.5", "6:", "@~:5.5"},
+		{"@10:20", "@10:20", "@10:20"},
+		{"@10.2:10.8", "0:", "@10.2:10.8"},
+		{"~:", "0:", "0:"},
+		{"@~:", "~:-1", "~:-1"},
+		{"@0:", "~:-1", "~:-1"},
+		{"-10:-5", "~:-1", "~:-1"},
+		{"@-10:-5", "0:", "0:"},
+		{"@999999999999999", "@999999999999999", "@999999999999999"}, // one more has 16 digits
+	} {
+		r, err := Parse(test.text)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := r.Plain(true).String(); got != test.count {
+			t.Errorf("for a count %s is %s, want %s", test.text, got, test.count)
+		}
+		if got := r.Plain(false).String(); got != test.other {
+			t.Errorf("%s is %s, want %s", test.text, got, test.other)
+		}
+	}
+	ends := []float64{math.Inf(-1), -7, -2.5, -1, 0, 0.5, 1, 2.25, 2.75, 3, 8, math.Inf(1)}
+	for _, start := range ends {
+		for _, end := range ends {
+			for _, inside := range []bool{false, true} {
+				if start <= end && !math.IsInf(start, 1) && !math.IsInf(end, -1) {
+					requirePlain(t, Range{start, end, inside})
+				}
+			}
+		}
+	}
+}
+
+// requirePlain requires of the plain range that it reads back, and alerts as the range does.
+func requirePlain(t *testing.T, r Range) {
+	t.Helper()
+	for _, whole := range []bool{true, false} {
+		plain, err := Parse(r.Plain(whole).String())
+		if err != nil || plain != r.Plain(whole) {
+			t.Fatalf("the plain range of %s reads back as %s, %v", r, plain, err)
+		}
+		values := []float64{1e9, 1e15}
+		for n := range 41 {
+			values = append(values, float64(n)/4)
+		}
+		for _, end := range []float64{r.start, r.end} {
+			if math.Abs(end) < 1e12 {
+				values = append(values, end-1, math.Nextafter(end, -1), math.Floor(end))
+				values = append(values, end, math.Ceil(end), math.Nextafter(end, 1e13), end+1)
+			}
+		}
+		for _, v := range values {
+			if v >= 0 && (!whole || v == math.Trunc(v)) && plain.Alerts(v) != r.Alerts(v) {
+				t.Fatalf("%s alerts on %v: %v, %s does not (integers: %v)", r, v, r.Alerts(v), plain, whole)
+			}
+		}
+	}
+}
+
 func TestWrongRanges(t *testing.T) {
 	for text, want := range map[string]string{
 		"":             "'' is not a range: a number is missing",
@@ -143,6 +214,7 @@ func FuzzParse(f *testing.F) {
 		if err != nil || again != r {
 			t.Fatalf("%q is written %q, which reads %+v, %v; want %+v", text, r, again, err, r)
 		}
+		requirePlain(t, r)
 		if opposite, err := Parse("@" + text); err == nil && !math.IsNaN(v) && opposite.Alerts(v) == r.Alerts(v) {
 			t.Fatalf("%q and its opposite agree on %v", text, v)
 		}

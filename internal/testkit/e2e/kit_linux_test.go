@@ -170,30 +170,32 @@ func (f *front) act(scenario string, args ...string) (began time.Time) {
 }
 
 var (
-	// metricPart is one metric of perfdata: its label, and U if the value is unknown.
-	metricPart = regexp.MustCompile(`'?([a-z_0-9]+)'?=(?:-?[0-9.]+(?:%|B|s)?|(U))(?:;[^ ]*)?`)
+	// metricPart is one metric of perfdata.
+	metricPart = regexp.MustCompile(`^([a-z_0-9]+)=[0-9.]+(?:%|B|s)?(?:;[^ ]*)?$`)
 
 	// metrics are the labels of a check's perfdata, in their order.
 	metrics = strings.Fields("abnormal established syn_sent syn_recv fin_wait1 fin_wait2 time_wait " +
 		"close close_wait last_ack closing clients abnormal_clients top_client top_client_pct " +
 		"listeners accept_queue accept_queue_pct unaccepted " +
-		"unread unread_bytes unsent unsent_bytes retransmitting stalled stalled_pct feed_age")
+		"unread unread_bytes unsent unsent_bytes retransmitting stalled stalled_pct feed_age zero_window request_age rtt")
 )
 
 // checkPerfdata returns what is wrong with the perfdata that a server has stored, or "". All
-// metrics must be present, once and in order. Only feed_age may be unknown: a front that sends to
-// no client has none.
+// metrics must be present, once and in order, but for those of a front without clients, which
+// has no ages and no round-trip time.
 func checkPerfdata(perfdata string) string {
 	var got []string
 	for _, part := range strings.Fields(perfdata) {
 		m := metricPart.FindStringSubmatch(part)
-		if m == nil || m[0] != part || m[2] != "" && m[1] != "feed_age" {
+		if m == nil {
 			return fmt.Sprintf("%q is not perfdata", part)
 		}
 		got = append(got, m[1])
 	}
-	if strings.Join(got, " ") != strings.Join(metrics, " ") {
-		return fmt.Sprintf("the metrics are %v, want %v", got, metrics)
+	optional := func(m string) bool { return m == "feed_age" || m == "request_age" || m == "rtt" }
+	required := slices.DeleteFunc(slices.Clone(metrics), func(m string) bool { return optional(m) && !slices.Contains(got, m) })
+	if !slices.Equal(got, required) {
+		return fmt.Sprintf("the metrics are %v", got)
 	}
 	return ""
 }

@@ -289,6 +289,7 @@ func TestDist(t *testing.T) {
 		for _, name := range []string{
 			"check_mdfront_sockets" + suffix, "check_front_sockets" + suffix, "front_drill" + suffix,
 			"man/front_drill.1", "completion/bash/front_drill", "contrib/nrpe/frontsockets.cfg", "docs/LAB.md",
+			"docs/answer.schema.json",
 			"README.md", "CHANGELOG.md", "LICENSE", "copyright", "Apache-2.0",
 		} {
 			if info, err := os.Stat(filepath.Join(dir, name)); err != nil || info.Size() == 0 {

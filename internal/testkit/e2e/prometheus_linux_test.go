@@ -293,6 +293,21 @@ func alerts(t *testing.T) []promAlert {
 	return data.Alerts
 }
 
+// metricOf returns the metric's name and value as the check has them, of one sample.
+func metricOf(s promSample) (name string, value float64) {
+	name, value = strings.TrimPrefix(s.Metric["__name__"], "frontsockets_"), s.value()
+	if percent, is := strings.CutSuffix(name, "_ratio"); is {
+		return percent + "_pct", math.Round(value*1e4) / 1e2
+	}
+	switch state := s.Metric["state"]; {
+	case state == "listen":
+		return "listeners", value
+	case state != "":
+		return state, value
+	}
+	return strings.TrimSuffix(name, "_seconds"), value
+}
+
 // awaitAlert waits until the alert fires with the label, and returns it.
 func awaitAlert(t *testing.T, name, label, value string) (firing promAlert) {
 	t.Helper()
@@ -334,8 +349,8 @@ func awaitEqual(t *testing.T, diagnosis string) (perfdata string) {
 		got, code := map[string]float64{}, ""
 		const ofFront = `{__name__=~"frontsockets_.*",service="mdfront",ports="41213",instance="localhost:9100"}`
 		for _, s := range query(t, ofFront) {
-			name := strings.TrimPrefix(s.Metric["__name__"], "frontsockets_")
-			got[name] = s.value()
+			name, value := metricOf(s)
+			got[name] = value
 			if name == "diagnosis" {
 				code += s.Metric["code"]
 			}
@@ -346,7 +361,7 @@ func awaitEqual(t *testing.T, diagnosis string) (perfdata string) {
 		if age := time.Since(time.Unix(int64(got["seen_timestamp_seconds"]), 0)); age > 10*time.Second {
 			return false, fmt.Sprintf("the check looked %v ago", age)
 		}
-		for _, name := range []string{"up", "status", "diagnosis", "seen_timestamp_seconds"} {
+		for _, name := range []string{"build_info", "up", "status", "diagnosis", "seen_timestamp_seconds"} {
 			delete(got, name)
 		}
 		for name, v := range want.Metrics {
@@ -364,11 +379,9 @@ func awaitEqual(t *testing.T, diagnosis string) (perfdata string) {
 		}
 		perfdata = ""
 		for _, name := range metrics {
-			value := "U"
 			if v, has := got[name]; has {
-				value = strconv.FormatFloat(v, 'f', -1, 64)
+				perfdata += fmt.Sprintf("%s=%s ", name, strconv.FormatFloat(v, 'f', -1, 64))
 			}
-			perfdata += fmt.Sprintf("'%s'=%s ", name, value)
 		}
 		return maps.Equal(got, known), fmt.Sprintf("Prometheus has %v, the check %v", got, known)
 	})

@@ -339,14 +339,13 @@ func (z *zabbix) awaitAnswer(t *testing.T, host, front, status, diagnosis string
 	for _, name := range metrics {
 		want := got.Metrics[name]
 		if want == nil {
-			perfdata += fmt.Sprintf("'%s'=U ", name)
 			continue
 		}
 		value := at(name)
 		if v, err := strconv.ParseFloat(value, 64); err != nil || v != *want {
 			t.Errorf("%s is %q in Zabbix and %v in the answer", name, value, *want)
 		}
-		perfdata += fmt.Sprintf("'%s'=%s ", name, value)
+		perfdata += fmt.Sprintf("%s=%s ", name, value)
 	}
 	return perfdata
 }

@@ -297,7 +297,7 @@ func countBySS(t *testing.T, port int) map[string]int {
 	return n
 }
 
-var metric = regexp.MustCompile(` '([a-z0-9_]+)'=([^;%]*)`)
+var metric = regexp.MustCompile(` ([a-z0-9_]+)=([^;%]*);`)
 
 // perfdata returns the metrics in a check's output.
 func perfdata(out string) map[string]string {
@@ -336,8 +336,8 @@ func (m machine) compareWithSS(t *testing.T, line string, port, code int) map[st
 			}
 		}
 		for _, name := range unknown {
-			if got[name] != "U" {
-				wrong = append(wrong, name+" (not U)")
+			if v, has := got[name]; has {
+				wrong = append(wrong, fmt.Sprintf("%s (%s, and it cannot be known)", name, v))
 			}
 		}
 		if wrong != nil {
