@@ -192,6 +192,7 @@ func (f *front) read(s *session) {
 	})
 	f.lock.Lock()
 	keeps := f.keeps
+	s.ignored = keeps // what is sent to a client that has closed is answered by a reset
 	f.lock.Unlock()
 	if !keeps {
 		f.end(s)
