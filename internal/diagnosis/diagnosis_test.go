@@ -167,7 +167,7 @@ func TestDiagnose(t *testing.T) {
 
 // TestSecondLook: what a suspicion comes to when the same sockets are seen again.
 func TestSecondLook(t *testing.T) {
-	const apart = 250 * time.Millisecond
+	const apart = MinimumInterval
 	type change func(s *tcp.Socket, i int)
 	same := func(*tcp.Socket, int) {}
 	few := []string{"10.1.2.3", "10.1.2.4", "10.1.2.5"}
@@ -247,6 +247,21 @@ func TestSecondLook(t *testing.T) {
 				t.Errorf("got %q, want %q; %v", got, test.want, d.Evidence)
 			}
 		})
+	}
+}
+
+// TestSecondLookTooSoon: a pause of a quarter of a second is no hang yet.
+func TestSecondLookTooSoon(t *testing.T) {
+	queued := tcp.Socket{State: tcp.Established, LastDataSent: 3 * time.Second}
+	r := look(30, 4096, everything, group{30, many("10.1.2", 30), queued})
+	r.Compared, r.StuckWaiting = true, 30
+	for interval, suspicion := range map[time.Duration]bool{
+		0: false, MinimumInterval / 4: true, MinimumInterval: false, // 0 is a recording's
+	} {
+		r.Interval = interval
+		if d := Diagnose(r, tcp.Ports{{Lo: 41213, Hi: 41213}}, false, nil); d.Code != Hung || d.Suspicion != suspicion {
+			t.Errorf("%s: %s, suspicion %v", interval, d.Code, d.Suspicion)
+		}
 	}
 }
 

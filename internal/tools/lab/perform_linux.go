@@ -21,6 +21,9 @@ import (
 )
 
 const (
+	// The two ends of the cable know each other's address from the start: the search for
+	// neighbours does not begin before a link is a second old.
+	frontMAC, clientsMAC = "02:00:00:00:41:01", "02:00:00:00:41:02"
 	// looksAtOnce is the number of looks at a situation at a time.
 	looksAtOnce = 3
 	// sampleTime is the time between the two looks of --sample.
@@ -112,13 +115,14 @@ func perform(name, extra string) {
 func (p *performance) setUp() {
 	run("ip", "link", "set", "lo", "up")
 	p.clients = startPlayer(clientsMode, p.network, unix.CLONE_NEWNET)
-	run("ip", "link", "add", "front", "type", "veth",
-		"peer", "name", "clients", "netns", strconv.Itoa(p.clients.cmd.Process.Pid))
+	run("ip", "link", "add", "front", "address", frontMAC, "type", "veth",
+		"peer", "name", "clients", "address", clientsMAC, "netns", strconv.Itoa(p.clients.cmd.Process.Pid))
 	run("ip", "addr", "add", frontAddress+"/24", "dev", "front")
 	run("ip", "addr", "add", secondAddress+"/24", "dev", "front")
 	run("ip", "-6", "addr", "add", frontAddress6+"/64", "dev", "front", "nodad")
 	run("ip", "link", "set", "front", "up")
 	run("ip", "route", "add", "default", "via", "10.41.0.2")
+	run("ip", "-6", "neigh", "add", "fd41::2", "lladdr", clientsMAC, "dev", "front", "nud", "permanent")
 	run("ip", "-6", "route", "add", "default", "via", "fd41::2")
 	p.clients.take("set-up")
 	p.front = startPlayer(frontMode, p.network, 0)

@@ -81,6 +81,7 @@ func setUpClients() error {
 	run("ip", "addr", "add", "10.41.0.2/24", "dev", "clients")
 	run("ip", "-6", "addr", "add", "fd41::2/64", "dev", "clients", "nodad")
 	run("ip", "link", "set", "clients", "up")
+	run("ip", "-6", "neigh", "add", frontAddress6, "lladdr", frontMAC, "dev", "clients", "nud", "permanent")
 	for _, family := range [][2]string{{"-4", groupPrefix("", everybody)}, {"-6", groupPrefix("ipv6", everybody)}} {
 		run("ip", family[0], "route", "add", "local", family[1], "dev", "lo")
 		run("ip", family[0], "rule", "add", "pref", "100", "lookup", "local")
