@@ -58,8 +58,9 @@ type inspection struct {
 	output.Report
 
 	baseline  *tally.Baseline // of --sample, or of the look that raised a suspicion
-	started   time.Time       // when the baseline was begun
+	compared  time.Time       // when the baseline was begun
 	suspects  *tally.Baseline // of the last look
+	started   time.Time       // when the last look was begun
 	recording *snapshot.Recording
 	owner     *process.Owner
 	suspicion bool          // one look is not enough to say what was diagnosed
@@ -87,7 +88,7 @@ func (i *inspection) takeBaseline(ctx context.Context) error {
 	if i.sample == 0 {
 		return nil
 	}
-	i.started = time.Now()
+	i.compared = time.Now()
 	_, err := source.First(ctx, i.sources, i.query, func() tcp.Visit {
 		i.baseline = tally.NewBaseline()
 		return i.included(i.baseline.Add)
@@ -108,7 +109,7 @@ func (i *inspection) takeBaseline(ctx context.Context) error {
 		}
 	}
 	select {
-	case <-time.After(i.sample - time.Since(i.started)):
+	case <-time.After(i.sample - time.Since(i.compared)):
 		return nil
 	case <-ctx.Done():
 		return ctx.Err()
@@ -119,7 +120,7 @@ func (i *inspection) takeBaseline(ctx context.Context) error {
 func (i *inspection) count(ctx context.Context) error {
 	var interval time.Duration
 	if i.baseline != nil {
-		interval = time.Since(i.started)
+		interval = time.Since(i.compared)
 	}
 	i.started = time.Now()
 	var t *tally.Tally
@@ -172,31 +173,42 @@ func (i *inspection) judge() {
 	i.Diagnosis = i.Verdict.Explain(d)
 }
 
-// confirm looks again if the first look points to the front: a moment later the same sockets
-// must still be stuck. It also does where a connection waits to be accepted and the source
-// does not provide the backlog, so that a full queue looks like any other. A healthy front
-// costs no second look. Without the time for one the suspicion is not said.
+// confirm looks again if the first look points to the front: a moment later, and once more a
+// second later, the same sockets must still be stuck. It also looks again, once, where a
+// connection waits to be accepted and the source does not provide the backlog, so that a full
+// queue looks like any other. A healthy front costs no second look, or a short one. Without
+// the time for them the suspicion is not said.
 func (i *inspection) confirm(ctx context.Context) {
-	const moment = 250 * time.Millisecond // longer than a front takes between two batches
-	unclear := i.suspicion || slices.ContainsFunc(i.Result.Listeners, tally.Listener.MayOverflow)
-	if !unclear || i.Look.Recorded || i.baseline != nil {
+	const moment = 250 * time.Millisecond // longer than most fronts take between two batches
+	if i.Look.Recorded {
 		return
 	}
-	if deadline, ok := ctx.Deadline(); ok && time.Until(deadline) < 2*moment {
-		return
+	again, waits := i.suspicion, []time.Duration{moment, diagnosis.MinimumInterval}
+	if i.baseline == nil {
+		i.baseline, i.compared = i.suspects, i.started
+		again = again || slices.ContainsFunc(i.Result.Listeners, tally.Listener.MayOverflow)
+	} else { // --sample was the moment
+		waits = waits[1:]
 	}
-	select {
-	case <-time.After(moment - time.Since(i.started)):
-	case <-ctx.Done():
-		return
+	for _, wait := range waits {
+		wait -= time.Since(i.compared)
+		deadline, limited := ctx.Deadline()
+		if !again || limited && time.Until(deadline) < wait+moment {
+			return
+		}
+		select {
+		case <-time.After(wait):
+		case <-ctx.Done():
+			return
+		}
+		recording := i.recording
+		if i.count(ctx) != nil {
+			i.recording = recording // the look before stays the answer
+			return
+		}
+		i.judge()
+		again = i.suspicion
 	}
-	i.baseline = i.suspects
-	recording := i.recording
-	if i.count(ctx) != nil {
-		i.recording = recording // the first look stays the answer
-		return
-	}
-	i.judge()
 }
 
 // findOwner finds the process that listens, and diagnoses again with what it shows. That

@@ -50,6 +50,7 @@ func front(n int) Profile {
 			visit(&tcp.Socket{
 				State: tcp.TimeWait, Facts: ^tcp.Facts(0), Local: netip.MustParseAddrPort("10.1.0.7:41213"),
 				Remote: netip.AddrPortFrom(netip.MustParseAddr("10.1.2.3"), uint16(50000+i)),
+				Closed: time.Duration(1+i) * time.Second / 2,
 			})
 		}
 		return nil

@@ -67,6 +67,9 @@ const (
 	// sessionsPerLogoff is the most sessions that one client closes in a log-off, on
 	// average; more are reconnects, or many clients behind one address.
 	sessionsPerLogoff = 3
+	// MinimumInterval is the time between two looks that can blame the front: a healthy one may
+	// accept two clients a second, read in batches, or pause for half a second.
+	MinimumInterval = time.Second
 	// heartbeat is the time in which a front that serves sends to somebody.
 	heartbeat = time.Second
 	// subnetBits4 and subnetBits6 are the prefix lengths of what we call one subnet.
@@ -77,9 +80,9 @@ const (
 // data all the time. Owner is the process that listens, or nil if it is not known. A fact
 // that is not known supports no rule.
 //
-// A rule that blames the front needs a second look, which finds the same sockets stuck.
-// After one look its diagnosis is a Suspicion. The caller looks again and diagnoses the
-// second look, or calls Unconfirmed.
+// A rule that blames the front needs a second look, which finds the same sockets stuck after
+// MinimumInterval. Until then its diagnosis is a Suspicion. The caller looks again and
+// diagnoses that look, or calls Unconfirmed.
 func Diagnose(r tally.Result, ports tcp.Ports, feed bool, owner *tcp.Process) Diagnosis {
 	o := observation{r, r.PortsWithoutListener(ports), feed, owner}
 	i := slices.IndexFunc(rules, func(r rule) bool {
@@ -93,7 +96,8 @@ func Diagnose(r tally.Result, ports tcp.Ports, feed bool, owner *tcp.Process) Di
 	if rule.client != nil {
 		d.Client = rule.client(o)
 	}
-	d.Suspicion = rule.confirms != nil && !o.Compared
+	tooSoon := !o.Compared || o.Interval > 0 && o.Interval < MinimumInterval // a recording has no interval
+	d.Suspicion = rule.confirms != nil && tooSoon
 	d.AskOwner = rule.askOwner && owner == nil && !d.Suspicion
 	if d.Code == Hung && owner != nil {
 		d.addOwner(owner)

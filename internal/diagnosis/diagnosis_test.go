@@ -39,6 +39,9 @@ func look(queue, backlog uint32, knows tcp.Facts, groups ...group) tally.Result 
 			s := g.socket
 			s.Facts, s.Local = knows, local
 			s.Remote = netip.AddrPortFrom(netip.MustParseAddr(g.clients[i%len(g.clients)]), port)
+			if s.State == tcp.TimeWait && knows.Has(tcp.FactClosed) {
+				s.Closed = 20*time.Second + time.Duration(i)*200*time.Millisecond
+			}
 			t.Add(&s)
 		}
 	}
@@ -62,6 +65,8 @@ func TestDiagnose(t *testing.T) {
 	state := func(s tcp.State) tcp.Socket { return tcp.Socket{State: s, Inode: 1} }
 	lost := tcp.Socket{State: tcp.Established, Inode: 1, Retransmits: 4, SendQ: 900}
 	window := tcp.Socket{State: tcp.Established, Inode: 1, ZeroWindow: true, SendQ: 300_000, LastDataSent: 3 * time.Second}
+	unanswered := tcp.Socket{State: tcp.SynSent, Retransmits: 3}
+	unacknowledged := tcp.Socket{State: tcp.Established, Inode: 1, SendQ: 80, LastDataSent: 12 * time.Second}
 	full := &tcp.Process{PID: 77, Name: "mdfront", State: "running", Descriptors: 1024, DescriptorLimit: 1024, CPU: 99}
 	fullAndStopped := &tcp.Process{PID: 77, Name: "mdfront", State: "stop", Descriptors: 1024, DescriptorLimit: 1024}
 	asleep := &tcp.Process{PID: 77, Name: "front", State: "sleep", Descriptors: 300, DescriptorLimit: 1024}
@@ -116,10 +121,26 @@ func TestDiagnose(t *testing.T) {
 		{"all log off", look(0, 128, everything, group{200, many("10.1.3", 200), state(tcp.TimeWait)}), false, nil, "mass_logoff many clients logged off"},
 		{"a bit of all", look(0, 128, everything, group{10, desks, state(tcp.TimeWait)}, group{8, desks, state(tcp.CloseWait)}, group{9, desks, state(tcp.SynRecv)}), false, nil, "unclear unclear trouble"},
 
+		{"the seed's story", look(0, 128, everything, group{5, desks, well},
+			group{60, []string{"10.9.9.9"}, state(tcp.TimeWait)}, group{5, []string{"10.9.9.9"}, unanswered}),
+			false, nil, "client_loop one client looping, 100 % of them"},
+
 		// What is not known speaks for nothing.
 		{"no times", look(0, 128, everything&^tcp.FactLastDataSent, group{60, desks, stalled}), false, nil, "healthy "},
 		{"no inodes", look(12, 4096, everything&^tcp.FactInode, group{12, desks, queued}), false, nil, "healthy "},
 		{"no backlog", look(129, 128, everything&^(tcp.FactBacklog|tcp.FactInode), group{60, desks, well}), false, nil, "healthy "},
+		{"one loops, or logs off behind one address", look(0, 128, everything&^tcp.FactClosed, group{499, desks, well},
+			group{60, []string{"10.9.9.9"}, state(tcp.TimeWait)}),
+			false, nil, "unclear one client looping, or many behind one address, 100 % of them"},
+		{"closes that are lost, no timers", look(0, 128, everything&^tcp.FactRetransmits, group{60, desks, well},
+			group{40, many("10.1.3", 40), state(tcp.LastAck)}), false, nil, "unclear unclear trouble"},
+		{"one client's closes, no queue", look(0, 128, tcp.FactClient, group{10, desks, well},
+			group{30, []string{"10.9.9.9"}, state(tcp.CloseWait)}), false, nil, "unclear unclear trouble"},
+		{"cut off for long, no timers", look(0, 128, everything&^tcp.FactRetransmits, group{40, desks, unacknowledged}),
+			false, nil, "healthy "},
+		{"a dead client, no timers", look(0, 128, everything&^tcp.FactRetransmits, group{60, desks, well},
+			group{40, []string{"10.9.9.9"}, tcp.Socket{State: tcp.FinWait1, SendQ: 1, Retransmits: 3}}),
+			false, nil, "unclear unclear trouble"},
 		{"no timers", look(0, 128, everything&^tcp.FactRetransmits, group{80, desks, well}, group{20, many("10.42.1", 20), lost}), false, nil, "healthy "},
 		{"no clients", look(0, 128, everything&^tcp.FactClient, group{60, []string{"10.9.9.9"}, state(tcp.TimeWait)}), false, nil, "unclear unclear trouble"},
 	} {
@@ -149,7 +170,7 @@ func TestDiagnose(t *testing.T) {
 
 // TestSecondLook: what a suspicion comes to when the same sockets are seen again.
 func TestSecondLook(t *testing.T) {
-	const apart = 250 * time.Millisecond
+	const apart = MinimumInterval
 	type change func(s *tcp.Socket, i int)
 	same := func(*tcp.Socket, int) {}
 	few := []string{"10.1.2.3", "10.1.2.4", "10.1.2.5"}
@@ -232,6 +253,21 @@ func TestSecondLook(t *testing.T) {
 	}
 }
 
+// TestSecondLookTooSoon: a pause of a quarter of a second is no hang yet.
+func TestSecondLookTooSoon(t *testing.T) {
+	queued := tcp.Socket{State: tcp.Established, LastDataSent: 3 * time.Second}
+	r := look(30, 4096, everything, group{30, many("10.1.2", 30), queued})
+	r.Compared, r.StuckWaiting = true, 30
+	for interval, suspicion := range map[time.Duration]bool{
+		0: false, MinimumInterval / 4: true, MinimumInterval: false, // 0 is a recording's
+	} {
+		r.Interval = interval
+		if d := Diagnose(r, tcp.Ports{{Lo: 41213, Hi: 41213}}, false, nil); d.Code != Hung || d.Suspicion != suspicion {
+			t.Errorf("%s: %s, suspicion %v", interval, d.Code, d.Suspicion)
+		}
+	}
+}
+
 // TestUnconfirmed: a suspicion without a second look blames nobody, and says what is missing.
 func TestUnconfirmed(t *testing.T) {
 	queued := tcp.Socket{State: tcp.Established, LastDataSent: 3 * time.Second}
@@ -247,5 +283,45 @@ func TestUnconfirmed(t *testing.T) {
 	}
 	if sure := Diagnose(look(0, 0, everything), tcp.Ports{{Lo: 41213, Hi: 41213}}, false, nil); sure.Unconfirmed().Code != Down {
 		t.Errorf("%+v", sure)
+	}
+}
+
+// TestLogoffSampled: two looks without a reconnect show a log-off, of many behind one address
+// too. Where the clients' sessions were closed at different times, they may still come back.
+func TestLogoffSampled(t *testing.T) {
+	rules := tally.Rules{Normal: tcp.Set(tcp.Established, tcp.Listen), StalledAfter: 10 * time.Second}
+	for _, test := range []struct {
+		name    string
+		apart   time.Duration // between the closes of one client
+		knows   tcp.Facts
+		newOnes int
+		want    Code
+	}{
+		{"at once", time.Millisecond, everything, 0, MassLogoff},
+		{"over and over, slowly", 3 * time.Second, everything, 0, Unclear},
+		{"at times that are not known", time.Millisecond, everything &^ tcp.FactClosed, 0, Unclear},
+		{"at once, and they come back", time.Millisecond, everything, 9, Unclear},
+	} {
+		first := tally.NewBaseline()
+		second := tally.New(rules, first, time.Second)
+		for i := range 60 {
+			s := tcp.Socket{
+				State: tcp.TimeWait, Facts: test.knows, Local: netip.MustParseAddrPort("10.1.0.7:41213"),
+				Remote: netip.AddrPortFrom(netip.MustParseAddr(many("10.1.2", 3)[i%3]), uint16(1024+i)),
+			}
+			if test.knows.Has(tcp.FactClosed) {
+				s.Closed = 20*time.Second + time.Duration(i/3)*test.apart
+			}
+			if i >= test.newOnes {
+				first.Add(&s)
+			}
+			second.Add(&s)
+		}
+		local := netip.MustParseAddrPort("0.0.0.0:41213")
+		second.Add(&tcp.Socket{State: tcp.Listen, Facts: test.knows, Local: local, SendQ: 128})
+		r := second.Result(tcp.Look{Provides: test.knows})
+		if d := Diagnose(r, tcp.Ports{{Lo: 41213, Hi: 41213}}, false, nil); d.Code != test.want {
+			t.Errorf("%s: got %s, want %s", test.name, d.Code, test.want)
+		}
 	}
 }

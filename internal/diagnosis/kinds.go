@@ -56,8 +56,8 @@ var Kinds = []Kind{
 	{Down, Front, "Nothing listens on a port that was asked for.",
 		"start it, and read in its log why it ended", "start it"},
 	{Hung, Front, fmt.Sprintf("The front accepts nothing while the accept queue overflows or a connection has waited in"+
-		" it for %s. Or it reads nothing while most clients have sent data, or have closed. A second look, a moment"+
-		" later, finds the same.", tally.MinimumWait),
+		" it for %s. Or it reads nothing while most clients have sent data, or have closed. Another look, %s"+
+		" later, finds the same.", tally.MinimumWait, MinimumInterval),
 		"look at the process, save the evidence", "yes, after saving the evidence"},
 	{OutOfDescriptors, Front, "As hung, and the process has as many descriptors open as it may. Without the right to" +
 		" read the process's descriptors the diagnosis is hung.",

@@ -62,6 +62,8 @@ var rules = []rule{
 		evidence: observation.lostSegments, client: observation.cutOffAddr},
 	{code: ClientLoop, holds: observation.oneLoops, phrase: "one client looping, N % of them",
 		text: number(tally.TopClientPct), evidence: observation.loopingClient},
+	{code: Unclear, holds: observation.oneMayLoop, phrase: "one client looping, or many behind one address, N % of them",
+		text: number(tally.TopClientPct), evidence: observation.maybeLooping},
 	{code: ClientLoop, holds: observation.oneDoesNotClose, phrase: "one client does not close",
 		evidence: metrics(tally.FinWait2, "sessions that the front has closed, and the client has not"),
 		client:   observation.topClient},
@@ -349,27 +351,55 @@ func (o observation) closesStay() bool {
 
 // oneLoops reports whether one client has most of the abnormal sockets, and comes back.
 func (o observation) oneLoops() bool {
+	if !o.mostAreOneClients() {
+		return false
+	}
+	comesBack, _ := o.comesBack(o.Clients[0])
+	return comesBack
+}
+
+// oneMayLoop is oneLoops where the source does not tell whether the client comes back: many
+// clients behind one address that log off together leave the same sockets.
+func (o observation) oneMayLoop() bool {
+	if !o.mostAreOneClients() {
+		return false
+	}
+	_, known := o.comesBack(o.Clients[0])
+	return !known
+}
+
+// mostAreOneClients reports whether one client has most of the abnormal sockets.
+func (o observation) mostAreOneClients() bool {
 	if !o.atLeast(tally.TopClient, minLoop) || !o.atLeast(tally.TopClientPct, dominantPct) {
 		return false
 	}
-	c := o.Clients[0]
-	// What retransmits, or waits for the client to close, is no session that was made again.
-	made := c.Abnormal - c.Retransmitting - c.States[tcp.FinWait2]
-	return made >= minLoop && o.isShare(made, tally.Abnormal, dominantPct) && o.comesBack(c)
+	made := o.closed(o.Clients[0].States) - o.Clients[0].Retransmitting
+	return made >= minLoop && o.isShare(made, tally.Abnormal, dominantPct)
 }
 
-// comesBack reports whether a client makes new sessions again and again, as far as the
-// source can tell.
-func (o observation) comesBack(c tally.Client) bool {
+// closed counts the sockets of sessions that were closed in order, or are about to be. Where
+// the source does not tell what retransmits, every close under way may be one that never
+// arrives.
+func (o observation) closed(states [tcp.NumStates]int) int {
+	n := states[tcp.TimeWait]
+	if o.Values[tally.Retransmitting].Known() {
+		n += states[tcp.FinWait1] + states[tcp.LastAck] + states[tcp.Closing]
+	}
+	return n
+}
+
+// comesBack reports whether a client makes new sessions again and again, and whether the
+// source tells.
+func (o observation) comesBack(c tally.Client) (comesBack, known bool) {
 	switch {
 	case c.Shared: // many clients behind one address
-		return false
+		return false, true
 	case o.Sampled:
-		return c.Reconnects > 0
+		return c.Reconnects > 0, true
 	case c.FirstClosed > 0: // the source knows the ages of TIME_WAITs
-		return c.FirstClosed-c.LastClosed >= minLoopSpan
+		return c.FirstClosed-c.LastClosed >= minLoopSpan, true
 	}
-	return true
+	return false, false
 }
 
 func (o observation) loopingClient() []Evidence {
@@ -377,6 +407,11 @@ func (o observation) loopingClient() []Evidence {
 		o.evidence(tally.TopClient, "abnormal sockets of "+o.Clients[0].Addr.String()),
 		o.evidence(tally.TopClientPct, "of all abnormal sockets"),
 	}
+}
+
+func (o observation) maybeLooping() []Evidence {
+	return append(o.loopingClient(),
+		Evidence{"missing", "the times of the closes", "this source does not tell whether the client comes back"})
 }
 
 // oneDoesNotClose reports whether the abnormal sockets are one client's in FIN_WAIT2, and
@@ -494,13 +529,22 @@ func (o observation) zeroWindow() []Evidence {
 // again and again, or may be many behind one address, or their close does not arrive, it is
 // not that clear.
 func (o observation) massLogoff() bool {
-	closed := o.States[tcp.TimeWait] + o.States[tcp.FinWait1] + o.States[tcp.LastAck] + o.States[tcp.Closing]
-	closed -= o.RetransmittingClose
+	closed := o.closed(o.States) - o.RetransmittingClose
 	if !o.isShare(closed, tally.Abnormal, logoffPct) || !o.atLeast(tally.AbnormalClients, minSessions) {
 		return false
 	}
-	if o.Sampled {
-		return o.Values[tally.Reconnects].N < minSessions
+	if o.Sampled && o.Values[tally.Reconnects].N >= minSessions {
+		return false
 	}
-	return float64(closed) <= sessionsPerLogoff*o.Values[tally.AbnormalClients].N
+	few := float64(closed) <= sessionsPerLogoff*o.Values[tally.AbnormalClients].N
+	return few || o.Sampled && o.closedTogether()
+}
+
+// closedTogether reports whether each client's sessions were closed at about the same time: two
+// looks a moment apart do not see the reconnects of clients that wait before they come back.
+func (o observation) closedTogether() bool {
+	return !slices.ContainsFunc(o.Clients, func(c tally.Client) bool {
+		unknown := c.FirstClosed == 0
+		return c.States[tcp.TimeWait] > 0 && (unknown || c.FirstClosed-c.LastClosed >= crashSpan)
+	})
 }

@@ -76,9 +76,10 @@ func (f front) report(t *testing.T) Report {
 		if err != nil {
 			t.Fatal(err)
 		}
-		for range n {
+		for i := range n {
 			counted.Add(&tcp.Socket{
 				State: st, Facts: provided, Local: local, Inode: 1, LastDataSent: f.feedAge,
+				Closed: time.Duration(1+i) * time.Second / 2,
 				Remote: netip.AddrPortFrom(netip.MustParseAddr(client), 50000),
 			})
 		}

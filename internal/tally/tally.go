@@ -38,8 +38,8 @@ type Client struct {
 	Abnormal int
 	States   [tcp.NumStates]int
 
-	// Retransmitting and ZeroWindow count its sockets that send a segment again, or whose
-	// window is closed. Stalled counts its ESTABLISHED sockets that were sent nothing for
+	// Retransmitting and ZeroWindow count its sockets that send a segment again (handshakes
+	// excepted: they are no sessions yet), or whose window is closed. Stalled counts its ESTABLISHED sockets that were sent nothing for
 	// Rules.StalledAfter. UnreadBytes and UnsentBytes wait in its ESTABLISHED sockets.
 	// FeedAge is the time since data was sent to any of these, RequestAge since any of them
 	// sent data. RTT is their median round-trip time, 0 if none was measured yet.
@@ -160,7 +160,7 @@ type Evidence struct {
 	// SynRetransmits counts the SYN_RECV sockets whose client did not answer the first time.
 	SynRetransmits int
 	// Unfed counts the stalled sockets to which the front could have sent: those that neither
-	// retransmit nor have a zero window. FeedBlocked says that there is no other socket, so
+	// retransmit, nor have a zero window, nor old data that is not acknowledged. FeedBlocked says that there is no other socket, so
 	// the feed's age is that of the network or of the clients.
 	Unfed       int
 	FeedBlocked bool
@@ -291,7 +291,10 @@ func (t *Tally) addEstablished(s *tcp.Socket) {
 		t.unsent++
 		t.unsentBytes += uint64(s.SendQ)
 	}
-	blocked := s.Retransmits > 0 || s.ZeroWindow
+	// Data that was sent so long ago and is not acknowledged shows the same to a source that
+	// knows no timers: the front did send.
+	unacknowledged := s.SendQ > 0 && s.LastDataSent >= t.rules.StalledAfter
+	blocked := s.Retransmits > 0 || s.ZeroWindow || unacknowledged
 	if s.LastDataSent >= t.rules.StalledAfter {
 		t.stalled++
 		if !blocked {
@@ -379,7 +382,7 @@ func (t *Tally) addToClient(s *tcp.Socket) {
 	if t.isAbnormal(s) {
 		c.Abnormal++
 	}
-	if s.Retransmits > 0 && s.State != tcp.SynRecv {
+	if s.Retransmits > 0 && s.State != tcp.SynRecv && s.State != tcp.SynSent {
 		c.Retransmitting++
 	}
 	if s.ZeroWindow {

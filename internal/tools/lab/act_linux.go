@@ -18,11 +18,10 @@ import (
 )
 
 const (
-	frontAddress = "10.41.0.1"
-	mdPort       = 41213
-	tradePort    = 41205
-	setUpLimit   = 30 * time.Second // for front_drill to print an expected line
-	stopLimit    = 5 * time.Second  // for front_drill to end
+	mdPort     = 41213
+	tradePort  = 41205
+	setUpLimit = 30 * time.Second // for front_drill to print an expected line
+	stopLimit  = 5 * time.Second  // for front_drill to end
 )
 
 // host is a new network namespace with a shell in it.
@@ -196,10 +195,7 @@ func (s *stage) ask(ended <-chan struct{}) {
 func (s *stage) askOurs() (a answer) {
 	args := append(strings.Fields(os.Getenv(flagsVar)), "-f", "json")
 	if s.outside {
-		// A session that begins in three hours and lasts one.
-		opens := time.Now().UTC().Add(3 * time.Hour)
-		args = append(args, "--session-tz", "UTC", "--session",
-			"Mon-Sun "+opens.Format("15:04")+"-"+opens.Add(time.Hour).Format("15:04"))
+		args = append(args, outsideSession()...)
 	}
 	out, err := exec.Command(program(s.check), args...).Output()
 	var exit *exec.ExitError
@@ -217,6 +213,13 @@ func (s *stage) askOurs() (a answer) {
 		must(os.WriteFile(filepath.Join(dir, s.name+".json"), out, 0o644), "answers")
 	}
 	return answer{Status: strings.ToUpper(said.Status), Code: said.Diagnosis.Code, Reason: said.Reason}
+}
+
+// outsideSession returns options with a session that begins in three hours and lasts one.
+func outsideSession() []string {
+	opens := time.Now().UTC().Add(3 * time.Hour)
+	return []string{"--session-tz", "UTC", "--session",
+		"Mon-Sun " + opens.Format("15:04") + "-" + opens.Add(time.Hour).Format("15:04")}
 }
 
 // askSeed runs the old script's pipeline and reports whether the old script would alarm.

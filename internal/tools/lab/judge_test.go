@@ -103,10 +103,17 @@ func TestScenarios(t *testing.T) {
 		}
 		names[s.name], codes[s.truth] = true, true
 	}
+	for _, s := range situations {
+		if names[s.name] {
+			t.Errorf("the name %s is not unique", s.name)
+		}
+		names[s.name], codes[s.acted] = true, true
+	}
+	delete(codes, string(diagnosis.Unclear))
 	for _, kind := range diagnosis.Kinds {
 		code := string(kind.Code)
 		if kind.Code != diagnosis.Unclear && !codes[code] {
-			t.Errorf("no scenario has the diagnosis %s", code)
+			t.Errorf("no scenario and no situation has the diagnosis %s", code)
 		}
 		delete(codes, code)
 	}

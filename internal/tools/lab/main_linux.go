@@ -42,6 +42,12 @@ func main() {
 		crowd()
 	case args[0] == floodMode:
 		flood()
+	case args[0] == performMode:
+		perform(args[1], args[2])
+	case args[0] == frontMode:
+		playFront(args[1])
+	case args[0] == clientsMode:
+		playClients(args[1])
 	}
 }
 
@@ -69,38 +75,58 @@ func program(name string) string { return filepath.Join(os.Getenv(dirVar), name)
 
 // settings is what the command line asks for.
 type settings struct {
-	selected []scenario
-	runs     int    // of each scenario
-	parallel int    // scenarios at a time
-	file     string // for the table, or ""
-	flags    string // options of the check
-	answers  string // folder for the check's answers, or ""
+	scenarios  []scenario
+	situations []situation
+	runs       int    // of each
+	parallel   int    // scenarios or situations at a time
+	looks      int    // more looks at each healthy situation, with each policy
+	file       string // for the tables, or ""
+	flags      string // options of the check in scenarios
+	answers    string // folder for the check's answers in scenarios, or ""
 }
 
 // parseFlags reads the command line and reports whether it is right.
 func parseFlags() (s settings, ok bool) {
-	flag.IntVar(&s.runs, "runs", 1, "act each scenario `N` times")
-	flag.IntVar(&s.parallel, "parallel", 4, "act `N` scenarios at a time")
-	flag.StringVar(&s.file, "o", "", "also write the table of all scenarios to this `FILE`")
-	flag.StringVar(&s.flags, "check", "--policy strict --sample 500ms", "`OPTIONS` of the check")
+	flag.IntVar(&s.runs, "runs", 1, "act everything `N` times")
+	flag.IntVar(&s.parallel, "parallel", 4, "act `N` scenarios or situations at a time")
+	flag.IntVar(&s.looks, "looks", 0, "look `N` times more at each healthy situation, with both policies")
+	flag.StringVar(&s.file, "o", "", "also write all tables to this `FILE`")
+	flag.StringVar(&s.flags, "check", "--policy strict --sample 500ms", "`OPTIONS` of the check in scenarios")
 	flag.StringVar(&s.answers, "answers", "", "keep the check's last answer of each scenario in this `FOLDER`")
+	onlyScenarios := flag.Bool("scenarios", false, "act the scenarios only")
+	onlySituations := flag.Bool("situations", false, "act the situations only")
 	flag.Usage = func() {
-		fmt.Fprintln(flag.CommandLine.Output(), "Usage: lab [options] [SCENARIO...]")
+		fmt.Fprintln(flag.CommandLine.Output(), "Usage: lab [options] [SCENARIO|SITUATION...]")
 		flag.PrintDefaults()
 	}
 	flag.Parse()
-	s.selected = scenarios
-	if names := flag.Args(); len(names) > 0 {
-		s.selected = nil
-		for _, name := range names {
-			s.selected = append(s.selected, find(name))
-		}
+	part := *onlyScenarios || *onlySituations || flag.NArg() > 0
+	switch {
+	case flag.NArg() > 0:
+		s.choose(flag.Args())
+	case *onlyScenarios:
+		s.scenarios = scenarios
+	case *onlySituations:
+		s.situations = situations
+	default:
+		s.scenarios, s.situations = scenarios, situations
 	}
-	if s.runs < 1 || s.parallel < 1 || s.file != "" && len(flag.Args()) > 0 {
+	if s.runs < 1 || s.parallel < 1 || s.looks < 0 || s.file != "" && part {
 		flag.Usage()
 		return s, false
 	}
 	return s, true
+}
+
+// choose selects scenarios and situations by their names.
+func (s *settings) choose(names []string) {
+	for _, name := range names {
+		if situation, found := findSituation(name); found {
+			s.situations = append(s.situations, situation)
+			continue
+		}
+		s.scenarios = append(s.scenarios, find(name))
+	}
 }
 
 // lab runs the whole program and returns the exit code.
@@ -109,7 +135,7 @@ func lab() int {
 	if !ok {
 		return 2
 	}
-	limit := 10 * time.Minute * time.Duration(s.runs)
+	limit := 20 * time.Minute * time.Duration(s.runs+s.looks/100)
 	ctx, cancel := context.WithTimeout(context.Background(), limit)
 	defer cancel()
 	ctx, stop := signal.NotifyContext(ctx, os.Interrupt, syscall.SIGTERM, syscall.SIGHUP)
@@ -122,50 +148,89 @@ func lab() int {
 		return 1
 	}
 	findings, problems := s.actAll(ctx)
+	results, more := s.performAll(ctx)
 	if ctx.Err() != nil {
 		fmt.Fprintf(os.Stderr, "lab: stopped early: %v\n", context.Cause(ctx))
 		return 1
 	}
-	table := table(s, findings)
-	fmt.Print(table)
+	text := s.tables(findings, results)
+	fmt.Print(text)
 	if s.file != "" {
-		if err := writeFile(s.file, head+table+foot()); err != nil {
+		if err := writeFile(s.file, head+text+foot()); err != nil {
 			fmt.Fprintf(os.Stderr, "lab: %v\n", err)
 			return 1
 		}
 	}
-	if problems > 0 {
+	if problems+more > 0 {
 		return 1
 	}
 	return 0
 }
 
-// actAll acts every selected scenario. It returns the findings of each scenario, and the
-// number of runs that failed or were not right.
-func (s settings) actAll(ctx context.Context) (findings [][]finding, problems int) {
-	findings = make([][]finding, len(s.selected))
-	var lock sync.Mutex
+// inTurns calls do for 0 to n-1 as often as there are runs, some calls at a time.
+func (s settings) inTurns(n int, do func(i int)) {
 	var all sync.WaitGroup
 	turns := make(chan struct{}, s.parallel)
 	for range s.runs {
-		for i, scenario := range s.selected {
+		for i := range n {
 			turns <- struct{}{}
 			all.Add(1)
 			go func() {
 				defer func() { <-turns; all.Done() }()
-				answers, err := actIn(ctx, scenario)
-				lock.Lock()
-				defer lock.Unlock()
-				f := judge(scenario, answers)
-				findings[i] = append(findings[i], f)
-				if !printProgress(scenario, f, answers, err) {
-					problems++
-				}
+				do(i)
 			}()
 		}
 	}
 	all.Wait()
+}
+
+// actAll acts every selected scenario. It returns the findings of each scenario, and the
+// number of runs that failed or were not right.
+func (s settings) actAll(ctx context.Context) (findings [][]finding, problems int) {
+	findings = make([][]finding, len(s.scenarios))
+	var lock sync.Mutex
+	s.inTurns(len(s.scenarios), func(i int) {
+		var answers []answer
+		err := inNamespace(ctx, &answers, actMode, s.scenarios[i].name)
+		lock.Lock()
+		defer lock.Unlock()
+		f := judge(s.scenarios[i], answers)
+		findings[i] = append(findings[i], f)
+		if !printProgress(s.scenarios[i], f, answers, err) {
+			problems++
+		}
+	})
 	return findings, problems
+}
+
+// performAll acts every selected situation. It returns the results by name, and the number of
+// runs that failed or got a wrong answer.
+func (s settings) performAll(ctx context.Context) (results map[string][]result, problems int) {
+	results = map[string][]result{}
+	var lock sync.Mutex
+	s.inTurns(len(s.situations), func(i int) {
+		var r result
+		situation := s.situations[i]
+		err := inNamespace(ctx, &r, performMode, situation.name, fmt.Sprint(s.looks))
+		lock.Lock()
+		defer lock.Unlock()
+		results[situation.name] = append(results[situation.name], r)
+		wrong := situation.problems(r)
+		if err != nil {
+			wrong = append(wrong, err.Error())
+		}
+		if len(wrong) > 0 {
+			problems++
+			fmt.Fprintf(os.Stderr, "%s: wrong\n    %s\n", situation.name, strings.Join(wrong, "\n    "))
+			return
+		}
+		urgent := ""
+		if situation.urgent {
+			urgent = fmt.Sprintf(", CRITICAL %.1f s after the stop", r.Urgent)
+		}
+		fmt.Fprintf(os.Stderr, "%s: right%s\n", situation.name, urgent)
+	})
+	return results, problems
 }
 
 // printProgress prints the result of one run and reports whether it was right.
@@ -196,7 +261,7 @@ func prepare(ctx context.Context, dir, flags, answers string) error {
 	if os.Geteuid() != 0 {
 		return errors.New("run it as root: it makes network namespaces and sends raw packets")
 	}
-	for _, tool := range []string{"ip", "netstat", "awk", "grep"} {
+	for _, tool := range []string{"ip", "netstat", "awk", "grep", "ss", "nsenter"} {
 		if _, err := exec.LookPath(tool); err != nil {
 			return err
 		}
@@ -225,18 +290,19 @@ func prepare(ctx context.Context, dir, flags, answers string) error {
 	return nil
 }
 
-// actIn acts a scenario in a new network namespace and returns the answers.
-func actIn(ctx context.Context, s scenario) (answers []answer, err error) {
-	cmd := exec.CommandContext(ctx, os.Getenv(selfVar), actMode, s.name)
+// inNamespace runs this program in a mode, in a new network namespace, and reads the JSON that
+// it prints.
+func inNamespace(ctx context.Context, into any, mode string, args ...string) error {
+	cmd := exec.CommandContext(ctx, os.Getenv(selfVar), append([]string{mode}, args...)...)
 	var out bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &out, os.Stderr
 	// The process group is new, so that Ctrl-C reaches this program alone, which then decides.
 	cmd.SysProcAttr = &syscall.SysProcAttr{Cloneflags: unix.CLONE_NEWNET, Pdeathsig: syscall.SIGKILL, Setpgid: true}
 	cmd.WaitDelay = 5 * time.Second
 	if err := cmd.Run(); err != nil {
-		return nil, err
+		return err
 	}
-	return answers, json.Unmarshal(out.Bytes(), &answers)
+	return json.Unmarshal(out.Bytes(), into)
 }
 
 // head is the text of docs/LAB.md before the table.
@@ -263,6 +329,38 @@ trouble, or in a scenario without trouble: quiet, healthy, burst, rush, logoff a
 
 `
 
+// situationsHead is the text before the tables of the situations.
+const situationsHead = `
+## Situations
+
+A *situation* is a state of a front that lasts for some seconds: front and clients are real
+processes, again on two hosts. Both checks look at it from every source: ` + "`auto`, `sockdiag`," + `
+` + "`procnet` and `gopsutil`" + `, each with and without ` + "`--sample`" + `, captures of ` + "`netstat`" + ` and of
+` + "`ss`" + ` with and without details, and a snapshot. (The market-data front's check does not look at a
+trade front that sends nothing for long.) The table counts the looks by the diagnosis that was
+acted and the one that was said. A look is right if it says what was acted, ` + "`unclear`" + `, or,
+where the source cannot know better, ` + "`healthy`" + ` without an alarm. It is wrong if it is OK while
+its words blame the front. ` + "`make lab`" + ` fails if one look is wrong.
+
+`
+
+// tables returns the tables of all that was acted.
+func (s settings) tables(findings [][]finding, results map[string][]result) string {
+	var b strings.Builder
+	if len(s.scenarios) > 0 {
+		b.WriteString(table(s, findings) + scenarioTable())
+	}
+	if len(s.situations) > 0 {
+		b.WriteString(situationsHead + matrix(s.situations, results))
+		if text := countRepeated(results); text != "" {
+			b.WriteString("\n" + text + ".\n")
+		}
+		b.WriteString("\nThe looks that were `unclear`, and what was missing:\n\n")
+		b.WriteString(unclearTable(s.situations, results))
+	}
+	return b.String()
+}
+
 // table returns the table of the findings.
 func table(s settings, findings [][]finding) string {
 	var b strings.Builder
@@ -270,14 +368,14 @@ func table(s settings, findings [][]finding) string {
 	b.WriteString("| scenario | truth | ours | right? | s until ours | s until strict alarms |" +
 		" s until the seed does | false alarms: ours | the seed's |\n")
 	b.WriteString("| --- | --- | --- | --- | --- | --- | --- | --: | --: |\n")
-	for i, scenario := range s.selected {
+	for i, scenario := range s.scenarios {
 		fmt.Fprintln(&b, row(scenario, findings[i]))
 	}
 	return b.String()
 }
 
-// foot returns the table of how the scenarios are acted.
-func foot() string {
+// scenarioTable returns the table of how the scenarios are acted.
+func scenarioTable() string {
 	var b strings.Builder
 	b.WriteString("\n| scenario | front | how it is acted |\n| --- | --- | --- |\n")
 	for _, s := range scenarios {
@@ -285,4 +383,10 @@ func foot() string {
 		fmt.Fprintf(&b, "| %s | %s | %s |\n", s.name, front, s.means)
 	}
 	return b.String()
+}
+
+// foot returns the end of docs/LAB.md.
+func foot() string {
+	return "\nEach situation is a script. The letters are groups of clients, each of another subnet.\n\n" +
+		situationTable()
 }

@@ -42,6 +42,10 @@ const (
 	actMode   = "act"   // acts the scenario that the next argument names, in its network namespace
 	crowdMode = "crowd" // connects more clients, on the clients' host
 	floodMode = "flood" // sends SYNs, on the clients' host
+
+	performMode = "perform" // acts the situation that the next argument names, and looks at it
+	frontMode   = "front"   // plays the front of a situation
+	clientsMode = "clients" // plays its clients
 )
 
 const (
