@@ -55,7 +55,8 @@ func metrics(t *testing.T, out string) map[string]string {
 // an error. If a row is there twice, the tally may be larger.
 func TestTwistedCaptures(t *testing.T) {
 	counts := func(text []byte, file string) string {
-		out, _ := MDFront.respond([]string{"-s", strings.Split(sourceOf(file), ":")[0] + ":-", "-f", "json"}, bytes.NewReader(text), noon)
+		out, _ := MDFront.respond([]string{"-s", strings.Split(sourceOf(file), ":")[0] + ":-", "-f", "json"},
+			bytes.NewReader(text), noon)
 		got := metrics(t, string(out))
 		if strings.Contains(got["reason"], "cannot be judged") {
 			return "error"

@@ -25,7 +25,8 @@ type Example struct{ Line, Does string }
 func (p Profile) Examples() []Example {
 	limit := strings.Trim(p.Critical, "@:")
 	return []Example{
-		{"%s", "the front on port " + p.Port + "; CRITICAL if nothing listens or for " + limit + " abnormal sockets and more"},
+		{"%s", "the front on port " + p.Port + "; CRITICAL if nothing listens or for " + limit +
+			" abnormal sockets and more"},
 		{"%s -p 51213 -n front7 -w 10 -c @50:", "another port; WARNING above 10, CRITICAL from 50 up"},
 		{"%s -c feed_age=30 -c accept_queue_pct=80",
 			"CRITICAL too if nobody was sent data for over 30 s, or if the accept queue is over 80 % full"},
@@ -46,7 +47,8 @@ func (p Profile) help() string {
 	const width = 78
 	var b strings.Builder
 	fmt.Fprintf(&b, "\nMetrics (for -w, -c and --metric):\n%s\n", wrap(metricNames(0, tally.OneLook), "  ", width))
-	fmt.Fprintf(&b, "With --sample also:\n%s\n%s\n", wrap(metricNames(tally.OneLook, tally.NumMetrics), "  ", width), Ranges)
+	fmt.Fprintf(&b, "With --sample also:\n%s\n%s\n", wrap(metricNames(tally.OneLook, tally.NumMetrics), "  ", width),
+		Ranges)
 	b.WriteString("\n\nPolicies:\n")
 	for _, name := range PolicyNames {
 		b.WriteString(wrap(name+": "+p.Policies()[name].String(), "  ", width))

@@ -119,7 +119,8 @@ func TestKnownPopulation(t *testing.T) {
 	want := map[string]string{
 		"abnormal": "82", "established": "123", "close_wait": "40", "time_wait": "30", "fin_wait2": "5", "syn_recv": "7",
 		"syn_sent": "0", "fin_wait1": "0", "close": "0", "last_ack": "0", "closing": "0",
-		"clients": "9", "abnormal_clients": "9", "listeners": "1", "accept_queue": "3", "unaccepted": "3", "unread": "0", "unsent": "0",
+		"clients": "9", "abnormal_clients": "9", "listeners": "1", "accept_queue": "3", "unaccepted": "3",
+		"unread": "0", "unsent": "0",
 	}
 	for _, source := range []string{"auto", "sockdiag", "procnet"} {
 		for _, user := range []string{"root", "nobody"} {
@@ -165,14 +166,18 @@ func TestFullAcceptQueue(t *testing.T) {
 	f.Backlog(2)
 	f.Make("unaccepted", 2, "127.0.0.1")
 	program := filepath.Join(programs(t), "check_mdfront_sockets")
-	if out, code := run(t, exec.Command(program, "-p", "41215", "--policy", "seed")); code != 0 || !strings.Contains(out, " accept_queue=2;;;0 accept_queue_pct=100%;;;0 unaccepted=2;") {
+	if out, code := run(t, exec.Command(program, "-p", "41215", "--policy", "seed")); code != 0 || !strings.Contains(out,
+		" accept_queue=2;;;0 accept_queue_pct=100%;;;0 unaccepted=2;") {
 		t.Errorf("a queue at its backlog: exit %d, %s", code, out)
 	}
 	f.Make("unaccepted", 1, "127.0.0.1")
-	if out, code := run(t, exec.Command(program, "-p", "41215")); code != 2 || !strings.HasPrefix(out, "MDFRONT CRITICAL: accept queue of port 41215 is full, 3 of 2; :41215 has 0 abnormal sockets, 3 established from 1 client - the front does not accept | ") {
+	if out, code := run(t, exec.Command(program, "-p", "41215")); code != 2 || !strings.HasPrefix(out,
+		"MDFRONT CRITICAL: accept queue of port 41215 is full, 3 of 2; :41215 has 0 abnormal sockets, 3 established"+
+			" from 1 client - the front does not accept | ") {
 		t.Errorf("exit %d, %s", code, out)
 	}
-	if out, code := run(t, exec.Command(program, "-p", "41215", "-f", "hostmonitor")); code != 0 || out != "ScriptRes:Bad:0 accept queue of port 41215 is full, 3 of 2\n" {
+	if out, code := run(t, exec.Command(program, "-p", "41215", "-f", "hostmonitor")); code != 0 ||
+		out != "ScriptRes:Bad:0 accept queue of port 41215 is full, 3 of 2\n" {
 		t.Errorf("exit %d, %s", code, out)
 	}
 }
@@ -243,7 +248,8 @@ func TestScripts(t *testing.T) {
 func TestDeadStdout(t *testing.T) {
 	population.Need(t)
 	program := filepath.Join(programs(t), "check_mdfront_sockets")
-	for redirection, want := range map[string]int{"": 2, ">/dev/null": 2, "1<>" + t.TempDir() + "/file": 2, ">&-": 3, ">/dev/full": 3} {
+	for redirection, want := range map[string]int{"": 2, ">/dev/null": 2, "1<>" + t.TempDir() + "/file": 2, ">&-": 3,
+		">/dev/full": 3} {
 		cmd := exec.Command("sh", "-c", program+" -f nagios "+redirection)
 		if _, code := run(t, cmd); code != want {
 			t.Errorf("%q: exit %d, want %d", redirection, code, want)
@@ -323,7 +329,8 @@ func withoutNetlink(command []string) error {
 	if err := unix.Prctl(unix.PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0); err != nil {
 		return err
 	}
-	if err := unix.Prctl(unix.PR_SET_SECCOMP, unix.SECCOMP_MODE_FILTER, uintptr(unsafe.Pointer(&program)), 0, 0); err != nil {
+	if err := unix.Prctl(unix.PR_SET_SECCOMP, unix.SECCOMP_MODE_FILTER, uintptr(unsafe.Pointer(&program)), 0,
+		0); err != nil {
 		return err
 	}
 	return syscall.Exec(command[0], command, os.Environ())
@@ -349,30 +356,38 @@ func TestWithoutNetlink(t *testing.T) {
 		return run(t, exec.Command(self, append([]string{noSockDiag, program, "-p", "41219"}, args...)...))
 	}
 	out, code := sandboxed()
-	want := regexp.MustCompile(`^MDFRONT OK: :41219 has 4 abnormal sockets \(4 CLOSE_WAIT\) from 2 clients, 2 from 127\.0\.0\.11; accept queue not judged; ` +
-		`seen by procnet \(sockdiag: socket: address family not supported by protocol\) \| abnormal=4;;49;0 established=5;.* accept_queue=0;;;0 unaccepted=0;.* retransmitting=\d+;;;0.*\n$`)
+	want := regexp.MustCompile(`^MDFRONT OK: :41219 has 4 abnormal sockets \(4 CLOSE_WAIT\) from 2 clients, ` +
+		`2 from 127\.0\.0\.11; accept queue not judged; ` +
+		`seen by procnet \(sockdiag: socket: address family not supported by protocol\) \| ` +
+		`abnormal=4;;49;0 established=5;.* accept_queue=0;;;0 unaccepted=0;.* retransmitting=\d+;;;0.*\n$`)
 	if code != 0 || !want.MatchString(out) {
 		t.Errorf("exit %d, %s", code, out)
 	}
-	if out, code := sandboxed("-c", "feed_age=30"); code != 3 || !strings.HasPrefix(out, "MDFRONT UNKNOWN: feed_age is not known: this source does not provide the time of the la") {
+	if out, code := sandboxed("-c", "feed_age=30"); code != 3 || !strings.HasPrefix(out,
+		"MDFRONT UNKNOWN: feed_age is not known: this source does not provide the time of the la") {
 		t.Errorf("exit %d, %s", code, out)
 	}
 	for args, want := range map[string]string{
-		"-p 41220":                "MDFRONT UNKNOWN: accept queue of port 41220 does not empty (17, then 17) and may be full: its backlog is not known; ",
-		"-p 41220 --sample 300ms": "MDFRONT UNKNOWN: accept queue of port 41220 does not empty (17, then 17) and may be full: its backlog is not known; ",
+		"-p 41220": "MDFRONT UNKNOWN: accept queue of port 41220 does not empty (17, then 17) and may be" +
+			" full: its backlog is not known; ",
+		"-p 41220 --sample 300ms": "MDFRONT UNKNOWN: accept queue of port 41220 does not empty (17, then 17) and may be" +
+			" full: its backlog is not known; ",
 	} {
 		if out, code := sandboxed(strings.Fields(args)...); code != 3 || !strings.HasPrefix(out, want) {
 			t.Errorf("%s: exit %d, %s", args, code, out)
 		}
 	}
 	limit(t, "/proc/sys/net/core/somaxconn", "17")
-	if out, code := sandboxed("-p", "41220"); code != 2 || !strings.HasPrefix(out, "MDFRONT CRITICAL: accept queue of port 41220 is full, 17 of at most 17 (somaxconn); ") {
+	if out, code := sandboxed("-p", "41220"); code != 2 || !strings.HasPrefix(out,
+		"MDFRONT CRITICAL: accept queue of port 41220 is full, 17 of at most 17 (somaxconn); ") {
 		t.Errorf("exit %d, %s", code, out)
 	}
-	if out, code := sandboxed("-s", "sockdiag"); code != 3 || !strings.HasPrefix(out, "MDFRONT UNKNOWN: :41219 cannot be judged: sockdiag: socket: address family not supported by protocol\n") {
+	if out, code := sandboxed("-s", "sockdiag"); code != 3 || !strings.HasPrefix(out,
+		"MDFRONT UNKNOWN: :41219 cannot be judged: sockdiag: socket: address family not supported by protocol\n") {
 		t.Errorf("exit %d, %s", code, out)
 	}
-	if out, code := sandboxed("-f", "json"); code != 0 || !strings.Contains(out, `"source":"procnet (sockdiag: socket: address family not supported by protocol)"`) {
+	if out, code := sandboxed("-f", "json"); code != 0 || !strings.Contains(out,
+		`"source":"procnet (sockdiag: socket: address family not supported by protocol)"`) {
 		t.Errorf("exit %d, %s", code, out)
 	}
 }
@@ -406,10 +421,12 @@ func TestTimeWaitFull(t *testing.T) {
 		{"", "MDFRONT UNKNOWN: abnormal is at least 12: ", 3},
 		{"-c abnormal=@12: -c established=5", "MDFRONT CRITICAL: :41221 has at least 12 abnormal", 2},
 		{"-c abnormal=@500:", ": the kernel keeps no more TIME_WAIT (tcp_max_tw_buckets); :41221 has at least ", 3},
-		{"-v -c top_client_pct=100", "top_client_pct is not known: the kernel keeps no more TIME_WAIT (tcp_max_tw_buckets)", 3},
+		{"-v -c top_client_pct=100", "top_client_pct is not known: the kernel keeps no more TIME_WAIT (tcp_max_tw_buckets)",
+			3},
 		{"--normal time_wait,established,listen -c abnormal=1", "MDFRONT UNKNOWN: abnormal is at least 0: ", 3},
 		{"--normal time_wait,fin_wait2,established,listen -c abnormal=1", "MDFRONT OK: :41221 has 0 abnormal", 0},
-		{"-v", "there may be more than abnormal, fin_wait2, time_wait, clients, abnormal_clients, top_client say: the kernel keeps no more", 3},
+		{"-v", "there may be more than abnormal, fin_wait2, time_wait, clients, abnormal_clients, top_client say: the" +
+			" kernel keeps no more", 3},
 		{"-f json", `"lower_bounds":["abnormal","fin_wait2","time_wait","clients","abnormal_clients","top_client"]`, 3},
 		{"-s procnet", "MDFRONT UNKNOWN: abnormal is at least ", 3},
 	} {
@@ -428,7 +445,8 @@ func TestNRPECommands(t *testing.T) {
 		t.Fatal(err)
 	}
 	dir := programs(t)
-	commands := regexp.MustCompile(`(?m)^command\[\w+\]=/usr/lib/nagios/plugins/(check_\w+ -p (\d+) .*)$`).FindAllStringSubmatch(string(text), -1)
+	pattern := regexp.MustCompile(`(?m)^command\[\w+\]=/usr/lib/nagios/plugins/(check_\w+ -p (\d+) .*)$`)
+	commands := pattern.FindAllStringSubmatch(string(text), -1)
 	if len(commands) != 4 {
 		t.Fatalf("found %d commands", len(commands))
 	}
@@ -436,13 +454,16 @@ func TestNRPECommands(t *testing.T) {
 		command, port := filepath.Join(dir, c[1]), c[2]
 		// What --session makes of it depends on the hour.
 		out, code := run(t, exec.Command("sh", "-c", command))
-		if down := code == 2 && strings.Contains(out, "nothing listens on port "+port); !down && !(code == 0 && strings.Contains(out, "outside of all sessions")) {
+		if down := code == 2 && strings.Contains(out, "nothing listens on port "+port); !down &&
+			!(code == 0 && strings.Contains(out, "outside of all sessions")) {
 			t.Errorf("%s: exit %d, %s", c[1], code, out)
 		}
 		front := population.Listen(t, "tcp4", "127.0.0.1:"+port)
 		front.Make("established", 2, "127.0.0.1")
-		out, code = run(t, exec.Command("sh", "-c", command+" --normal established,listen,time_wait,close_wait,fin_wait2,syn_recv"))
-		if code != 0 || !strings.Contains(out, ":"+port+" has 0 abnormal sockets, 2 established ") || !strings.Contains(out, " OK: ") {
+		out, code = run(t, exec.Command("sh", "-c",
+			command+" --normal established,listen,time_wait,close_wait,fin_wait2,syn_recv"))
+		if code != 0 || !strings.Contains(out, ":"+port+" has 0 abnormal sockets, 2 established ") || !strings.Contains(out,
+			" OK: ") {
 			t.Errorf("%s: exit %d, %s", c[1], code, out)
 		}
 		front.Close()

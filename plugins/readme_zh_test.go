@@ -163,7 +163,8 @@ func codeInFirstColumn(rows [][]string) (code []string) {
 // startsWith wants the link in the first line below the title.
 func startsWith(t *testing.T, file, link string) {
 	t.Helper()
-	if lines := strings.SplitN(readText(t, file), "\n", 5); len(lines) < 5 || lines[1] != "" || lines[2] != link || lines[3] != "" {
+	lines := strings.SplitN(readText(t, file), "\n", 5)
+	if len(lines) < 5 || lines[1] != "" || lines[2] != link || lines[3] != "" {
 		t.Fatalf("%s should have %s below its title", file, link)
 	}
 }

@@ -93,7 +93,9 @@ func TestOneTruth(t *testing.T) {
 	} {
 		all = append(all, s)
 		snapshot := filepath.Join(dir, strings.ReplaceAll(filepath.Base(s.source), ":", "-")+".snapshot")
-		if out, code := check(t, MDFront, "-p", port, "-s", s.source, "--save", snapshot); code != 0 && s.source != "procnet" { // its queue may be full
+		// its queue may be full
+		if out, code := check(t, MDFront, "-p", port, "-s", s.source, "--save", snapshot); code != 0 &&
+			s.source != "procnet" {
 			t.Errorf("%s: exit %d, %s", s.source, code, out)
 		}
 		all = append(all, seen{"snapshot:" + snapshot, s.tells})
@@ -104,15 +106,19 @@ func TestOneTruth(t *testing.T) {
 		return metrics(t, out)
 	}
 	truth := look("sockdiag")
-	for metric, n := range map[string]string{"abnormal": "31", "established": "24", "close_wait": "13", "time_wait": "11", "fin_wait2": "7", "clients": "6", "unaccepted": "3", "unread_bytes": "700", "accept_queue": "3", "stalled": "0", "retransmitting": "0"} {
+	for metric, n := range map[string]string{
+		"abnormal": "31", "established": "24", "close_wait": "13", "time_wait": "11", "fin_wait2": "7", "clients": "6",
+		"unaccepted": "3", "unread_bytes": "700", "accept_queue": "3", "stalled": "0", "retransmitting": "0",
+	} {
 		if truth[metric] != n {
 			t.Errorf("sockdiag says %s=%s, want %s", metric, truth[metric], n)
 		}
 	}
 	needs := map[tally.Metric]tcp.Facts{
-		tally.AcceptQueue: tcp.FactRecvQ, tally.AcceptQueuePct: tcp.FactRecvQ | tcp.FactBacklog, tally.Unaccepted: tcp.FactInode,
-		tally.Unread: tcp.FactRecvQ, tally.UnreadBytes: tcp.FactRecvQ, tally.Unsent: tcp.FactSendQ, tally.UnsentBytes: tcp.FactSendQ,
-		tally.Retransmitting: tcp.FactRetransmits, tally.Stalled: tcp.FactLastDataSent, tally.StalledPct: tcp.FactLastDataSent, tally.FeedAge: tcp.FactLastDataSent,
+		tally.AcceptQueue: tcp.FactRecvQ, tally.AcceptQueuePct: tcp.FactRecvQ | tcp.FactBacklog,
+		tally.Unaccepted: tcp.FactInode, tally.Unread: tcp.FactRecvQ, tally.UnreadBytes: tcp.FactRecvQ,
+		tally.Unsent: tcp.FactSendQ, tally.UnsentBytes: tcp.FactSendQ, tally.Retransmitting: tcp.FactRetransmits,
+		tally.Stalled: tcp.FactLastDataSent, tally.StalledPct: tcp.FactLastDataSent, tally.FeedAge: tcp.FactLastDataSent,
 		tally.ZeroWindow: tcp.FactRetransmits, tally.RequestAge: tcp.FactLastDataSent, tally.RTT: tcp.FactRTT,
 	}
 	for _, s := range all {
@@ -153,7 +159,8 @@ func TestWaitingInput(t *testing.T) {
 	}
 	defer r.Close()
 	defer w.Close()
-	for _, source := range []string{"netstat:" + fifo, "ss:" + fifo, "snapshot:" + fifo, "netstat:-", "ss:-", "snapshot:-"} {
+	for _, source := range []string{"netstat:" + fifo, "ss:" + fifo, "snapshot:" + fifo, "netstat:-", "ss:-",
+		"snapshot:-"} {
 		cmd := exec.Command(program, "-s", source, "-t", "300ms")
 		cmd.Stdin = r
 		start := time.Now()
@@ -219,7 +226,8 @@ func TestFullDisk(t *testing.T) {
 	cmd.SysProcAttr = &syscall.SysProcAttr{Cloneflags: unix.CLONE_NEWNS}
 	out, code := run(t, cmd)
 	want := "; snapshot " + dir + "/mdfront not written: no space left on device | "
-	if code != 0 || !strings.HasPrefix(out, "MDFRONT UNKNOWN: :41243 has 200 abnormal ") || !strings.Contains(out, want) || !strings.HasSuffix(out, "\nexit 3\nmdfront\nold\n") {
+	if code != 0 || !strings.HasPrefix(out, "MDFRONT UNKNOWN: :41243 has 200 abnormal ") || !strings.Contains(out,
+		want) || !strings.HasSuffix(out, "\nexit 3\nmdfront\nold\n") {
 		t.Errorf("exit %d, %s", code, out)
 	}
 }
@@ -310,18 +318,22 @@ func TestNetns(t *testing.T) {
 	// While it looks the thread is there: a snapshot of it says nothing else.
 	file := filepath.Join(t.TempDir(), "snapshot")
 	check(t, MDFront, "--netns", pid, "--save", file)
-	if out, code := check(t, MDFront, "-s", "snapshot:"+file, "--policy", "seed"); code != 0 || !strings.Contains(out, " established=3;") {
+	if out, code := check(t, MDFront, "-s", "snapshot:"+file, "--policy", "seed"); code != 0 || !strings.Contains(out,
+		" established=3;") {
 		t.Errorf("the snapshot: exit %d, %s", code, out)
 	}
 
 	// Without the right: which one is missing.
 	program := filepath.Join(programs(t), "check_mdfront_sockets")
 	out, code := run(t, nobody(t, exec.Command(program, "--netns", pid)))
-	if want := "netns " + pid + ": open /proc/" + pid + "/ns/net: permission denied: this needs CAP_SYS_PTRACE, to open that of another user's process\n"; code != 3 || !strings.Contains(out, want) {
+	if want := "netns " + pid + ": open /proc/" + pid +
+		"/ns/net: permission denied: this needs CAP_SYS_PTRACE, to open that of another user's process\n"; code != 3 ||
+		!strings.Contains(out, want) {
 		t.Errorf("exit %d, %s", code, out)
 	}
 	out, code = run(t, nobody(t, exec.Command(program, "--netns", "/proc/self/ns/net")))
-	if want := ": enter /proc/self/ns/net: operation not permitted: this needs CAP_SYS_ADMIN, which root has\n"; code != 3 || !strings.Contains(out, want) {
+	want := ": enter /proc/self/ns/net: operation not permitted: this needs CAP_SYS_ADMIN, which root has\n"
+	if code != 3 || !strings.Contains(out, want) {
 		t.Errorf("exit %d, %s", code, out)
 	}
 

@@ -40,19 +40,24 @@ func TestSnapshot(t *testing.T) {
 	live, _ := at(noon, front(60), "-vv")
 	got, code := at(later, MDFront, "-s", "snapshot:"+file, "-vv")
 	remark := "; seen by fake on " + host + " at 2026-11-23T12:00:00Z | "
-	live = strings.Replace(live, "process unknown: this source does not provide inodes\n", "", 1) // nobody asks of a recording
+	// nobody asks of a recording
+	live = strings.Replace(live, "process unknown: this source does not provide inodes\n", "", 1)
 	if want := strings.Replace(live, " | ", remark, 1); code != 2 || got != want {
 		t.Errorf("exit %d, got\n%swant\n%s", code, got, want)
 	}
-	for args, want := range map[string]int{"-c 59": 2, "-c 60": 0, "-w 10 -c 60": 1, "-c 1000 -c feed_age=3": 3, "--normal time_wait,listen": 0, "-p 41213 -a 10.1.0.7": 2} {
-		if out, code := at(later, MDFront, append([]string{"-s", "snapshot:" + file}, strings.Fields(args)...)...); code != want {
+	for args, want := range map[string]int{"-c 59": 2, "-c 60": 0, "-w 10 -c 60": 1, "-c 1000 -c feed_age=3": 3,
+		"--normal time_wait,listen": 0, "-p 41213 -a 10.1.0.7": 2} {
+		if out, code := at(later, MDFront, append([]string{"-s", "snapshot:" + file},
+			strings.Fields(args)...)...); code != want {
 			t.Errorf("%s: exit %d, want %d: %s", args, code, want, out)
 		}
 	}
-	if out, _ := at(later, MDFront, "-s", "snapshot:"+file, "-f", "hostmonitor"); out != "ScriptRes:Bad:60 socket disconnect\n" {
+	if out, _ := at(later, MDFront, "-s", "snapshot:"+file, "-f",
+		"hostmonitor"); out != "ScriptRes:Bad:60 socket disconnect\n" {
 		t.Error(out)
 	}
-	if out, _ := at(later, MDFront, "-s", "snapshot:"+file, "-f", "json"); !strings.Contains(out, `"source":"fake","host":"`+host+`","time":"2026-11-23T12:00:00Z",`) {
+	if out, _ := at(later, MDFront, "-s", "snapshot:"+file, "-f", "json"); !strings.Contains(out,
+		`"source":"fake","host":"`+host+`","time":"2026-11-23T12:00:00Z",`) {
 		t.Error(out)
 	}
 
@@ -92,25 +97,32 @@ func TestUnfitSnapshot(t *testing.T) {
 		args, want string
 	}{
 		{"too old", string(good), noon.Add(151 * time.Second), "", "2m31s old, and more than 2m30s is too old (--max-age)"},
-		{"too old for us", string(good), noon.Add(2 * time.Second), "--max-age 1.5", "2s old, and more than 1.5s is too old (--max-age)"},
+		{"too old for us", string(good), noon.Add(2 * time.Second), "--max-age 1.5",
+			"2s old, and more than 1.5s is too old (--max-age)"},
 		{"from the future", string(good), noon.Add(-time.Minute), "", "is dated 1m0s in the future"},
 		{"another port", string(good), noon, "-p 41213-41214", "port 41214 was not recorded, only 41213"},
 		{"empty", "", noon, "", "empty"},
 		{"cut short", header + row, noon, "", "truncated after line 2: no trailer"},
-		{"cut in a row", strings.TrimSpace(string(good)[:len(header)+30]), noon, "", "line 2: cut short, it has no end of line"},
+		{"cut in a row", strings.TrimSpace(string(good)[:len(header)+30]), noon, "",
+			"line 2: cut short, it has no end of line"},
 		{"a row lost", header + row + trailer, noon, "", `line 3: 1 sockets came before: "{\"sockets\":4}"`},
 		{"more behind it", string(good) + row, noon, "", "line 7: more after the trailer"},
-		{"another version", replaced(`"frontsockets_snapshot":1`, `"frontsockets_snapshot":2,"new":3`), noon, "", "a snapshot of version 2; this program reads version 1"},
+		{"another version", replaced(`"frontsockets_snapshot":1`, `"frontsockets_snapshot":2,"new":3`), noon, "",
+			"a snapshot of version 2; this program reads version 1"},
 		{"no snapshot", "hello\n", noon, "", `line 1: not the header of a snapshot: "hello"`},
 		{"other JSON", "{}\n", noon, "", `line 1: not the header of a snapshot: "{}"`},
 		{"binary", "\x00\x01\x02\n", noon, "", `line 1: not text`},
-		{"a state that is none", replaced("time_wait", "time_waits"), noon, "", `line 3: 'time_waits' is not a TCP state: "{\"state\":\"time_waits\",`},
+		{"a state that is none", replaced("time_wait", "time_waits"), noon, "",
+			`line 3: 'time_waits' is not a TCP state: "{\"state\":\"time_waits\",`},
 		{"a fact that is none", replaced(`"drops"`, `"dropz"`), noon, "", `line 1: 'dropz' is not a fact`},
 		{"a member that is none", replaced(`"inode":`, `"inodes":`), noon, "", `line 2: json: unknown field "inodes"`},
 		{"no facts", replaced(`"blind":[]`, `"blind":null`), noon, "", "line 1: not the whole header of a snapshot"},
-		{"a port that was not asked for", replaced("10.1.0.7:41213", "10.1.0.7:41214"), noon, "", "line 3: port 41214 was not recorded: "},
-		{"a negative number", replaced(`"recv_q":0`, `"recv_q":-5`), noon, "", "line 2: json: cannot unmarshal number -5 into Go struct field"},
-		{"an address that is none", replaced("10.1.2.3:", "10.1.2.300:"), noon, "", `line 3: ParseAddr("10.1.2.300"): IPv4 field has value >255`},
+		{"a port that was not asked for", replaced("10.1.0.7:41213", "10.1.0.7:41214"), noon, "",
+			"line 3: port 41214 was not recorded: "},
+		{"a negative number", replaced(`"recv_q":0`, `"recv_q":-5`), noon, "",
+			"line 2: json: cannot unmarshal number -5 into Go struct field"},
+		{"an address that is none", replaced("10.1.2.3:", "10.1.2.300:"), noon, "",
+			`line 3: ParseAddr("10.1.2.300"): IPv4 field has value >255`},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			file := filepath.Join(t.TempDir(), "snapshot")
@@ -140,7 +152,8 @@ func TestSnapshotOfAddresses(t *testing.T) {
 		"-a 10.1.0.7 -a 10.2.0.0/9": ": address 10.0.0.0/9 was not recorded, only [10.1.0.0/16] (-a)\n",
 		"-a 10.1.0.7":               " OK: :41213 has 3 abnormal sockets (3 TIME_WAIT) from 10.1.2.3; ",
 	} {
-		if out, _ := at(noon, MDFront, append(strings.Fields(args), "-s", "snapshot:"+file)...); !strings.Contains(out, want) {
+		if out, _ := at(noon, MDFront, append(strings.Fields(args), "-s", "snapshot:"+file)...); !strings.Contains(out,
+			want) {
 			t.Errorf("%q: %s", args, out)
 		}
 	}
@@ -152,15 +165,20 @@ func TestOverMidnight(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "mdfront")
 	shanghai := time.FixedZone("CST", 8*60*60)
 	midnight := time.Date(2026, 11, 24, 0, 0, 0, 0, shanghai)
-	if out, code := at(midnight.Add(-30*time.Second), front(49), "--save", file, "-f", "hostmonitor"); code != 0 || out != "ScriptRes:Ok:49\n" {
+	if out, code := at(midnight.Add(-30*time.Second), front(49), "--save", file, "-f", "hostmonitor"); code != 0 ||
+		out != "ScriptRes:Ok:49\n" {
 		t.Fatalf("exit %d, %s", code, out)
 	}
 	for after, want := range map[time.Duration]string{
-		-time.Second: "ScriptRes:Ok:49", 0: "ScriptRes:Ok:49", time.Second: "ScriptRes:Ok:49", 2 * time.Minute: "ScriptRes:Ok:49",
-		2*time.Minute + time.Second: "ScriptRes:Unknown:snapshot " + file + ", 2m31s old, and more than 2m30s is too old (--max-age)",
-		24 * time.Hour:              "ScriptRes:Unknown:snapshot " + file + ", 24h0m30s old, and more than 2m30s is too old (--max-age)",
+		-time.Second: "ScriptRes:Ok:49", 0: "ScriptRes:Ok:49",
+		time.Second: "ScriptRes:Ok:49", 2 * time.Minute: "ScriptRes:Ok:49",
+		2*time.Minute + time.Second: "ScriptRes:Unknown:snapshot " + file +
+			", 2m31s old, and more than 2m30s is too old (--max-age)",
+		24 * time.Hour: "ScriptRes:Unknown:snapshot " + file +
+			", 24h0m30s old, and more than 2m30s is too old (--max-age)",
 	} {
-		if out, code := at(midnight.Add(after), MDFront, "-s", "snapshot:"+file, "-f", "hostmonitor"); code != 0 || out != want+"\n" {
+		if out, code := at(midnight.Add(after), MDFront, "-s", "snapshot:"+file, "-f", "hostmonitor"); code != 0 ||
+			out != want+"\n" {
 			t.Errorf("%s after midnight: exit %d, %s", after, code, out)
 		}
 	}
@@ -191,12 +209,15 @@ func TestSaveError(t *testing.T) {
 			}
 			out, _ = at(noon, front(n), "--save", file, "-w", "10", "-v")
 			first, details, _ := strings.Cut(out, "\n")
-			if text, _, _ := strings.Cut(first, " | "); !strings.Contains(text, "; snapshot "+file[:12]) || len([]rune(text)) > 199 || !strings.Contains(details, "UNKNOWN: "+unsaved) {
+			if text, _, _ := strings.Cut(first, " | "); !strings.Contains(text, "; snapshot "+file[:12]) ||
+				len([]rune(text)) > 199 || !strings.Contains(details, "UNKNOWN: "+unsaved) {
 				t.Errorf("%d sockets: %s", n, out)
 			}
 			ascii := strings.ReplaceAll(unsaved, ": ", ", ")
-			line := map[int]string{0: "ScriptRes:Unknown:" + ascii, 20: "ScriptRes:Unknown:" + ascii, 60: "ScriptRes:Bad:60 socket disconnect; " + ascii}[n]
-			if out, code := at(noon, front(n), "--save", file, "-w", "10", "-f", "hostmonitor"); code != 0 || !strings.HasPrefix(out, line) {
+			line := map[int]string{0: "ScriptRes:Unknown:" + ascii, 20: "ScriptRes:Unknown:" + ascii,
+				60: "ScriptRes:Bad:60 socket disconnect; " + ascii}[n]
+			if out, code := at(noon, front(n), "--save", file, "-w", "10", "-f", "hostmonitor"); code != 0 ||
+				!strings.HasPrefix(out, line) {
 				t.Errorf("%d sockets: %swant %s", n, out, line)
 			}
 		}
@@ -218,7 +239,9 @@ func TestBadRecordings(t *testing.T) {
 		t.Fatal(err)
 	}
 	for source, want := range map[string]string{
-		"netstat:" + file:                `netstat:` + file + `: line 2: '10.1.2.3:70000' has a port over 65535 (capture with LC_ALL=C netstat -antW, without -W where it is not known): "tcp 0 0 10.1.0.7:41213 10.1.2.3:70000 TIME_WAIT"`,
+		"netstat:" + file: `netstat:` + file + `: line 2: '10.1.2.3:70000' has a port over 65535 ` +
+			`(capture with LC_ALL=C netstat -antW, without -W where it is not known): ` +
+			`"tcp 0 0 10.1.0.7:41213 10.1.2.3:70000 TIME_WAIT"`,
 		"netstat:" + dir:                 "netstat:" + dir + ": read " + dir + ": is a directory",
 		"ss:" + dir + "/none":            "ss:" + dir + "/none: open " + dir + "/none: no such file or directory",
 		"snapshot:" + dir + "/none":      "snapshot:" + dir + "/none: open " + dir + "/none: no such file or directory",
@@ -251,10 +274,12 @@ func TestOldCapture(t *testing.T) {
 	if err := os.Chtimes(file, noon, noon); err != nil {
 		t.Fatal(err)
 	}
-	want := regexp.MustCompile(`^MDFRONT OK: :41213 has 1 abnormal socket \(1 TIME_WAIT\) from 10\.1\.2\.3; seen by netstat:\S+ at 2026-11-23T\d\d:00:00[+-Z]`)
+	want := regexp.MustCompile(`^MDFRONT OK: :41213 has 1 abnormal socket \(1 TIME_WAIT\) from 10\.1\.2\.3; ` +
+		`seen by netstat:\S+ at 2026-11-23T\d\d:00:00[+-Z]`)
 	for args, old := range map[string]bool{"": false, "--max-age 24h": false, "--max-age 23h": true} {
 		out, code := at(noon.Add(24*time.Hour), MDFront, append(strings.Fields(args), "-s", "netstat:"+file)...)
-		if !old && (code != 0 || !want.MatchString(out)) || old && (code != 3 || !strings.Contains(out, ": 24h0m0s old, and more than 23h0m0s is too old (--max-age)\n")) {
+		if !old && (code != 0 || !want.MatchString(out)) || old && (code != 3 || !strings.Contains(out,
+			": 24h0m0s old, and more than 23h0m0s is too old (--max-age)\n")) {
 			t.Errorf("%q: exit %d, %s", args, code, out)
 		}
 	}
@@ -264,10 +289,12 @@ func TestOldCapture(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer f.Close()
-	if out, code := MDFront.respond([]string{"-s", "netstat:-", "--max-age", "1"}, f, noon.Add(time.Hour)); code != 3 || !strings.Contains(string(out), "1h0m0s old, and more than 1s is too old") {
+	if out, code := MDFront.respond([]string{"-s", "netstat:-", "--max-age", "1"}, f, noon.Add(time.Hour)); code != 3 ||
+		!strings.Contains(string(out), "1h0m0s old, and more than 1s is too old") {
 		t.Errorf("exit %d, %s", code, out)
 	}
-	if out, code := at(noon.Add(-time.Hour), MDFront, "-s", "netstat:"+file, "--max-age", "1h"); code != 3 || !strings.Contains(out, "is dated 1h0m0s in the future") {
+	if out, code := at(noon.Add(-time.Hour), MDFront, "-s", "netstat:"+file, "--max-age", "1h"); code != 3 ||
+		!strings.Contains(out, "is dated 1h0m0s in the future") {
 		t.Errorf("exit %d, %s", code, out)
 	}
 	// From a pipe it is as old as the look.

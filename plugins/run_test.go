@@ -39,7 +39,8 @@ func fake(look func(tcp.Visit) error) Profile {
 }
 
 func listener() *tcp.Socket {
-	return &tcp.Socket{State: tcp.Listen, Facts: ^tcp.Facts(0), Local: netip.MustParseAddrPort("0.0.0.0:41213"), SendQ: 128}
+	return &tcp.Socket{State: tcp.Listen, Facts: ^tcp.Facts(0), Local: netip.MustParseAddrPort("0.0.0.0:41213"),
+		SendQ: 128}
 }
 
 // front is a listener with n clients in TIME_WAIT.
@@ -62,66 +63,81 @@ func front(n int) Profile {
 func TestWrongUsage(t *testing.T) {
 	const ranges = "; use [@][start:][end], such as 10, 5:10 or @50:"
 	for args, want := range map[string]string{
-		"-c 5x":                  "-c: '5x' is not a range: the end '5x' is not a number" + ranges,
-		"-c @":                   "-c: '@' is not a range: a number is missing" + ranges,
-		"-w 10:5":                "-w: '10:5' is not a range: the start 10 is above the end 5" + ranges,
-		"-c feed_age=30s":        "-c: '30s' is not a range: the end '30s' is not a number" + ranges,
-		"-c feed_age=":           "-c: '' is not a range: a number is missing" + ranges,
-		"-c sockets=3":           "-c: 'sockets' is not a metric; use one of those in --help",
-		"-c =3":                  "-c: '' is not a metric; use one of those in --help",
-		"-c 5 -c abnormal=6":     "-c: 'abnormal=6' is a second range for abnormal, which has 5",
-		"-w -5:5":                "expected argument for flag '-w, --warning', but got option '-5:5' (a value that starts with '-' is written after '=', as in -w=-5:5), see --help",
-		"-p 0":                   "-p: '0' is not a port or range of ports: ports are 1 to 65535",
-		"-p 70000":               "-p: '70000' is not a port or range of ports: ports are 1 to 65535",
-		"-p 5-3":                 "-p: '5-3' is not a range of ports: 5 is over 3",
-		"-t 0 -p 0 -c x":         "-p: '0' is not a port or range of ports: ports are 1 to 65535",
-		"-p 41213 -p x":          "-p: 'x' is not a port or range of ports: a port is written in digits",
-		"-p":                     "expected argument for flag '-p, --port', see --help",
-		"-a front7":              "-a: 'front7' is not an IP address or CIDR prefix; use one such as 10.1.2.3 or 10.1.0.0/16",
-		"-a 0.0.0.0":             "-a: '0.0.0.0' is the wildcard address; omit -a to match any address",
-		"-a ::":                  "-a: '::' is the wildcard address; omit -a to match any address",
-		"-a 0.0.0.0/32":          "-a: '0.0.0.0/32' is the wildcard address; omit -a to match any address",
-		"-a ::/128":              "-a: '::/128' is the wildcard address; omit -a to match any address",
-		"-a ::ffff:0.0.0.0":      "-a: '::ffff:0.0.0.0' is the wildcard address; omit -a to match any address",
-		"-t 1m30":                "-t: '1m30' is not a time above 0; use seconds such as 5, or a duration such as 500ms",
-		"-a 10.0.0.0/33":         "-a: '10.0.0.0/33' is not an IP address or CIDR prefix; use one such as 10.1.2.3 or 10.1.0.0/16",
-		"-a fe80::1%eth0":        "-a: 'fe80::1%eth0' is not an IP address or CIDR prefix; use one such as 10.1.2.3 or 10.1.0.0/16",
-		"-s \"":                  "-s: '\"' is not a source; use one of auto, sockdiag, procnet, gopsutil, netstat:FILE, ss:FILE, snapshot:FILE",
-		"-n a|b":                 "-n: 'a/b' is not a name; use up to 64 printable characters and no pipe",
-		"--no-listener fine":     "--no-listener: 'fine' is not a status; use ok, warning, critical or unknown",
-		"--normal up":            "--normal: 'up' is not a TCP state; use states separated by commas, such as established,listen,time_wait",
-		"--normal established,":  "--normal: a state is missing; use states separated by commas, such as established,listen,time_wait",
-		"--stalled-after 0":      "--stalled-after: '0' is not a time above 0; use seconds such as 5, or a duration such as 500ms",
-		"--stalled-after long":   "--stalled-after: 'long' is not a time above 0; use seconds such as 5, or a duration such as 500ms",
-		"--top x":                "--top: 'x' is not a number from 0 to 65535",
-		"--top=-1":               "--top: '-1' is not a number from 0 to 65535",
-		"-s ss":                  "-s: 'ss' is not a source; use one of auto, sockdiag, procnet, gopsutil, netstat:FILE, ss:FILE, snapshot:FILE",
-		"-f xml":                 "-f: 'xml' is not a format; use one of nagios, hostmonitor, json, value, prometheus",
-		"--metric listen":        "--metric: 'listen' is not a metric; use one of those in --help",
-		"--reply words":          "--reply: 'words' is not a reply; use text, number or long",
-		"-t 0":                   "-t: '0' is not a time above 0; use seconds such as 5, or a duration such as 500ms",
-		"-t -1":                  "expected argument for flag '-t, --timeout', but got option '-1' (a value that starts with '-' is written after '=', as in -w=-5:5), see --help",
-		"-t=-1":                  "-t: '-1' is not a time above 0; use seconds such as 5, or a duration such as 500ms",
-		"-t 5x":                  "-t: '5x' is not a time above 0; use seconds such as 5, or a duration such as 500ms",
-		"--bogus":                "unknown flag 'bogus', see --help",
-		"-X":                     "unknown flag 'X', see --help",
-		"50":                     "unexpected argument '50': everything is an option, see --help",
-		"-- -w":                  "unexpected argument '-w': everything is an option, see --help",
-		"--session Mon-Fry":      "--session: 'Mon-Fry' is not a session: it has no hours; use one such as Mon-Fri 20:30-02:45 or cn-futures",
-		"--session 25:00-26:00":  "--session: '25:00-26:00' is not a session: '25:00' is not a time from 00:00 to 24:00; use one such as Mon-Fri 20:30-02:45 or cn-futures",
-		"--session-tz Mars":      "--session-tz: 'Mars' is not a time zone; use one such as Asia/Shanghai",
-		"--session-tz Local":     "--session-tz: 'Local' is not a time zone; use one such as Asia/Shanghai",
-		"--holidays /etc/passwd": "--holidays: without a --session there is nothing that a holiday could close",
+		"-c 5x":              "-c: '5x' is not a range: the end '5x' is not a number" + ranges,
+		"-c @":               "-c: '@' is not a range: a number is missing" + ranges,
+		"-w 10:5":            "-w: '10:5' is not a range: the start 10 is above the end 5" + ranges,
+		"-c feed_age=30s":    "-c: '30s' is not a range: the end '30s' is not a number" + ranges,
+		"-c feed_age=":       "-c: '' is not a range: a number is missing" + ranges,
+		"-c sockets=3":       "-c: 'sockets' is not a metric; use one of those in --help",
+		"-c =3":              "-c: '' is not a metric; use one of those in --help",
+		"-c 5 -c abnormal=6": "-c: 'abnormal=6' is a second range for abnormal, which has 5",
+		"-w -5:5": "expected argument for flag '-w, --warning', but got option '-5:5' (a value that" +
+			" starts with '-' is written after '=', as in -w=-5:5), see --help",
+		"-p 0":              "-p: '0' is not a port or range of ports: ports are 1 to 65535",
+		"-p 70000":          "-p: '70000' is not a port or range of ports: ports are 1 to 65535",
+		"-p 5-3":            "-p: '5-3' is not a range of ports: 5 is over 3",
+		"-t 0 -p 0 -c x":    "-p: '0' is not a port or range of ports: ports are 1 to 65535",
+		"-p 41213 -p x":     "-p: 'x' is not a port or range of ports: a port is written in digits",
+		"-p":                "expected argument for flag '-p, --port', see --help",
+		"-a front7":         "-a: 'front7' is not an IP address or CIDR prefix; use one such as 10.1.2.3 or 10.1.0.0/16",
+		"-a 0.0.0.0":        "-a: '0.0.0.0' is the wildcard address; omit -a to match any address",
+		"-a ::":             "-a: '::' is the wildcard address; omit -a to match any address",
+		"-a 0.0.0.0/32":     "-a: '0.0.0.0/32' is the wildcard address; omit -a to match any address",
+		"-a ::/128":         "-a: '::/128' is the wildcard address; omit -a to match any address",
+		"-a ::ffff:0.0.0.0": "-a: '::ffff:0.0.0.0' is the wildcard address; omit -a to match any address",
+		"-t 1m30":           "-t: '1m30' is not a time above 0; use seconds such as 5, or a duration such as 500ms",
+		"-a 10.0.0.0/33": "-a: '10.0.0.0/33' is not an IP address or CIDR prefix; use one such as 10.1.2.3 or" +
+			" 10.1.0.0/16",
+		"-a fe80::1%eth0": "-a: 'fe80::1%eth0' is not an IP address or CIDR prefix; use one such as 10.1.2.3 or" +
+			" 10.1.0.0/16",
+		"-s \"": "-s: '\"' is not a source; use one of auto, sockdiag, procnet, gopsutil," +
+			" netstat:FILE, ss:FILE, snapshot:FILE",
+		"-n a|b":             "-n: 'a/b' is not a name; use up to 64 printable characters and no pipe",
+		"--no-listener fine": "--no-listener: 'fine' is not a status; use ok, warning, critical or unknown",
+		"--normal up": "--normal: 'up' is not a TCP state; use states separated by commas, such as" +
+			" established,listen,time_wait",
+		"--normal established,": "--normal: a state is missing; use states separated by commas, such as" +
+			" established,listen,time_wait",
+		"--stalled-after 0": "--stalled-after: '0' is not a time above 0; use seconds such as 5, or a duration" +
+			" such as 500ms",
+		"--stalled-after long": "--stalled-after: 'long' is not a time above 0; use seconds such as 5, or a duration" +
+			" such as 500ms",
+		"--top x":  "--top: 'x' is not a number from 0 to 65535",
+		"--top=-1": "--top: '-1' is not a number from 0 to 65535",
+		"-s ss": "-s: 'ss' is not a source; use one of auto, sockdiag, procnet, gopsutil," +
+			" netstat:FILE, ss:FILE, snapshot:FILE",
+		"-f xml":          "-f: 'xml' is not a format; use one of nagios, hostmonitor, json, value, prometheus",
+		"--metric listen": "--metric: 'listen' is not a metric; use one of those in --help",
+		"--reply words":   "--reply: 'words' is not a reply; use text, number or long",
+		"-t 0":            "-t: '0' is not a time above 0; use seconds such as 5, or a duration such as 500ms",
+		"-t -1": "expected argument for flag '-t, --timeout', but got option '-1' (a value that starts" +
+			" with '-' is written after '=', as in -w=-5:5), see --help",
+		"-t=-1":   "-t: '-1' is not a time above 0; use seconds such as 5, or a duration such as 500ms",
+		"-t 5x":   "-t: '5x' is not a time above 0; use seconds such as 5, or a duration such as 500ms",
+		"--bogus": "unknown flag 'bogus', see --help",
+		"-X":      "unknown flag 'X', see --help",
+		"50":      "unexpected argument '50': everything is an option, see --help",
+		"-- -w":   "unexpected argument '-w': everything is an option, see --help",
+		"--session Mon-Fry": "--session: 'Mon-Fry' is not a session: it has no hours; use one such as Mon-Fri" +
+			" 20:30-02:45 or cn-futures",
+		"--session 25:00-26:00": "--session: '25:00-26:00' is not a session: '25:00' is not a time from 00:00 to" +
+			" 24:00; use one such as Mon-Fri 20:30-02:45 or cn-futures",
+		"--session-tz Mars":  "--session-tz: 'Mars' is not a time zone; use one such as Asia/Shanghai",
+		"--session-tz Local": "--session-tz: 'Local' is not a time zone; use one such as Asia/Shanghai",
+		"--holidays /etc/passwd": "--holidays: without a --session there is nothing " +
+			"that a holiday could close",
 		"--session cn-futures --holidays /nowhere": "--holidays: stat /nowhere: no such file or directory",
 		"--clients /nowhere":                       "--clients: stat /nowhere: no such file or directory",
 		"--clients /dev/null":                      "--clients: /dev/null is not a regular file: Dcrw-rw-rw-",
 		"--policy lax":                             "--policy: 'lax' is not a policy; use standard, seed or strict",
 		"--sample 5":                               "--sample: two looks 5s apart take longer than -t 5s",
-		"--sample -1":                              "expected argument for flag '--sample', but got option '-1' (a value that starts with '-' is written after '=', as in -w=-5:5), see --help",
-		"--sample half":                            "--sample: 'half' is not a time above 0; use seconds such as 5, or a duration such as 500ms",
-		"--sample 1 -s ss:x":                       "--sample: 'ss:x' is a recording, and one look only",
-		"-c listen_drops=0":                        "--sample: listen_drops takes two looks; use such as --sample 500ms",
-		"--metric reconnects":                      "--sample: reconnects takes two looks; use such as --sample 500ms",
+		"--sample -1": "expected argument for flag '--sample', but got option '-1' (a" +
+			" value that starts with '-' is written after '=', as in -w=-5:5), see --help",
+		"--sample half": "--sample: 'half' is not a time above 0; use seconds such as 5, or" +
+			" a duration such as 500ms",
+		"--sample 1 -s ss:x":  "--sample: 'ss:x' is a recording, and one look only",
+		"-c listen_drops=0":   "--sample: listen_drops takes two looks; use such as --sample 500ms",
+		"--metric reconnects": "--sample: reconnects takes two looks; use such as --sample 500ms",
 
 		"-x 10.1.2.0/33": "-x: '10.1.2.0/33' is not an IP address or CIDR prefix; use one such as 10.1.2.3 or 10.1.0.0/16",
 		"-x 0.0.0.0":     "-x: '0.0.0.0' is the wildcard address, which no client has; use one such as 10.1.2.3",
@@ -132,18 +148,21 @@ func TestWrongUsage(t *testing.T) {
 		"-x 0.0.0.0/1 -x 128.0.0.0/1": "-x: '0.0.0.0/1 128.0.0.0/1' leaves no session to judge: every IPv4 address ",
 		"-x ::/1":                     "-x: '::/1' leaves no session to judge: every IPv4 address is in it; name ",
 		"--shared proxy":              "--shared: 'proxy' is not an IP address or CIDR prefix; use one such as 10.1.2.3",
-		"--shared ::":                 "--shared: '::' is the wildcard address, which no client has; use one such as 10.1.2.3",
-		"--at 2026-11-25":             "--at: without a --session there is nothing to judge at another time",
+		"--shared ::": "--shared: '::' is the wildcard address, which no client has; use one such as" +
+			" 10.1.2.3",
+		"--at 2026-11-25": "--at: without a --session there is nothing to judge at another time",
 		"--session cn-futures --at noon": "--at: 'noon' is not a time; use one such as 2026-11-25T10:20:00+08:00, " +
 			"or '2026-11-25 10:20' in --session-tz",
 		"--session cn-futures --at 2026-11-25": "--at: '2026-11-25' is not a time; use one such as ",
 		"--session cn-futures --at=":           "--at: it is empty",
 	} {
 		got, code := check(t, front(0), strings.Fields(args)...)
-		if code != 3 || !strings.HasPrefix(got, "MDFRONT UNKNOWN: "+want) || strings.Count(got, "\n") != 1 || strings.Contains(got, "|") {
+		if code != 3 || !strings.HasPrefix(got, "MDFRONT UNKNOWN: "+want) || strings.Count(got, "\n") != 1 ||
+			strings.Contains(got, "|") {
 			t.Errorf("%s: exit %d\n%swant\nMDFRONT UNKNOWN: %s", args, code, got, want)
 		}
-		for format, prefix := range map[string]string{"hostmonitor": "ScriptRes:Unknown:", "json": `{"name":`, "value": "UNKNOWN: ", "prometheus": "# "} {
+		for format, prefix := range map[string]string{"hostmonitor": "ScriptRes:Unknown:", "json": `{"name":`,
+			"value": "UNKNOWN: ", "prometheus": "# "} {
 			if args == "-p" || args == "-f xml" || args == "-- -w" {
 				continue // these swallow or hide the format
 			}
@@ -157,7 +176,8 @@ func TestWrongUsage(t *testing.T) {
 
 func TestFormatOfABrokenLine(t *testing.T) {
 	for _, args := range [][]string{
-		{"-f", "hostmonitor", "-p"}, {"--format=hostmonitor", "--bogus"}, {"--bogus", "-fhostmonitor"}, {"--bogus", "--format", "hostmonitor"},
+		{"-f", "hostmonitor", "-p"}, {"--format=hostmonitor", "--bogus"}, {"--bogus", "-fhostmonitor"}, {"--bogus",
+			"--format", "hostmonitor"},
 	} {
 		if got, code := check(t, MDFront, args...); code != 3 || !strings.HasPrefix(got, "ScriptRes:Unknown:") {
 			t.Errorf("%q: exit %d, %s", args, code, got)
@@ -173,9 +193,12 @@ func TestThresholds(t *testing.T) {
 		want     int
 	}{
 		{MDFront, 49, "", 0}, {MDFront, 50, "", 2}, {Front, 99, "-p 41213", 0}, {Front, 100, "-p 41213", 2},
-		{MDFront, 82, "-c 82", 0}, {MDFront, 82, "-c 81", 2}, {MDFront, 82, "-w 10 -c 81", 2}, {MDFront, 82, "-w 10 -c 82", 1}, {MDFront, 82, "-c @82:", 2},
-		{MDFront, 82, "-w abnormal=10 -c abnormal=100", 1}, {MDFront, 82, "-c abnormal=100", 0}, {MDFront, 82, "-c time_wait=100", 2},
-		{MDFront, 5, "-c=-5:4", 2}, {MDFront, 5, "-w clients=2:", 1}, {MDFront, 82, "--normal established,listen,time_wait", 0},
+		{MDFront, 82, "-c 82", 0}, {MDFront, 82, "-c 81", 2}, {MDFront, 82, "-w 10 -c 81", 2}, {MDFront, 82, "-w 10 -c 82",
+			1}, {MDFront, 82, "-c @82:", 2},
+		{MDFront, 82, "-w abnormal=10 -c abnormal=100", 1}, {MDFront, 82, "-c abnormal=100", 0}, {MDFront, 82,
+			"-c time_wait=100", 2},
+		{MDFront, 5, "-c=-5:4", 2}, {MDFront, 5, "-w clients=2:", 1}, {MDFront, 82, "--normal established,listen,time_wait",
+			0},
 		{MDFront, 0, "-c feed_age=30", 3}, {MDFront, 60, "-c feed_age=30 -c @50:", 2}, {MDFront, 0, "-p 41213,41214", 2},
 		{MDFront, 0, "-p 41213,41214 --no-listener warning", 1}, {MDFront, 0, "-p 41214 --no-listener ok", 0},
 	} {
@@ -202,7 +225,8 @@ func TestHostMonitor(t *testing.T) {
 			t.Errorf("exit %d, %q; want 0, %q", code, got, want)
 		}
 	}
-	if got, code := check(t, front(50), "-f", "hostmonitor", "--reply", "number"); code != 0 || got != "ScriptRes:Bad:50\n" {
+	if got, code := check(t, front(50), "-f", "hostmonitor", "--reply", "number"); code != 0 ||
+		got != "ScriptRes:Bad:50\n" {
 		t.Errorf("exit %d, %q", code, got)
 	}
 }
@@ -216,20 +240,24 @@ func TestNoAnswer(t *testing.T) {
 		look func(tcp.Visit) error
 		want string
 	}{
-		"failure":          {func(tcp.Visit) error { return errors.New("no right") }, "fake: no right"},
-		"half an answer":   {func(v tcp.Visit) error { v(listener()); return io.ErrUnexpectedEOF }, "fake: unexpected EOF"},
-		"hang":             {func(tcp.Visit) error { <-hang; return nil }, "no answer within 50ms (-t)"},
-		"panic":            {func(tcp.Visit) error { panic("oh no") }, "this check has a bug: oh no, at run_test.go:"},
-		"a real panic":     {func(v tcp.Visit) error { v(nil); return nil }, "this check has a bug: runtime error: invalid memory address or nil pointer dereference, at local.go:"},
-		"an unknown state": {func(v tcp.Visit) error { v(&tcp.Socket{State: 99}); return nil }, "this check has a bug: runtime error: index out of range [99] with length 12, at tally.go:"},
+		"failure":        {func(tcp.Visit) error { return errors.New("no right") }, "fake: no right"},
+		"half an answer": {func(v tcp.Visit) error { v(listener()); return io.ErrUnexpectedEOF }, "fake: unexpected EOF"},
+		"hang":           {func(tcp.Visit) error { <-hang; return nil }, "no answer within 50ms (-t)"},
+		"panic":          {func(tcp.Visit) error { panic("oh no") }, "this check has a bug: oh no, at run_test.go:"},
+		"a real panic": {func(v tcp.Visit) error { v(nil); return nil },
+			"this check has a bug: runtime error: invalid memory address or nil pointer dereference, at local.go:"},
+		"an unknown state": {func(v tcp.Visit) error { v(&tcp.Socket{State: 99}); return nil },
+			"this check has a bug: runtime error: index out of range [99] with length 12, at tally.go:"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			p := fake(test.look)
 			got, code := check(t, p, "-t", "50ms", "-n", "front7")
-			if code != 3 || !strings.HasPrefix(got, "MDFRONT UNKNOWN: front7 :41213 cannot be judged: "+test.want) || strings.Contains(got, "|") {
+			if code != 3 || !strings.HasPrefix(got, "MDFRONT UNKNOWN: front7 :41213 cannot be judged: "+test.want) ||
+				strings.Contains(got, "|") {
 				t.Errorf("exit %d, %s", code, got)
 			}
-			if got, code := check(t, p, "-t", "50ms", "-f", "hostmonitor"); code != 0 || !strings.HasPrefix(got, "ScriptRes:Unknown:") {
+			if got, code := check(t, p, "-t", "50ms", "-f", "hostmonitor"); code != 0 || !strings.HasPrefix(got,
+				"ScriptRes:Unknown:") {
 				t.Errorf("exit %d, %s", code, got)
 			}
 			if got, code := check(t, p, "-t", "50ms", "-f", "json"); code != 3 || !strings.Contains(got, `"abnormal":null`) {
@@ -264,12 +292,14 @@ func TestRestart(t *testing.T) {
 // TestPanicOutside: a panic that no look is to blame for is UNKNOWN as well.
 func TestPanicOutside(t *testing.T) {
 	out, code := MDFront.guarded(func() ([]byte, int) { panic("torn|\n") })
-	if got := string(out); code != 3 || !strings.HasPrefix(got, "MDFRONT UNKNOWN: this check has a bug: torn/ , at run_test.go:") || strings.Index(got, "\n") != len(got)-1 {
+	if got := string(out); code != 3 || !strings.HasPrefix(got,
+		"MDFRONT UNKNOWN: this check has a bug: torn/ , at run_test.go:") || strings.Index(got, "\n") != len(got)-1 {
 		t.Errorf("exit %d, %s", code, got)
 	}
 	// One in the look has the format that was asked for.
 	p := fake(func(tcp.Visit) error { panic("torn") })
-	if got, code := check(t, p, "-f", "hostmonitor"); code != 0 || !strings.HasPrefix(got, "ScriptRes:Unknown:this check has a bug, ") {
+	if got, code := check(t, p, "-f", "hostmonitor"); code != 0 || !strings.HasPrefix(got,
+		"ScriptRes:Unknown:this check has a bug, ") {
 		t.Errorf("exit %d, %s", code, got)
 	}
 }
@@ -282,7 +312,8 @@ func TestHiddenStates(t *testing.T) {
 		return tcp.Look{Source: "lsof", Provides: ^tcp.Facts(0), HiddenStates: tcp.Set(tcp.TimeWait)}, nil
 	}}}
 	got, code := check(t, p)
-	if code != 3 || !strings.HasPrefix(got, "MDFRONT UNKNOWN: abnormal is not known: ") || !strings.Contains(got, " | established=") || strings.Contains(got, " time_wait=") {
+	if code != 3 || !strings.HasPrefix(got, "MDFRONT UNKNOWN: abnormal is not known: ") || !strings.Contains(got,
+		" | established=") || strings.Contains(got, " time_wait=") {
 		t.Errorf("exit %d, %s", code, got)
 	}
 }
@@ -331,7 +362,8 @@ func TestHelpAndVersion(t *testing.T) {
 	for _, p := range []Profile{MDFront, Front} {
 		for _, flag := range []string{"-h", "--help"} {
 			got, code := check(t, p, flag)
-			if code != 3 || !strings.HasPrefix(got, "Usage:\n  "+p.Program+" ") || !strings.Contains(got, "Examples:") || !strings.Contains(got, p.Critical) {
+			if code != 3 || !strings.HasPrefix(got, "Usage:\n  "+p.Program+" ") || !strings.Contains(got, "Examples:") ||
+				!strings.Contains(got, p.Critical) {
 				t.Errorf("%s %s: exit %d\n%s", p.Program, flag, code, got)
 			}
 		}
@@ -373,7 +405,8 @@ func TestUnwritableOutput(t *testing.T) {
 func TestParsePrefix(t *testing.T) {
 	for text, want := range map[string]string{
 		"10.1.2.3": "10.1.2.3/32", "10.1.2.3/16": "10.1.0.0/16", "::ffff:10.1.2.3": "10.1.2.3/32",
-		"::ffff:10.1.0.0/112": "10.1.0.0/16", "::ffff:10.1.0.0/96": "0.0.0.0/0", "2001:db8::7": "2001:db8::7/128", "::/0": "::/0",
+		"::ffff:10.1.0.0/112": "10.1.0.0/16", "::ffff:10.1.0.0/96": "0.0.0.0/0", "::/0": "::/0",
+		"2001:db8::7": "2001:db8::7/128",
 	} {
 		if got, err := parsePrefix(text); err != nil || got.String() != want {
 			t.Errorf("%s is %v, %v; want %s", text, got, err, want)
@@ -382,7 +415,8 @@ func TestParsePrefix(t *testing.T) {
 }
 
 func TestParseDuration(t *testing.T) {
-	for text, want := range map[string]time.Duration{"5": 5 * time.Second, "2.5": 2500 * time.Millisecond, "500ms": 500 * time.Millisecond, "1m30s": 90 * time.Second} {
+	for text, want := range map[string]time.Duration{"5": 5 * time.Second, "2.5": 2500 * time.Millisecond,
+		"500ms": 500 * time.Millisecond, "1m30s": 90 * time.Second} {
 		if got, err := parseDuration(text); err != nil || got != want {
 			t.Errorf("%s is %v, %v; want %v", text, got, err, want)
 		}

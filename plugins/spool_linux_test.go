@@ -124,7 +124,8 @@ func cronField(t *testing.T, field string, last int) map[int]bool {
 func (w *week) addCalendar(t *testing.T, spec string) {
 	t.Helper()
 	// 2026-11-22 is a Sunday. One more than the minutes of a week reaches the next.
-	cmd := exec.Command("systemd-analyze", "calendar", "--base-time=2026-11-21 23:59:59", fmt.Sprintf("--iterations=%d", len(w)+1), spec)
+	cmd := exec.Command("systemd-analyze", "calendar", "--base-time=2026-11-21 23:59:59",
+		fmt.Sprintf("--iterations=%d", len(w)+1), spec)
 	cmd.Env = []string{"TZ=UTC", "LC_ALL=C"}
 	out, code := run(t, cmd)
 	if code != 0 {
@@ -180,7 +181,8 @@ func TestSpoolHours(t *testing.T) {
 		population.Skip(t, "there is no systemd-analyze to read the timer")
 	}
 	var timer week
-	for _, m := range regexp.MustCompile(`(?m)^OnCalendar=(.*)$`).FindAllStringSubmatch(readSpoolFile(t, "frontsockets-spool@.timer"), -1) {
+	for _, m := range regexp.MustCompile(`(?m)^OnCalendar=(.*)$`).FindAllStringSubmatch(readSpoolFile(t,
+		"frontsockets-spool@.timer"), -1) {
 		timer.addCalendar(t, m[1])
 	}
 	equal("the timer", timer)
@@ -204,10 +206,12 @@ func TestSpoolUnits(t *testing.T) {
 	for _, front := range []string{"mdfront", "front"} {
 		unit := filepath.Join(dir, "frontsockets-spool@"+front)
 		// What verify does not like it says on stderr, which has to be empty.
-		if out, code := run(t, exec.Command("systemd-analyze", "verify", unit+".service", unit+".timer")); code != 0 || out != "" {
+		if out, code := run(t, exec.Command("systemd-analyze", "verify", unit+".service", unit+".timer")); code != 0 ||
+			out != "" {
 			t.Errorf("%s: exit %d, %s", front, code, out)
 		}
-		start := regexp.MustCompile(`(?m)^ExecStart=(.*)$`).FindStringSubmatch(readSpoolFile(t, "frontsockets-spool@.service"))[1]
+		start := regexp.MustCompile(`(?m)^ExecStart=(.*)$`).FindStringSubmatch(readSpoolFile(t,
+			"frontsockets-spool@.service"))[1]
 		start = strings.ReplaceAll(start, "%i", front) + " >/dev/null 2>&1"
 		for _, j := range spoolJobs(t) {
 			if j.program == "check_"+front+"_sockets" && j.command != start {
@@ -221,14 +225,16 @@ func TestSpoolUnits(t *testing.T) {
 	if err := os.Mkdir(filepath.Join(root, "etc"), 0o755); err != nil {
 		t.Fatal(err)
 	}
-	for _, command := range [][]string{{"systemd-sysusers", "frontsockets.sysusers"}, {"systemd-tmpfiles", "--create", "frontsockets.tmpfiles"}} {
+	for _, command := range [][]string{{"systemd-sysusers", "frontsockets.sysusers"},
+		{"systemd-tmpfiles", "--create", "frontsockets.tmpfiles"}} {
 		last := len(command) - 1
 		file, err := filepath.Abs(filepath.Join(spoolFiles, command[last]))
 		if err != nil {
 			t.Fatal(err)
 		}
 		// sysusers says on stderr which users it makes.
-		if out, err := exec.Command(command[0], append(command[1:last:last], "--root="+root, file)...).CombinedOutput(); err != nil {
+		if out, err := exec.Command(command[0], append(command[1:last:last], "--root="+root,
+			file)...).CombinedOutput(); err != nil {
 			t.Fatalf("%v: %v\n%s", command, err, out)
 		}
 	}
@@ -337,7 +343,8 @@ func (s spool) ask(script, want string, exit int, args ...string) {
 		}
 		cmd.Env = []string{
 			"PATH=", "IFS=05", "CDPATH=/", "ENV=" + trap, "LC_ALL=C.UTF-8", "POSIXLY_CORRECT=1",
-			"BASH_FUNC_printf%%=() { echo ScriptRes:Ok:0; }", "BASH_FUNC_test%%=() { return 0; }", "BASH_FUNC_unknown%%=() { return 0; }",
+			"BASH_FUNC_printf%%=() { echo ScriptRes:Ok:0; }", "BASH_FUNC_test%%=() { return 0; }", "BASH_FUNC_unknown%%=()" +
+				" { return 0; }",
 			"check=/bin/true", "source=snapshot:/nowhere", "max_age=1h",
 			"GODEBUG=inittrace=1", "GO_FLAGS_COMPLETION=1", "HOST_PROC=" + s.dir,
 		}
@@ -441,8 +448,9 @@ func TestSpoolScripts(t *testing.T) {
 		for threshold, want := range map[string]string{
 			"0": "Bad:50 socket disconnect", "50": "Bad:50 socket disconnect", "51": "Ok:50",
 			// Decimal, whatever it starts with. The old script read octal: 050 was 40.
-			"050": "Bad:50 socket disconnect", "051": "Ok:50", "08": "Bad:50 socket disconnect", "0000000000000000000050": "Bad:50 socket disconnect",
-			"999999999999999": "Ok:50", "1000000000000000": "Ok:50", "18446744073709551617": "Ok:50", "0099999999999999999999999": "Ok:50",
+			"050": "Bad:50 socket disconnect", "051": "Ok:50", "08": "Bad:50 socket disconnect",
+			"0000000000000000000050": "Bad:50 socket disconnect", "999999999999999": "Ok:50", "1000000000000000": "Ok:50",
+			"18446744073709551617": "Ok:50", "0099999999999999999999999": "Ok:50",
 		} {
 			s.ask(live, "ScriptRes:"+want, 0, "front7", threshold)
 		}
@@ -451,20 +459,24 @@ func TestSpoolScripts(t *testing.T) {
 		}
 		for _, wrong := range [][]string{
 			{}, {"front7"}, {""}, {"", "50"}, {"front7", ""}, {"front7", "50", "1"}, {"front", "7", "50"}, {"front7", "fifty"},
-			{"front7", "-1"}, {"front7", "+1"}, {"front7", "5.5"}, {"front7", "50:"}, {"front7", "1e3"}, {"front7", "0x32"}, {"front7", " 50"},
-			{"front7", "5\n0"}, {"front7", "٥٠"}, {"front7", "5²"}, {"front7", "50;id"}, {"a|b", "50"}, {"--help"}, {"50", "front7"},
+			{"front7", "-1"}, {"front7", "+1"}, {"front7", "5.5"}, {"front7", "50:"}, {"front7", "1e3"}, {"front7",
+				"0x32"}, {"front7", " 50"},
+			{"front7", "5\n0"}, {"front7", "٥٠"}, {"front7", "5²"}, {"front7", "50;id"}, {"a|b", "50"}, {"--help"}, {"50",
+				"front7"},
 		} {
 			s.ask(live, unknown("NAME THRESHOLD|not a whole number|not a name"), 3, wrong...)
 		}
 		for _, place := range []string{"/nowhere/check", "/etc", "/etc/passwd"} {
-			s.ask(s.script(front.script, "check="+pluginFolder, "check="+place+" #"), unknown("not installed"), 3, "front7", "50")
+			s.ask(s.script(front.script, "check="+pluginFolder, "check="+place+" #"), unknown("not installed"), 3, "front7",
+				"50")
 		}
 		// Go's runtime ends with 2 and says nothing on stdout where it cannot start.
 		dead := filepath.Join(s.dir, "dead")
 		if err := os.WriteFile(dead, []byte("#!/bin/sh\necho fatal error >&2\nexit 2\n"), 0o755); err != nil {
 			t.Fatal(err)
 		}
-		s.ask(s.script(front.script, "check="+pluginFolder, "check="+dead+" #"), unknown("gave no answer, exit code 2"), 3, "front7", "50")
+		s.ask(s.script(front.script, "check="+pluginFolder, "check="+dead+" #"), unknown("gave no answer, exit code 2"), 3,
+			"front7", "50")
 		f.Close()
 	}
 }

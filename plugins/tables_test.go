@@ -30,7 +30,8 @@ func TestGeneratedReference(t *testing.T) {
 	var kinds strings.Builder
 	kinds.WriteString("| diagnosis | to blame | what the sockets show |\n| --- | --- | --- |\n")
 	for _, k := range diagnosis.Kinds {
-		fmt.Fprintf(&kinds, "| `%s` | %s | %s |\n", k.Code, k.Blame, strings.ReplaceAll(k.Means, "--stalled-after", "`--stalled-after`"))
+		fmt.Fprintf(&kinds, "| `%s` | %s | %s |\n", k.Code, k.Blame, strings.ReplaceAll(k.Means, "--stalled-after",
+			"`--stalled-after`"))
 	}
 	golden.Part(t, file, "<!-- diagnoses: made by make generate -->\n", "<!-- end of diagnoses -->\n", kinds.String())
 }
@@ -40,18 +41,29 @@ func TestGeneratedReference(t *testing.T) {
 type alarm struct{ phrase, code, blame, restart, section string }
 
 var alarms = []alarm{
-	{"accept queue of port N is full, N of N", "`hung`", "the front", "yes, after saving the evidence", "[hung](#hung-the-front-does-not-accept-or-does-not-read)"},
-	{"accept queue of port N is full, N of at most N (somaxconn)", "`hung`", "the front", "yes, after saving the evidence", "[hung](#hung-the-front-does-not-accept-or-does-not-read)"},
-	{"accept queue of port N does not empty (N, then N) and may be full: its backlog is not known", "none", "the front, if `ss -ltn` shows it full", "see the section", "[hung](#hung-the-front-does-not-accept-or-does-not-read)"},
-	{"accept queue not judged", "none", "the source does not provide the backlog; `sockdiag` does", "no", "[Where the sockets come from](SOURCES.md)"},
+	{"accept queue of port N is full, N of N", "`hung`", "the front", "yes, after saving the evidence",
+		"[hung](#hung-the-front-does-not-accept-or-does-not-read)"},
+	{"accept queue of port N is full, N of at most N (somaxconn)", "`hung`", "the front",
+		"yes, after saving the evidence", "[hung](#hung-the-front-does-not-accept-or-does-not-read)"},
+	{"accept queue of port N does not empty (N, then N) and may be full: its backlog is not known", "none",
+		"the front, if `ss -ltn` shows it full", "see the section",
+		"[hung](#hung-the-front-does-not-accept-or-does-not-read)"},
+	{"accept queue not judged", "none", "the source does not provide the backlog; `sockdiag` does", "no",
+		"[Where the sockets come from](SOURCES.md)"},
 	{"METRIC is at least N: REASON", "none", "the check cannot see all of them", "no", "[Limits](REFERENCE.md#limits)"},
-	{"METRIC is N (critical RANGE)", "at the end of the line", "see the code", "see the code", "[Check again](#2-check-again-on-the-host)"},
-	{"METRIC is N (warning RANGE)", "at the end of the line", "see the code", "see the code", "[Check again](#2-check-again-on-the-host)"},
+	{"METRIC is N (critical RANGE)", "at the end of the line", "see the code", "see the code",
+		"[Check again](#2-check-again-on-the-host)"},
+	{"METRIC is N (warning RANGE)", "at the end of the line", "see the code", "see the code",
+		"[Check again](#2-check-again-on-the-host)"},
 	{":PORTS has COUNTS", "none", "a summary", "no", "[Read the alarm](#1-read-the-alarm)"},
-	{"process N (NAME) is in state STATE", "`hung`", "the front", "see the section", "[hung](#hung-the-front-does-not-accept-or-does-not-read)"},
-	{"process N (NAME) uses the port; if it is not the front: end it, set ip_local_reserved_ports", "`down`", "another program", "end that program first", "[down](#down)"},
-	{"METRIC is not known: REASON", "none", "the check could not see it", "no", "[Where the sockets come from](SOURCES.md)"},
-	{":PORTS cannot be judged: REASON", "none", "the check could not look", "no", "[Where the sockets come from](SOURCES.md)"},
+	{"process N (NAME) is in state STATE", "`hung`", "the front", "see the section",
+		"[hung](#hung-the-front-does-not-accept-or-does-not-read)"},
+	{"process N (NAME) uses the port; if it is not the front: end it, set ip_local_reserved_ports", "`down`",
+		"another program", "end that program first", "[down](#down)"},
+	{"METRIC is not known: REASON", "none", "the check could not see it", "no",
+		"[Where the sockets come from](SOURCES.md)"},
+	{":PORTS cannot be judged: REASON", "none", "the check could not look", "no",
+		"[Where the sockets come from](SOURCES.md)"},
 	{"seen by SOURCE", "none", "a source of second choice", "no", "[Where the sockets come from](SOURCES.md)"},
 	{"snapshot FILE not written: REASON", "none", "the check's host", "no", "[Where the sockets come from](SOURCES.md)"},
 	{"N sessions excluded", "none", "sessions that `--exclude` left out", "no", "[Options](../README.md#options)"},
@@ -61,7 +73,8 @@ var alarms = []alarm{
 		"[Sessions and holidays](REFERENCE.md#sessions-and-holidays)"},
 	{"sessions judged as of TIME (--at)", "none", "a try: not the present time", "no",
 		"[Sessions and holidays](REFERENCE.md#sessions-and-holidays)"},
-	{"outside of all sessions, the next opens TIME", "none", "nobody: nobody trades now", "no", "[Sessions and holidays](REFERENCE.md#sessions-and-holidays)"},
+	{"outside of all sessions, the next opens TIME", "none", "nobody: nobody trades now", "no",
+		"[Sessions and holidays](REFERENCE.md#sessions-and-holidays)"},
 	{"this check has a bug: REASON", "none", "the check", "no", "report it"},
 }
 
@@ -69,7 +82,8 @@ var alarms = []alarm{
 // Chinese runbook has the same phrases in its first column: see TestReadmeChinese.
 func TestGeneratedRunbook(t *testing.T) {
 	var table strings.Builder
-	table.WriteString("| the alarm says | code | who is to blame? | restart the front? | section |\n| --- | --- | --- | --- | --- |\n")
+	table.WriteString("| the alarm says | code | who is to blame? | restart the front? | section |\n| --- | --- |" +
+		" --- | --- | --- |\n")
 	row := func(a alarm) {
 		fmt.Fprintf(&table, "| `%s` | %s | %s | %s | %s |\n", a.phrase, a.code, a.blame, a.restart, a.section)
 	}
@@ -80,14 +94,16 @@ func TestGeneratedRunbook(t *testing.T) {
 	var phrases []string
 	for _, p := range diagnosis.Phrases() {
 		k := kinds[p.Code]
-		row(alarm{p.Text, "`" + string(p.Code) + "`", string(k.Blame), k.Restart, fmt.Sprintf("[%s](#%s)", p.Code, section(t, p.Code))})
+		row(alarm{p.Text, "`" + string(p.Code) + "`", string(k.Blame), k.Restart,
+			fmt.Sprintf("[%s](#%s)", p.Code, section(t, p.Code))})
 		phrases = append(phrases, p.Text)
 	}
 	for _, a := range alarms {
 		row(a)
 		phrases = append(phrases, a.phrase)
 	}
-	golden.Part(t, "../docs/PLAYS-DEAD.md", "<!-- alarms: made by make generate -->\n", "<!-- end of alarms -->\n", table.String())
+	golden.Part(t, "../docs/PLAYS-DEAD.md", "<!-- alarms: made by make generate -->\n", "<!-- end of alarms -->\n",
+		table.String())
 	requirePhrases(t, phrases)
 }
 
@@ -107,7 +123,8 @@ func requirePhrases(t *testing.T, phrases []string) {
 	t.Helper()
 	var patterns []string
 	for _, p := range phrases {
-		p = regexp.MustCompile(`\b(METRIC|RANGE|NAME|STATE|PORTS|COUNTS|REASON|SOURCE|FILE|TIME)\b`).ReplaceAllString(regexp.QuoteMeta(p), ".+")
+		words := regexp.MustCompile(`\b(METRIC|RANGE|NAME|STATE|PORTS|COUNTS|REASON|SOURCE|FILE|TIME)\b`)
+		p = words.ReplaceAllString(regexp.QuoteMeta(p), ".+")
 		patterns = append(patterns, regexp.MustCompile(`\bN\b`).ReplaceAllString(p, `[0-9.]+[a-zA-Z%]*( and [0-9]+ more)?`))
 	}
 	known := regexp.MustCompile(`^(\S+ )?(` + strings.Join(patterns, "|") + `)$`)

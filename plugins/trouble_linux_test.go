@@ -23,7 +23,8 @@ func TestOwner(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	want := regexp.MustCompile(fmt.Sprintf(`\nprocess %d \(%s\): state \S+, \d+%% CPU, [1-9]\d* threads, [1-9]\d* of [1-9]\d* descriptors, started 20\S+T\S+\n`, os.Getpid(), strings.TrimSpace(string(comm))))
+	want := regexp.MustCompile(fmt.Sprintf(`\nprocess %d \(%s\): state \S+, \d+%% CPU, [1-9]\d* threads, `+
+		`[1-9]\d* of [1-9]\d* descriptors, started 20\S+T\S+\n`, os.Getpid(), strings.TrimSpace(string(comm))))
 	for _, args := range []string{"-v", "-v --sample 100ms", "-v -s procnet"} {
 		out, code := run(t, exec.Command(program, append(strings.Fields(args), "-p", "41251")...))
 		if code != 0 || !want.MatchString(out) {
@@ -35,7 +36,8 @@ func TestOwner(t *testing.T) {
 		t.Error(out)
 	}
 	out, code := run(t, nobody(t, exec.Command(program, "-p", "41251", "-v")))
-	if code != 0 || !strings.Contains(out, "\nprocess unknown: its process is uid 0's, and this needs CAP_SYS_PTRACE; run as that user, or ss -ltnp as root\n") {
+	if code != 0 || !strings.Contains(out, "\nprocess unknown: its process is uid 0's, and this needs"+
+		" CAP_SYS_PTRACE; run as that user, or ss -ltnp as root\n") {
 		t.Errorf("nobody: exit %d, %s", code, out)
 	}
 	if out, _ := run(t, exec.Command(program, "-p", "41251")); strings.Contains(out, "process") {
@@ -95,15 +97,19 @@ func TestLoopingClient(t *testing.T) {
 	names := file(t, "127.9.9.0/24 Client A, desk 2\n")
 	program := filepath.Join(programs(t), "check_mdfront_sockets")
 	for args, want := range map[string]string{
-		"":                                   "MDFRONT CRITICAL: :41252 has 73 abnormal sockets (73 TIME_WAIT) from 14 clients, 60 from 127.9.9.9 - one client looping, 82.19 % of them | ",
-		"--policy strict --clients " + names: "MDFRONT WARNING: one client looping, 82.19 % of them; :41252 has 73 abnormal sockets (73 TIME_WAIT) from 14 clients, 60 from 127.9.9.9 (Client A, desk 2) | ",
+		"": "MDFRONT CRITICAL: :41252 has 73 abnormal sockets (73 TIME_WAIT) from 14" +
+			" clients, 60 from 127.9.9.9 - one client looping, 82.19 % of them | ",
+		"--policy strict --clients " + names: "MDFRONT WARNING: one client looping, 82.19 % of them; :41252 has 73" +
+			" abnormal sockets (73 TIME_WAIT) from 14 clients, 60 from 127.9.9.9 (Client A, desk 2) | ",
 	} {
 		out, code := run(t, exec.Command(program, append(strings.Fields(args), "-p", "41252")...))
 		if code == 0 || !strings.HasPrefix(out, want) {
 			t.Errorf("%s: exit %d, %s", args, code, out)
 		}
 	}
-	if out, _ := run(t, exec.Command(program, "-p", "41252", "-f", "json")); !strings.Contains(out, `"diagnosis":{"code":"client_loop","text":"one client looping, 82.19 % of them","evidence":[{"metric":"top_client","value":"60",`) {
+	const looping = `"diagnosis":{"code":"client_loop","text":"one client looping, 82.19 % of them",` +
+		`"evidence":[{"metric":"top_client","value":"60",`
+	if out, _ := run(t, exec.Command(program, "-p", "41252", "-f", "json")); !strings.Contains(out, looping) {
 		t.Error(out)
 	}
 }
@@ -131,8 +137,10 @@ func TestSilentClient(t *testing.T) {
 			}
 			time.Sleep(50 * time.Millisecond)
 		}
-		if !strings.HasPrefix(out, "MDFRONT OK: :41253 has 0 abnormal sockets, 21 established from 21 clients - one client does not read, 127.9.9.9") ||
-			!regexp.MustCompile(`\nevidence: zero window 1, sessions of 127\.9\.9\.9 that take no more data\nevidence: unsent_bytes \d{5,}B, wait for 127\.9\.9\.9\n`).MatchString(out) {
+		if !strings.HasPrefix(out, "MDFRONT OK: :41253 has 0 abnormal sockets, 21 established from 21 clients - one"+
+			" client does not read, 127.9.9.9") ||
+			!regexp.MustCompile(`\nevidence: zero window 1, sessions of 127\.9\.9\.9 that take no more data\n`+
+				`evidence: unsent_bytes \d{5,}B, wait for 127\.9\.9\.9\n`).MatchString(out) {
 			t.Errorf("%s: %s", source, out)
 		}
 	}

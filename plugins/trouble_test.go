@@ -24,20 +24,25 @@ func file(t *testing.T, text string) string {
 }
 
 func TestClients(t *testing.T) {
-	names := file(t, "\ufeff# desks\r\n10.1.0.0/16\tBroker B\r\n\r\n10.1.2.0/24  Client A, desk 2\n10.3.0.0/16 Desk #7\n::ffff:10.9.0.0/112 Mapped\n2001:db8::/32 Six\n10.1.2.0/24 Client A, desk 2\n")
+	names := file(t, "\ufeff# desks\r\n10.1.0.0/16\tBroker B\r\n\r\n10.1.2.0/24  Client A, desk 2\n10.3.0.0/16 Desk"+
+		" #7\n::ffff:10.9.0.0/112 Mapped\n2001:db8::/32 Six\n10.1.2.0/24 Client A, desk 2\n")
 	out, _ := at(noon, front(60), "--clients", names, "-v")
 	first, details, _ := strings.Cut(out, "\n")
-	if !strings.Contains(first, " (60 TIME_WAIT) from 10.1.2.3 (Client A, desk 2) - one client looping, 100 % of them | ") || !strings.Contains(details, "client 10.1.2.3 (Client A, desk 2): 60 abnormal of 60 ") {
+	const named = " (60 TIME_WAIT) from 10.1.2.3 (Client A, desk 2) - one client looping, 100 % of them | "
+	if !strings.Contains(first, named) ||
+		!strings.Contains(details, "client 10.1.2.3 (Client A, desk 2): 60 abnormal of 60 ") {
 		t.Error(out)
 	}
-	if out, _ := at(noon, front(60), "--clients", names, "-f", "json"); !strings.Contains(out, `{"address":"10.1.2.3","name":"Client A, desk 2",`) {
+	if out, _ := at(noon, front(60), "--clients", names, "-f", "json"); !strings.Contains(out,
+		`{"address":"10.1.2.3","name":"Client A, desk 2",`) {
 		t.Error(out)
 	}
 	s, err := MDFront.parse([]string{"--clients", names}, textfile.File{})
 	if err != nil {
 		t.Fatal(err)
 	}
-	for client, want := range map[string]string{"10.1.3.1": "Broker B", "10.3.3.3": "Desk #7", "10.1.2.255": "Client A, desk 2", "10.9.7.7": "Mapped", "2001:db8::9": "Six", "10.2.0.1": "", "::1": ""} {
+	for client, want := range map[string]string{"10.1.3.1": "Broker B", "10.3.3.3": "Desk #7",
+		"10.1.2.255": "Client A, desk 2", "10.9.7.7": "Mapped", "2001:db8::9": "Six", "10.2.0.1": "", "::1": ""} {
 		if got := s.clients.nameOf(netip.MustParseAddr(client)); got != want {
 			t.Errorf("%s is %q, want %q", client, got, want)
 		}
@@ -51,7 +56,8 @@ func TestClients(t *testing.T) {
 		strings.Repeat("x", 1<<17):       ": line 1: over 65536 bytes long",
 	} {
 		name := file(t, text)
-		if out, code := at(noon, front(0), "--clients", name, "-f", "json"); code != 3 || !strings.Contains(metrics(t, out)["reason"], "--clients: "+name+want) {
+		if out, code := at(noon, front(0), "--clients", name, "-f", "json"); code != 3 ||
+			!strings.Contains(metrics(t, out)["reason"], "--clients: "+name+want) {
 			t.Errorf("%.40q: exit %d, %s", text, code, out)
 		}
 	}
@@ -84,14 +90,17 @@ func TestPolicies(t *testing.T) {
 		t.Errorf("exit %d, %s", code, out)
 	}
 	for codes, want := range map[string]string{
-		"hungry": "-c: 'hungry' is not a diagnosis; use front, none, healthy, ", "": "-c: '' is not a diagnosis; ", "hung,": "-c: '' is not a diagnosis; ",
+		"hungry": "-c: 'hungry' is not a diagnosis; use front, none, healthy, ",
+		"":       "-c: '' is not a diagnosis; ", "hung,": "-c: '' is not a diagnosis; ",
 	} {
-		if out, code := check(t, MDFront, "-c", "diagnosis="+codes); code != 3 || !strings.HasPrefix(out, "MDFRONT UNKNOWN: "+want) {
+		if out, code := check(t, MDFront, "-c", "diagnosis="+codes); code != 3 || !strings.HasPrefix(out,
+			"MDFRONT UNKNOWN: "+want) {
 			t.Errorf("%s: exit %d, %s", codes, code, out)
 		}
 	}
 	for _, p := range []Profile{MDFront, Front} {
-		if help := p.help(); !strings.Contains(strings.Join(strings.Fields(help), " "), "strict: "+p.Policies()["strict"].String()+" ") {
+		if help := p.help(); !strings.Contains(strings.Join(strings.Fields(help), " "),
+			"strict: "+p.Policies()["strict"].String()+" ") {
 			t.Errorf("%s: the policy is not in the help", p.Program)
 		}
 	}
@@ -117,7 +126,8 @@ func TestSessions(t *testing.T) {
 		"2026-09-30 21:00": outside + "Thu 2026-10-08 08:55 CST; ", // no night before the holiday
 		"2026-10-08 21:00": "MDFRONT CRITICAL: ",
 	} {
-		if out, _ := at(shanghai(when), front(60), args...); !strings.HasPrefix(out, want) || !strings.Contains(out, " abnormal=60;") {
+		if out, _ := at(shanghai(when), front(60), args...); !strings.HasPrefix(out, want) || !strings.Contains(out,
+			" abnormal=60;") {
 			t.Errorf("%s: %s", when, out)
 		}
 	}
@@ -130,10 +140,12 @@ func TestSessions(t *testing.T) {
 	if out, code := at(saturday, failed, args...); code != 3 {
 		t.Errorf("a failure on a Saturday: exit %d, %s", code, out)
 	}
-	if out, code := at(saturday, front(60), append(args, "-f", "hostmonitor")...); code != 0 || out != "ScriptRes:Ok:60\n" {
+	if out, code := at(saturday, front(60), append(args, "-f", "hostmonitor")...); code != 0 ||
+		out != "ScriptRes:Ok:60\n" {
 		t.Errorf("exit %d, %s", code, out)
 	}
-	if out, code := at(saturday, front(0), append(args, "--save", "/nowhere/file")...); code != 3 || !strings.Contains(out, "not written") {
+	if out, code := at(saturday, front(0), append(args, "--save", "/nowhere/file")...); code != 3 ||
+		!strings.Contains(out, "not written") {
 		t.Errorf("unsaved on a Saturday: exit %d, %s", code, out)
 	}
 	// A snapshot is judged by its own time.
@@ -152,21 +164,26 @@ func TestSessions(t *testing.T) {
 	}
 	// A calendar without any session is no reason for an OK.
 	for text, want := range map[string]string{
-		"2026-11-01..2026-11-30\n2026-12-01..2026-12-31\n2027-01-01..2027-01-31\n": "no session opens in the next 40 days, so --session or --holidays are wrong",
+		"2026-11-01..2026-11-30\n2026-12-01..2026-12-31\n2027-01-01..2027-01-31\n": "no session opens in the next 40" +
+			" days, so --session or --holidays are wrong",
 		"2026-10-01..2062-10-07\n": ":1: '2026-10-01..2062-10-07' is not a holiday: it is over 31 days long; ",
 	} {
-		if out, code := at(noon, front(0), "--session", "00:00-24:00", "--holidays", file(t, text), "-f", "json"); code != 3 || !strings.Contains(metrics(t, out)["reason"], want) {
+		if out, code := at(noon, front(0), "--session", "00:00-24:00", "--holidays", file(t, text), "-f",
+			"json"); code != 3 || !strings.Contains(metrics(t, out)["reason"], want) {
 			t.Errorf("%q: exit %d, %s", text, code, out)
 		}
 	}
 	t.Setenv("ZONEINFO", "/nowhere")
 	t.Setenv("TZ", "Mars/Olympus")
-	if out, _ := at(saturday, front(0), "--session", "Sat 11:00-13:00", "--session-tz", "Europe/London"); !strings.HasPrefix(out, "MDFRONT OK: outside of all sessions, the next opens Sat 2026-11-28 11:00 GMT; ") {
+	if out, _ := at(saturday, front(0), "--session", "Sat 11:00-13:00", "--session-tz",
+		"Europe/London"); !strings.HasPrefix(out, "MDFRONT OK: outside of all sessions, the next opens Sat 2026-11-28"+
+		" 11:00 GMT; ") {
 		t.Error(out)
 	}
 
 	bad := file(t, "2026-10-01\n2026-02-30 # leap\n")
-	if out, code := at(noon, front(0), "--session", "cn-futures", "--holidays", bad, "-f", "json"); code != 3 || !strings.Contains(out, "--holidays: "+bad+":2: '2026-02-30' is not a holiday: '2026-02-30' is not a date; ") {
+	if out, code := at(noon, front(0), "--session", "cn-futures", "--holidays", bad, "-f", "json"); code != 3 ||
+		!strings.Contains(out, "--holidays: "+bad+":2: '2026-02-30' is not a holiday: '2026-02-30' is not a date; ") {
 		t.Errorf("exit %d, %s", code, out)
 	}
 }
@@ -201,17 +218,20 @@ func TestTwoLooks(t *testing.T) {
 	if apart := looks[1].Sub(looks[0]); len(looks) != 2 || apart < 200*time.Millisecond || apart > 3*time.Second {
 		t.Errorf("%d looks, %s apart", len(looks), apart)
 	}
-	if code != 2 || !strings.HasPrefix(out, "MDFRONT CRITICAL: reconnects is 10 (critical 9); ") || !strings.Contains(out, " established=20;") || !strings.HasSuffix(out, " reconnects=10;;9;0 unread_stuck=5;;;0\n") {
+	if code != 2 || !strings.HasPrefix(out, "MDFRONT CRITICAL: reconnects is 10 (critical 9); ") ||
+		!strings.Contains(out, " established=20;") || !strings.HasSuffix(out, " reconnects=10;;9;0 unread_stuck=5;;;0\n") {
 		t.Errorf("exit %d, %s", code, out)
 	}
 	if out, _ := check(t, p); strings.Contains(out, "reconnects") {
 		t.Errorf("one look: %s", out)
 	}
 	// The same labels also when nothing was seen.
-	if out, code := check(t, p, "--policy", "seed", "--sample", "100ms", "-c", "1000"); code != 0 || !strings.Contains(out, "reconnects=") {
+	if out, code := check(t, p, "--policy", "seed", "--sample", "100ms", "-c", "1000"); code != 0 ||
+		!strings.Contains(out, "reconnects=") {
 		t.Errorf("exit %d, %s", code, out)
 	}
-	if out, code := check(t, fake(func(tcp.Visit) error { return os.ErrPermission }), "--sample", "1ms"); code != 3 || strings.Contains(out, "|") {
+	if out, code := check(t, fake(func(tcp.Visit) error { return os.ErrPermission }), "--sample", "1ms"); code != 3 ||
+		strings.Contains(out, "|") {
 		t.Errorf("exit %d, %s", code, out)
 	}
 }

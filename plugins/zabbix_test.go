@@ -30,7 +30,8 @@ func TestGeneratedZabbix(t *testing.T) {
 		}
 		fmt.Fprintf(&items, zabbixItem, zabbixUUID("metric "+m.String()), name, m, units, m.Help(), m)
 	}
-	golden.Part(t, zabbixTemplates+"agent-6.0.yaml", "            # metrics: made by make generate\n", "            # end of metrics\n", items.String())
+	golden.Part(t, zabbixTemplates+"agent-6.0.yaml", "            # metrics: made by make generate\n",
+		"            # end of metrics\n", items.String())
 
 	agent6 := readText(t, zabbixTemplates+"agent-6.0.yaml")
 	seen := map[string]bool{}
@@ -42,7 +43,8 @@ func TestGeneratedZabbix(t *testing.T) {
 	}
 
 	nrpe6 := overNRPE(agent6)
-	for name, want := range map[string]string{"nrpe-6.0": nrpe6, "agent-7.0": inZabbix7(agent6), "nrpe-7.0": inZabbix7(nrpe6)} {
+	for name, want := range map[string]string{"nrpe-6.0": nrpe6, "agent-7.0": inZabbix7(agent6),
+		"nrpe-7.0": inZabbix7(nrpe6)} {
 		golden.File(t, zabbixTemplates+name+".yaml", want)
 	}
 }

@@ -24,7 +24,8 @@ func from(tool string, text io.Reader) tcp.Source {
 
 // readText reads a capture and gives its rows.
 func readText(kind, text string, q tcp.Query) (rows []tcp.Socket, seen tcp.Look, err error) {
-	seen, err = from(kind, strings.NewReader(text)).Look(context.Background(), q, func(s *tcp.Socket) { rows = append(rows, *s) })
+	seen, err = from(kind, strings.NewReader(text)).Look(context.Background(), q,
+		func(s *tcp.Socket) { rows = append(rows, *s) })
 	return rows, seen, err
 }
 
@@ -39,37 +40,52 @@ var renderings = []struct {
 	dotted             bool
 	row                func(tcp.Socket) string
 }{
-	{"net-tools", "netstat", "Proto Recv-Q Send-Q Local Address           Foreign Address         State      \n", queues, false, func(s tcp.Socket) string {
-		return fmt.Sprintf("tcp%-1s %6d %6d %-23s %-23s %-11s\n", six(s), s.RecvQ, s.SendQ, colon(s.Local), colon(s.Remote), upper(s.State))
-	}},
+	{"net-tools", "netstat", "Proto Recv-Q Send-Q Local Address           Foreign Address         State      \n", queues,
+		false, func(s tcp.Socket) string {
+			return fmt.Sprintf("tcp%-1s %6d %6d %-23s %-23s %-11s\n", six(s), s.RecvQ, s.SendQ, colon(s.Local), colon(s.Remote),
+				upper(s.State))
+		}},
 	{"net-tools -o", "netstat", "", queues | tcp.FactRetransmits, false, func(s tcp.Socket) string {
 		timer := "off (0.00/0/0)"
 		if s.Retransmits > 0 {
 			timer = fmt.Sprintf("on (0.21/%d/0)", s.Retransmits)
 		}
-		return fmt.Sprintf("tcp %6d %6d %-23s %-23s %-11s 1234/front: trade    %s\n", s.RecvQ, s.SendQ, colon(s.Local), colon(s.Remote), upper(s.State), timer)
+		return fmt.Sprintf("tcp %6d %6d %-23s %-23s %-11s 1234/front: trade    %s\n", s.RecvQ, s.SendQ, colon(s.Local),
+			colon(s.Remote), upper(s.State), timer)
 	}},
-	{"Windows", "netstat", "  Proto  Lokale Adresse         Remoteadresse          Status           PID\r\n", tcp.FactClient, false, func(s tcp.Socket) string {
-		word := strings.NewReplacer("syn_recv", "SYN_RECEIVED", "fin_wait1", "FIN_WAIT_1", "fin_wait2", "FIN_WAIT_2", "close", "BOUND", "listen", "LISTENING").Replace(s.State.String())
-		if s.State == tcp.CloseWait {
-			word = "CLOSE_WAIT"
-		}
-		return fmt.Sprintf("  TCP    %-22s %-22s %-15s %d\r\n", s.Local, s.Remote, strings.ToUpper(word), 41213)
-	}},
-	{"BSD", "netstat", "Proto Recv-Q Send-Q Local Address          Foreign Address        (state)\n", queues, true, func(s tcp.Socket) string {
-		return fmt.Sprintf("tcp%s %6d %6d  %-45s %-45s %s\n", []string{"4", "6"}[len(six(s))], s.RecvQ, s.SendQ, dot(s.Local), dot(s.Remote), bsdWord(s.State))
-	}},
-	{"AIX -A", "netstat", "PCB/ADDR         Proto Recv-Q Send-Q  Local Address      Foreign Address    (state)\n", queues, true, func(s tcp.Socket) string {
-		return fmt.Sprintf("f1000e00004a3bb8 tcp %6d %6d  %-18s %-18s %s\n", s.RecvQ, s.SendQ, dot(s.Local), dot(s.Remote), bsdWord(s.State))
-	}},
-	{"Solaris", "netstat", "\nTCP: IPv4\n   Local Address        Remote Address     Swind Send-Q Rwind Recv-Q    State\n", queues, true, func(s tcp.Socket) string {
-		return fmt.Sprintf("%-20s %-20s %6d %6d %6d %6d %s\n", dot(s.Local), dot(s.Remote), 64240, s.SendQ, 49232, s.RecvQ, bsdWord(s.State))
-	}},
-	{"ss", "ss", "State  Recv-Q Send-Q Local Address:Port Peer Address:Port Process\n", queues | tcp.FactBacklog, false, ssRow},
-	{"ss -i", "ss", "", queues | tcp.FactBacklog | tcp.FactLastDataSent, false, func(s tcp.Socket) string { return ssRow(s) + "\t cubic" + ssInfo(s) + "\n" }},
-	{"ss -mi", "ss", "", queues | tcp.FactBacklog | tcp.FactLastDataSent | tcp.FactDrops, false, func(s tcp.Socket) string {
-		return ssRow(s) + fmt.Sprintf("\t skmem:(r0,rb131072,t0,tb87040,f0,w0,o0,bl0,d%d) cubic%s\n", s.Drops, ssInfo(s))
-	}},
+	{"Windows", "netstat", "  Proto  Lokale Adresse         Remoteadresse          Status           PID\r\n",
+		tcp.FactClient, false, func(s tcp.Socket) string {
+			word := strings.NewReplacer("syn_recv", "SYN_RECEIVED", "fin_wait1", "FIN_WAIT_1", "fin_wait2", "FIN_WAIT_2",
+				"close", "BOUND", "listen", "LISTENING").Replace(s.State.String())
+			if s.State == tcp.CloseWait {
+				word = "CLOSE_WAIT"
+			}
+			return fmt.Sprintf("  TCP    %-22s %-22s %-15s %d\r\n", s.Local, s.Remote, strings.ToUpper(word), 41213)
+		}},
+	{"BSD", "netstat", "Proto Recv-Q Send-Q Local Address          Foreign Address        (state)\n", queues, true,
+		func(s tcp.Socket) string {
+			return fmt.Sprintf("tcp%s %6d %6d  %-45s %-45s %s\n", []string{"4", "6"}[len(six(s))], s.RecvQ, s.SendQ,
+				dot(s.Local), dot(s.Remote), bsdWord(s.State))
+		}},
+	{"AIX -A", "netstat", "PCB/ADDR         Proto Recv-Q Send-Q  Local Address      Foreign Address    (state)\n",
+		queues, true, func(s tcp.Socket) string {
+			return fmt.Sprintf("f1000e00004a3bb8 tcp %6d %6d  %-18s %-18s %s\n", s.RecvQ, s.SendQ, dot(s.Local), dot(s.Remote),
+				bsdWord(s.State))
+		}},
+	{"Solaris", "netstat", "\nTCP: IPv4\n" +
+		"   Local Address        Remote Address     Swind Send-Q Rwind Recv-Q    State\n", queues, true,
+		func(s tcp.Socket) string {
+			return fmt.Sprintf("%-20s %-20s %6d %6d %6d %6d %s\n", dot(s.Local), dot(s.Remote), 64240, s.SendQ, 49232, s.RecvQ,
+				bsdWord(s.State))
+		}},
+	{"ss", "ss", "State  Recv-Q Send-Q Local Address:Port Peer Address:Port Process\n", queues | tcp.FactBacklog, false,
+		ssRow},
+	{"ss -i", "ss", "", queues | tcp.FactBacklog | tcp.FactLastDataSent, false,
+		func(s tcp.Socket) string { return ssRow(s) + "\t cubic" + ssInfo(s) + "\n" }},
+	{"ss -mi", "ss", "", queues | tcp.FactBacklog | tcp.FactLastDataSent | tcp.FactDrops, false,
+		func(s tcp.Socket) string {
+			return ssRow(s) + fmt.Sprintf("\t skmem:(r0,rb131072,t0,tb87040,f0,w0,o0,bl0,d%d) cubic%s\n", s.Drops, ssInfo(s))
+		}},
 	{"ss -O", "ss", "", queues | tcp.FactBacklog | tcp.FactLastDataSent, false, func(s tcp.Socket) string {
 		return "tcp " + strings.TrimSuffix(ssRow(s), "\n") + ` users:(("front",pid=7,fd=3)) bbr` + ssInfo(s) + "\n"
 	}},
@@ -85,7 +101,8 @@ func six(s tcp.Socket) string {
 func upper(s tcp.State) string { return strings.ToUpper(s.String()) }
 
 func bsdWord(s tcp.State) string {
-	return strings.NewReplacer("SYN_RECV", "SYN_RCVD", "FIN_WAIT1", "FIN_WAIT_1", "FIN_WAIT2", "FIN_WAIT_2").Replace(upper(s))
+	return strings.NewReplacer("SYN_RECV", "SYN_RCVD", "FIN_WAIT1", "FIN_WAIT_1", "FIN_WAIT2",
+		"FIN_WAIT_2").Replace(upper(s))
 }
 
 func port(a netip.AddrPort) string {
@@ -105,7 +122,8 @@ func dot(a netip.AddrPort) string {
 }
 
 func ssRow(s tcp.Socket) string {
-	word := strings.NewReplacer("ESTABLISHED", "ESTAB", "SYN_", "SYN-", "TIME_", "TIME-", "CLOSE_WAIT", "CLOSE-WAIT", "FIN_WAIT", "FIN-WAIT-", "LAST_", "LAST-").Replace(upper(s.State))
+	word := strings.NewReplacer("ESTABLISHED", "ESTAB", "SYN_", "SYN-", "TIME_", "TIME-", "CLOSE_WAIT", "CLOSE-WAIT",
+		"FIN_WAIT", "FIN-WAIT-", "LAST_", "LAST-").Replace(upper(s.State))
 	if s.State == tcp.Close {
 		word = "UNCONN"
 	}
@@ -135,15 +153,19 @@ const lastDataReceived = 5 * time.Millisecond
 func randomSockets(r *rand.Rand) []tcp.Socket {
 	var sockets []tcp.Socket
 	for range r.IntN(40) {
-		local, client := netip.AddrFrom4([4]byte{10, 1, 0, 7}), netip.AddrFrom4([4]byte{10, byte(r.IntN(3)), 200, byte(1 + r.IntN(4))})
+		local, client := netip.AddrFrom4([4]byte{10, 1, 0, 7}), netip.AddrFrom4([4]byte{10, byte(r.IntN(3)), 200,
+			byte(1 + r.IntN(4))})
 		if r.IntN(3) == 0 {
 			local = netip.MustParseAddr("2001:db8:1111:2222:3333:4444:5555:6666")
 			client = netip.MustParseAddr(fmt.Sprintf("2001:db8:1111:2222:3333:4444:5555:%d", 1111+r.IntN(5)))
 		}
 		s := tcp.Socket{
-			State: tcp.State(1 + r.IntN(int(tcp.NumStates)-1)), Local: netip.AddrPortFrom(local, []uint16{41213, 41213, 41213, 4121, 22}[r.IntN(5)]),
-			Remote: netip.AddrPortFrom(client, uint16(1+r.IntN(65535))), RecvQ: uint32(r.IntN(3) * r.IntN(100000)), SendQ: uint32(r.IntN(3) * r.IntN(100000)),
-			Retransmits: uint8(r.IntN(3) * r.IntN(15)), LastDataSent: time.Duration(r.IntN(3)*r.IntN(50000)) * time.Millisecond, Drops: uint32(r.IntN(9)),
+			State: tcp.State(1 + r.IntN(int(tcp.NumStates)-1)), Local: netip.AddrPortFrom(local,
+				[]uint16{41213, 41213, 41213, 4121, 22}[r.IntN(5)]),
+			Remote: netip.AddrPortFrom(client, uint16(1+r.IntN(65535))),
+			RecvQ:  uint32(r.IntN(3) * r.IntN(100000)), SendQ: uint32(r.IntN(3) * r.IntN(100000)),
+			Retransmits: uint8(r.IntN(3) * r.IntN(15)), Drops: uint32(r.IntN(9)),
+			LastDataSent: time.Duration(r.IntN(3)*r.IntN(50000)) * time.Millisecond,
 		}
 		if s.State == tcp.Listen {
 			s.Remote = netip.AddrPortFrom(netip.IPv6Unspecified(), 0)
@@ -182,7 +204,8 @@ func TestRenderings(t *testing.T) {
 			for range 300 {
 				sockets := randomSockets(r)
 				var text strings.Builder
-				text.WriteString(f.header + f.row(tcp.Socket{State: tcp.Established, Local: netip.MustParseAddrPort("127.0.0.1:22"), Remote: netip.MustParseAddrPort("127.0.0.1:5")}))
+				text.WriteString(f.header + f.row(tcp.Socket{State: tcp.Established,
+					Local: netip.MustParseAddrPort("127.0.0.1:22"), Remote: netip.MustParseAddrPort("127.0.0.1:5")}))
 				var mine []tcp.Socket
 				for _, s := range sockets {
 					text.WriteString(f.row(s))
@@ -234,47 +257,67 @@ func TestUnreadable(t *testing.T) {
 	for _, test := range []struct{ name, kind, text, want string }{
 		{"empty", "netstat", "", "nothing in its 0 lines looks like a socket table"},
 		{"empty ss", "ss", "", "nothing in its 0 lines looks like a socket table"},
-		{"words", "netstat", "ssh: connect to host front7 port 22: Connection refused\n", "nothing in its 1 lines looks like"},
+		{"words", "netstat", "ssh: connect to host front7 port 22: Connection refused\n",
+			"nothing in its 1 lines looks like"},
 		{"GBK words", "netstat", "\xbb\xee\xb6\xaf\xc1\xac\xbd\xd3\n\xd0\xad\xd2\xe9\n", "nothing in its 2 lines looks like"},
-		{"ss for netstat", "netstat", "State Recv-Q Send-Q Local Address:Port Peer Address:Port\nESTAB 0 0 10.1.0.7:41213 10.1.2.3:5\n", "line 2: a row of ss: give the file as ss:FILE"},
+		{"ss for netstat", "netstat", "State Recv-Q Send-Q Local Address:Port Peer Address:Port\nESTAB 0 0" +
+			" 10.1.0.7:41213 10.1.2.3:5\n", "line 2: a row of ss: give the file as ss:FILE"},
 		{"netstat for ss", "ss", header + good, "line 2: a row of netstat: give the file as netstat:FILE"},
 		{"binary", "netstat", header + "\x7fELF\x02\x01\x01\x00\x00\n", `line 2: not text: "\x7fELF\x02\x01\x01\x00\x00"`},
 		{"a NUL in the state", "netstat", header + "tcp 0 0 10.1.0.7:41213 10.1.2.3:5 TIME_WA\x00T\n", "line 2: not text"},
 		{"one long line", "netstat", header + strings.Repeat("x", 1<<18), "line 2: over 65536 bytes long: \"xxx"},
-		{"cut in the state", "netstat", header + good + "tcp 0 0 10.1.0.7:41213 10.1.2.3:5 TIME_W", "line 3: cut short, it has no end of line"},
+		{"cut in the state", "netstat", header + good + "tcp 0 0 10.1.0.7:41213 10.1.2.3:5 TIME_W",
+			"line 3: cut short, it has no end of line"},
 		{"cut in the port", "netstat", header + good + "tcp 0 0 10.1.0.7:4121", "line 3: cut short"},
 		{"cut after CLOSE", "netstat", header + strings.Replace(good, "TIME_WAIT\n", "CLOSE", 1), "line 2: cut short"},
 		{"cut in the first word", "netstat", header + good + "tc", "line 3: cut short"},
 		{"cut ss", "ss", "ESTAB 0 0 10.1.0.7:41213 10.1.2.3:5", "line 1: cut short"},
 		{"no state", "netstat", "tcp 0 0 10.1.0.7:41213 10.1.2.3:50000\n", "line 1: '' is not the word for a TCP state"},
-		{"a number for a state", "netstat", "tcp 0 0 10.1.0.7:41213 10.1.2.3:50000 6\n", "line 1: '6' is not the word for a TCP state"},
+		{"a number for a state", "netstat", "tcp 0 0 10.1.0.7:41213 10.1.2.3:50000 6\n",
+			"line 1: '6' is not the word for a TCP state"},
 		{"German", "netstat", "tcp 0 0 10.1.0.7:41213 10.1.2.3:50000 VERBUNDEN\n", "line 1: 'VERBUNDEN' is not a TCP state"},
 		{"no client", "netstat", "tcp 0 0 10.1.0.7:41213\n", "line 1: '' is not an address with its port"},
 		{"no Send-Q", "netstat", "tcp 0 10.1.0.7:41213 10.1.2.3:5 TIME_WAIT\n", "line 1: the Send-Q is not a number"},
-		{"port over 65535", "netstat", "tcp 0 0 10.1.0.7:65536 10.1.2.3:5 TIME_WAIT\n", "line 1: '10.1.0.7:65536' has a port over 65535"},
-		{"port of 30 digits", "netstat", "tcp 0 0 10.1.0.7:100000000000000000000000041213 10.1.2.3:5 TIME_WAIT\n", "has a port over 65535"},
-		{"client's port over 65535", "netstat", "tcp 0 0 10.1.0.7:41213 10.1.2.3:99999 TIME_WAIT\n", "line 1: '10.1.2.3:99999' has a port over 65535"},
-		{"name of a service", "netstat", "tcp 0 0 10.1.0.7:ssh 10.1.2.3:5 TIME_WAIT\n", "line 1: '10.1.0.7:ssh' is not an address with its port, in digits (option -n)"},
-		{"no address", "netstat", "tcp 0 0 10.1.0.777:41213 10.1.2.3:5 TIME_WAIT\n", "line 1: '10.1.0.777' is not an IP address"},
-		{"name of a client", "netstat", "tcp 0 0 10.1.0.7:41213 desk2:5 TIME_WAIT\n", "line 1: 'desk2' is not an IP address (option -n)"},
-		{"Solaris, garbled", "netstat", "TCP: IPv4\n10.1.0.7.41213 10.1.2.3.50000 64240 x 64240 0 TIME_WAIT\n", "line 2: not a row of netstat -an"},
-		{"Solaris with -u", "netstat", "10.1.0.7.41213 10.1.2.3.50000 trade 77 front 64240 0 64240 0 TIME_WAIT\n", "line 1: not a row of netstat -an"},
-		{"busybox, port cut", "netstat", "tcp 0 0 2001:db8:1111:2222::41: 2001:db8:1111:2222::7:5 TIME_WAIT\n", "is not an address with its port"},
-		{"busybox, port cut in half", "netstat", "tcp 0 0 2001:db8:1111:2222::412 2001:db8:1111:2222::7:5 TIME_WAIT\n" + good, "netstat -antW"},
-		{"BSD -A, port cut", "netstat", "f1000e00004a3bb8 tcp4 0 0 192.168.100.200.41 10.1.2.3.5 TIME_WAIT\n", "the port of '192.168.100.200.41' may be cut"},
+		{"port over 65535", "netstat", "tcp 0 0 10.1.0.7:65536 10.1.2.3:5 TIME_WAIT\n",
+			"line 1: '10.1.0.7:65536' has a port over 65535"},
+		{"port of 30 digits", "netstat", "tcp 0 0 10.1.0.7:100000000000000000000000041213 10.1.2.3:5 TIME_WAIT\n",
+			"has a port over 65535"},
+		{"client's port over 65535", "netstat", "tcp 0 0 10.1.0.7:41213 10.1.2.3:99999 TIME_WAIT\n",
+			"line 1: '10.1.2.3:99999' has a port over 65535"},
+		{"name of a service", "netstat", "tcp 0 0 10.1.0.7:ssh 10.1.2.3:5 TIME_WAIT\n",
+			"line 1: '10.1.0.7:ssh' is not an address with its port, in digits (option -n)"},
+		{"no address", "netstat", "tcp 0 0 10.1.0.777:41213 10.1.2.3:5 TIME_WAIT\n",
+			"line 1: '10.1.0.777' is not an IP address"},
+		{"name of a client", "netstat", "tcp 0 0 10.1.0.7:41213 desk2:5 TIME_WAIT\n",
+			"line 1: 'desk2' is not an IP address (option -n)"},
+		{"Solaris, garbled", "netstat", "TCP: IPv4\n10.1.0.7.41213 10.1.2.3.50000 64240 x 64240 0 TIME_WAIT\n",
+			"line 2: not a row of netstat -an"},
+		{"Solaris with -u", "netstat", "10.1.0.7.41213 10.1.2.3.50000 trade 77 front 64240 0 64240 0 TIME_WAIT\n",
+			"line 1: not a row of netstat -an"},
+		{"busybox, port cut", "netstat", "tcp 0 0 2001:db8:1111:2222::41: 2001:db8:1111:2222::7:5 TIME_WAIT\n",
+			"is not an address with its port"},
+		{"busybox, port cut in half", "netstat", "tcp 0 0 2001:db8:1111:2222::412 2001:db8:1111:2222::7:5 TIME_WAIT\n" +
+			good, "netstat -antW"},
+		{"BSD -A, port cut", "netstat", "f1000e00004a3bb8 tcp4 0 0 192.168.100.200.41 10.1.2.3.5 TIME_WAIT\n",
+			"the port of '192.168.100.200.41' may be cut"},
 		{"ss, no queue", "ss", "ESTAB - 0 10.1.0.7:41213 10.1.2.3:5\n", "line 1: the Recv-Q or Send-Q is not a number"},
 		{"ss, no address", "ss", "ESTAB 0 0 10.1.0.7:41213 10.1.2:5\n", "line 1: '10.1.2' is not an IP address"},
-		{"ss, lastsnd", "ss", "ESTAB 0 0 10.1.0.7:41213 10.1.2.3:5\n\t cubic lastsnd:-5\n", "line 2: 'lastsnd:-5' is not a number of milliseconds"},
-		{"a coloured row", "netstat", header + "\x1b[31mtcp 0 0 10.1.0.7:41213 10.1.2.3:5 TIME_WAIT\x1b[0m\n", "line 2: holds a row, or a part of one"},
+		{"ss, lastsnd", "ss", "ESTAB 0 0 10.1.0.7:41213 10.1.2.3:5\n\t cubic lastsnd:-5\n",
+			"line 2: 'lastsnd:-5' is not a number of milliseconds"},
+		{"a coloured row", "netstat", header + "\x1b[31mtcp 0 0 10.1.0.7:41213 10.1.2.3:5 TIME_WAIT\x1b[0m\n",
+			"line 2: holds a row, or a part of one"},
 		{"a quoted row", "netstat", header + good + "> " + good, "line 3: holds a row, or a part of one"},
 		{"a row of a diff", "netstat", header + good + "+" + good, "line 3: holds a row, or a part of one"},
-		{"a hard blank in an address", "netstat", header + "tcp 0 0 10.1.0\u00a0.7:41213 10.1.2.3:5 TIME_WAIT\n", "line 2: '10.1.2.3:5' is not the word for a TCP state"},
+		{"a hard blank in an address", "netstat", header + "tcp 0 0 10.1.0\u00a0.7:41213 10.1.2.3:5 TIME_WAIT\n",
+			"line 2: '10.1.2.3:5' is not the word for a TCP state"},
 		{"two rows in a line", "netstat", header + strings.TrimSpace(good) + "  " + good, "line 2: two rows in one line"},
-		{"another's row before it", "netstat", header + "tcp 0 0 10.1.0.7:8080 10.1.2.3:5 TIME_WAIT " + good, "line 2: two rows in one line"},
+		{"another's row before it", "netstat", header + "tcp 0 0 10.1.0.7:8080 10.1.2.3:5 TIME_WAIT " + good,
+			"line 2: two rows in one line"},
 		{"a header only", "netstat", header[:10] + "\n", "nothing in its 1 lines looks like"},
 		{"UDP only", "netstat", "udp 0 0 0.0.0.0:53 0.0.0.0:*\n", "nothing in its 1 lines looks like"},
 		{"ss, a word of the header", "ss", "State\n", "nothing in its 1 lines looks like"},
-		{"ss of one state", "ss", "Recv-Q Send-Q Local Address:Port Peer Address:Port\n0 0 10.1.0.7:41213 10.1.2.3:5\n", "line 1: no column of states"},
+		{"ss of one state", "ss", "Recv-Q Send-Q Local Address:Port Peer Address:Port\n0 0 10.1.0.7:41213 10.1.2.3:5\n",
+			"line 1: no column of states"},
 		{"tcp without a state", "ss", "tcp 0 0 10.1.0.7:41213 10.1.2.3:5\n", "line 1: no column of states"},
 	} {
 		t.Run(test.name, func(t *testing.T) {
@@ -322,7 +365,8 @@ func TestCutAddresses(t *testing.T) {
 	if rows, _, err := readText("netstat", local, front); err != nil || len(rows) != 1 {
 		t.Errorf("without -a: %d rows, %v", len(rows), err)
 	}
-	if _, _, err := readText("netstat", local, q); err == nil || !strings.Contains(err.Error(), "the address of '2001:db8:1:2:3::7:41213' may be cut, so -a cannot tell (capture with LC_ALL=C netstat -antW") {
+	if _, _, err := readText("netstat", local, q); err == nil || !strings.Contains(err.Error(),
+		"the address of '2001:db8:1:2:3::7:41213' may be cut, so -a cannot tell (capture with LC_ALL=C netstat -antW") {
 		t.Errorf("with -a: %v", err)
 	}
 	if rows, _, err := readText("netstat", local+whole, q); err != nil || len(rows) != 1 {
@@ -347,8 +391,10 @@ func TestRepeats(t *testing.T) {
 	}{
 		{"equal", "netstat", listener + listener + row + other + row + listener + row, 5, ""},
 		{"no zone", "netstat", link + link, 2, ""},
-		{"another queue", "netstat", row + strings.Replace(row, "tcp 0", "tcp 1", 1), 0, "line 2: the session of line 1 again"},
-		{"another state", "netstat", row + other + strings.Replace(row, "TIME", "CLOSE", 1), 0, "line 3: the session of line 1 in another state"},
+		{"another queue", "netstat", row + strings.Replace(row, "tcp 0", "tcp 1", 1), 0,
+			"line 2: the session of line 1 again"},
+		{"another state", "netstat", row + other + strings.Replace(row, "TIME", "CLOSE", 1), 0,
+			"line 3: the session of line 1 in another state"},
 		{"ss", "ss", ssRow + ssRow, 0, "line 2: the session of line 1 again"},
 		{"ss on two links", "ss", "ESTAB 0 0 10.1.0.7%a:41213 10.1.2.3:5\nESTAB 0 0 10.1.0.7%b:41213 10.1.2.3:5\n", 2, ""},
 	} {
@@ -369,7 +415,8 @@ func TestManyRows(t *testing.T) {
 	for i := range maxRows + 1 {
 		fmt.Fprintf(&text, "tcp 0 0 10.1.0.7:41213 10.1.%d.%d:%d TIME_WAIT\n", i>>16, i>>8&255, 1+i&255)
 	}
-	if _, _, err := readText("netstat", text.String(), front); err == nil || !strings.Contains(err.Error(), "more than 262144 rows") {
+	if _, _, err := readText("netstat", text.String(), front); err == nil || !strings.Contains(err.Error(),
+		"more than 262144 rows") {
 		t.Error(err)
 	}
 }
@@ -378,13 +425,19 @@ func TestManyRows(t *testing.T) {
 // not tell that all were sent data just now, nor a backlog of 0.
 func TestAgesOfSS(t *testing.T) {
 	const listen, row = "LISTEN 1 0 *:41213 *:*\n", "ESTAB 0 0 10.1.0.7:41213 10.1.2.3:5\n"
-	for details, knows := range map[string]bool{"": false, "\t cwnd:10 reordering:0\n": false, "\t cwnd:10 lastsnd:6 0000\n": false, "\t cwnd:10 last snd:60000 lastack:3\n": false, "\t cubic cwnd:10 lastack:3\n": true, "\t cubic cwnd:10 lastsnd:7 lastrcv:1\n": true} {
+	for details, knows := range map[string]bool{
+		"": false, "\t cwnd:10 reordering:0\n": false, "\t cwnd:10 lastsnd:6 0000\n": false,
+		"\t cwnd:10 last snd:60000 lastack:3\n": false, "\t cubic cwnd:10 lastack:3\n": true,
+		"\t cubic cwnd:10 lastsnd:7 lastrcv:1\n": true,
+	} {
 		rows, seen, err := readText("ss", listen+row+details, front)
-		if err != nil || len(rows) != 2 || (seen.Provides&rows[1].Facts).Has(tcp.FactLastDataSent) != knows || rows[0].Facts.Has(tcp.FactBacklog) {
+		if err != nil || len(rows) != 2 || (seen.Provides&rows[1].Facts).Has(tcp.FactLastDataSent) != knows ||
+			rows[0].Facts.Has(tcp.FactBacklog) {
 			t.Errorf("%q: %+v, tells %b, %v", details, rows, seen.Provides, err)
 		}
 	}
-	const named = "ESTAB 0 0 10.1.0.7:41213 10.1.2.3:5 users:((\"x lastsnd:0 y\",pid=1,fd=3),(\"z\",pid=2,fd=3)) cwnd:10 lastsnd:9\n"
+	const named = "ESTAB 0 0 10.1.0.7:41213 10.1.2.3:5 users:((\"x lastsnd:0 y\",pid=1,fd=3),(\"z\",pid=2,fd=3))" +
+		" cwnd:10 lastsnd:9\n"
 	if rows, _, err := readText("ss", named, front); err != nil || rows[0].LastDataSent != 9*time.Millisecond {
 		t.Errorf("%+v, %v", rows, err)
 	}
@@ -418,11 +471,13 @@ func fuzzCapture(f *testing.F, kind string) {
 		n := 0
 		_, err := from(kind, bytes.NewReader(text)).Look(context.Background(), front, func(s *tcp.Socket) {
 			n++
-			if s.Local.Port() != 41213 || s.State < tcp.Established || s.State >= tcp.NumStates || s.Facts.Has(tcp.FactClient) && !s.Remote.Addr().IsValid() {
+			if s.Local.Port() != 41213 || s.State < tcp.Established || s.State >= tcp.NumStates ||
+				s.Facts.Has(tcp.FactClient) && !s.Remote.Addr().IsValid() {
 				t.Errorf("%+v", s)
 			}
 		})
-		if lines := bytes.Count(text, []byte("\n")); n > lines && !bytes.HasPrefix(text, []byte("\xff\xfe")) && !bytes.HasPrefix(text, []byte("\xfe\xff")) {
+		if lines := bytes.Count(text, []byte("\n")); n > lines && !bytes.HasPrefix(text, []byte("\xff\xfe")) &&
+			!bytes.HasPrefix(text, []byte("\xfe\xff")) {
 			t.Errorf("%d rows in %d lines", n, lines)
 		}
 		if err == nil && n > 0 { // what was read does not depend on how it comes

@@ -54,13 +54,15 @@ func wholeCaptures(t testing.TB) []wholeCapture {
 // than ESTABLISHED.
 type shown struct{ sessions, abnormal int }
 
-const stateNames = `ESTABLISHED|ESTAB|SYN[-_]SENT|SYN[-_](?:RECV|RCVD|RECEIVED)|FIN[-_]WAIT[-_]?[12]|TIME[-_]WAIT|CLOSED|CLOSE[-_]WAIT|CLOSE|` +
-	`LAST[-_]ACK|CLOSING|UNCONN|BOUND|IDLE`
+const stateNames = `ESTABLISHED|ESTAB|SYN[-_]SENT|SYN[-_](?:RECV|RCVD|RECEIVED)|FIN[-_]WAIT[-_]?[12]|` +
+	`TIME[-_]WAIT|CLOSED|CLOSE[-_]WAIT|CLOSE|LAST[-_]ACK|CLOSING|UNCONN|BOUND|IDLE`
 
 var (
-	netstatShows = regexp.MustCompile(`(?m)(?:^|\s)(\S+[.:]41213)\s+(\S*[0-9]\S*)\s+(?:\d+\s+\d+\s+\d+\s+\d+\s+)?(` + stateNames + `)(?:\s|$)`)
-	ssShows      = regexp.MustCompile(`(?m)(?:^|\s)((?:udp|mptcp|raw|sctp|dccp|v_str|u_str|nl|\?\?\?)\s+)?(` + stateNames + `)\s+\d+\s+\d+\s+(\S+:41213)\s+(\S+:\d+)`)
-	isUDP        = regexp.MustCompile(`(?i)udp\S*\s+(?:\d+\s+\d+\s+)?$`)
+	netstatShows = regexp.MustCompile(`(?m)(?:^|\s)(\S+[.:]41213)\s+(\S*[0-9]\S*)\s+(?:\d+\s+\d+\s+\d+\s+\d+\s+)?(` +
+		stateNames + `)(?:\s|$)`)
+	ssShows = regexp.MustCompile(`(?m)(?:^|\s)((?:udp|mptcp|raw|sctp|dccp|v_str|u_str|nl|\?\?\?)\s+)?(` +
+		stateNames + `)\s+\d+\s+\d+\s+(\S+:41213)\s+(\S+:\d+)`)
+	isUDP = regexp.MustCompile(`(?i)udp\S*\s+(?:\d+\s+\d+\s+)?$`)
 )
 
 // show reads a text by a plain pattern, and is independent of what it tests.
@@ -191,7 +193,10 @@ var mangles = []struct {
 		return slices.Insert(lines, r.IntN(len(lines)+1), line), false
 	}},
 	{"without a header", func(_ *rand.Rand, lines []string, _ int) ([]string, bool) {
-		return slices.DeleteFunc(lines, func(l string) bool { return strings.Contains(l, "Proto") || strings.HasPrefix(l, "State") }), false
+		return slices.DeleteFunc(lines, func(l string) bool {
+			return strings.Contains(l, "Proto") || strings.HasPrefix(l,
+				"State")
+		}), false
 	}},
 }
 

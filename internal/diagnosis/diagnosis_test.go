@@ -81,45 +81,83 @@ func TestDiagnose(t *testing.T) {
 	}{
 		{"quiet", look(0, 128, everything), false, nil, "healthy "},
 		{"healthy", look(0, 128, everything, group{2000, desks, well}), false, nil, "healthy "},
-		{"a burst of logins", look(90, 128, everything, group{200, desks, well}, group{90, desks, justIn}), false, nil, "healthy "},
+		{"a burst of logins", look(90, 128, everything, group{200, desks, well}, group{90, desks, justIn}), false, nil,
+			"healthy "},
 		{"a few unread", look(0, 128, everything, group{200, desks, well}, group{20, desks, unread}), true, nil, "healthy "},
 		{"a quiet trade front", look(0, 128, everything, group{20, desks, stalled}), true, nil, "healthy "},
 		{"nine abnormal", look(0, 128, everything, group{9, desks, state(tcp.TimeWait)}), false, nil, "healthy "},
 		{"down", look(0, 0, everything, group{5, desks, well}), false, nil, "down nothing listens on port 41213"},
-		{"stopped, a long queue", look(129, 128, everything, group{129, desks, gaveUp}), false, stopped, "hung the front does not accept, process 77 (mdfront) is in state stop?"},
-		{"stopped, soon", look(12, 4096, everything, group{40, desks, well}, group{12, desks, queued}), false, nil, "hung the front does not accept?"},
-		{"accepts nothing, feed goes on", look(30, 4096, everything, group{300, desks, well}, group{30, desks, queued}), false, nil, "hung the front does not accept?"},
-		{"spins without descriptors", look(30, 4096, everything, group{300, desks, well}, group{30, desks, queued}), false, full, "out_of_descriptors the front is out of descriptors?"},
-		{"stopped without descriptors", look(30, 4096, everything, group{300, desks, well}, group{30, desks, queued}), false, fullAndStopped,
+		{"stopped, a long queue", look(129, 128, everything, group{129, desks, gaveUp}), false, stopped,
+			"hung the front does not accept, process 77 (mdfront) is in state stop?"},
+		{"stopped, soon", look(12, 4096, everything, group{40, desks, well}, group{12, desks, queued}), false, nil,
+			"hung the front does not accept?"},
+		{"accepts nothing, feed goes on", look(30, 4096, everything, group{300, desks, well}, group{30, desks, queued}),
+			false, nil, "hung the front does not accept?"},
+		{"spins without descriptors", look(30, 4096, everything, group{300, desks, well}, group{30, desks, queued}), false,
+			full, "out_of_descriptors the front is out of descriptors?"},
+		{"stopped without descriptors", look(30, 4096, everything, group{300, desks, well}, group{30, desks, queued}),
+			false, fullAndStopped,
 			"out_of_descriptors the front is out of descriptors, process 77 (mdfront) is in state stop?"},
 		{"without descriptors and well", look(0, 128, everything, group{300, desks, well}), false, full, "healthy "},
 		{"reads nothing", look(0, 128, everything, group{60, desks, unread}), true, nil, "hung the front does not read?"},
-		{"frozen feed", look(0, 128, everything, group{60, desks, stalled}), false, nil, "feed_stalled feed stalled for 11 s"},
-		{"frozen feed, new clients", look(0, 128, everything, group{60, desks, stalled}, group{5, desks, well}), false, nil, "feed_stalled feed stalled for 92.31 % of the clients"},
+		{"frozen feed", look(0, 128, everything, group{60, desks, stalled}), false, nil,
+			"feed_stalled feed stalled for 11 s"},
+		{"frozen feed, new clients", look(0, 128, everything, group{60, desks, stalled}, group{5, desks, well}), false, nil,
+			"feed_stalled feed stalled for 92.31 % of the clients"},
 		{"some stalled", look(0, 128, everything, group{10, desks, stalled}, group{40, desks, well}), false, nil, "healthy "},
-		{"does not close", look(0, 128, everything, group{60, desks, well}, group{100, desks, tcp.Socket{State: tcp.CloseWait, Inode: 1}}), false, nil, "not_closing the front does not close?"},
-		{"closed by clients in the accept queue, a second ago", look(120, 128, everything, group{60, desks, well}, group{60, desks, justIn}, group{60, desks, tcp.Socket{State: tcp.CloseWait, LastDataSent: time.Second, RecvQ: 6}}), false, nil, "unclear unclear trouble"},
-		{"does not close what it serves, ends unread", look(0, 128, everything, group{60, desks, well}, group{100, desks, tcp.Socket{State: tcp.CloseWait, Inode: 1, RecvQ: 1, LastDataSent: 4 * time.Second}}), false, nil, "not_closing the front does not close?"},
-		{"ends unread, as long as nothing was sent", look(0, 128, everything, group{5, desks, well}, group{55, desks, tcp.Socket{State: tcp.CloseWait, Inode: 1, RecvQ: 1, LastDataSent: 900 * time.Millisecond}}), false, nil, "unclear ?"},
-		{"stopped just now", look(9, 128, everything, group{9, desks, justIn}, group{60, desks, tcp.Socket{State: tcp.CloseWait, Inode: 1, RecvQ: 1}}), false, stopped, "hung the front does not read, process 77 (mdfront) is in state stop?"},
-		{"a few ends unread at a quiet front", look(0, 128, everything, group{200, desks, stalled}, group{13, desks, tcp.Socket{State: tcp.CloseWait, Inode: 1, RecvQ: 1, LastDataSent: time.Hour}}), true, nil, "not_closing the front does not close?"},
-		{"one loops", look(0, 128, everything, group{499, desks, well}, group{60, []string{"10.9.9.9"}, state(tcp.TimeWait)}, group{13, desks, state(tcp.TimeWait)}), false, nil, "client_loop one client looping, 82.19 % of them"},
-		{"one does not read", look(0, 128, everything, group{50, desks, well}, group{1, []string{"10.9.9.9"}, window}), false, nil, "client_loop one client does not read (10.9.9.9)"},
-		{"a subnet is cut off", look(0, 128, everything, group{80, desks, well}, group{20, many("10.42.1", 20), lost}), false, nil, "network network trouble toward 20 clients of 10.42.1.0/24"},
-		{"clients all over are cut off", look(0, 128, everything, group{80, desks, well}, group{20, []string{"10.4.1.1", "10.5.1.1", "2001:db8::1"}, lost}), false, nil, "network network trouble toward 3 clients"},
-		{"one line is bad", look(0, 128, everything, group{80, desks, well}, group{5, []string{"10.4.1.1"}, lost}), false, nil, "healthy "},
-		{"SYN flood", look(0, 128, everything, group{80, desks, well}, group{600, many("10.7.7", 200), halfOpen}), false, nil, "syn_backlog half-open connections pile up"},
-		{"a burst over a long line", look(0, 128, everything, group{500, desks, well}, group{40, desks, state(tcp.SynRecv)}), false, nil, "unclear unclear trouble"},
+		{"does not close", look(0, 128, everything, group{60, desks, well}, group{100, desks,
+			tcp.Socket{State: tcp.CloseWait, Inode: 1}}), false, nil, "not_closing the front does not close?"},
+		{"closed by clients in the accept queue, a second ago", look(120, 128, everything, group{60, desks, well}, group{60,
+			desks, justIn}, group{60, desks, tcp.Socket{State: tcp.CloseWait, LastDataSent: time.Second,
+			RecvQ: 6}}), false, nil, "unclear unclear trouble"},
+		{"does not close what it serves, ends unread", look(0, 128, everything, group{60, desks, well}, group{100, desks,
+			tcp.Socket{State: tcp.CloseWait, Inode: 1, RecvQ: 1,
+				LastDataSent: 4 * time.Second}}), false, nil, "not_closing the front does not close?"},
+		{"ends unread, as long as nothing was sent", look(0, 128, everything, group{5, desks, well}, group{55, desks,
+			tcp.Socket{State: tcp.CloseWait, Inode: 1, RecvQ: 1,
+				LastDataSent: 900 * time.Millisecond}}), false, nil, "unclear ?"},
+		{"stopped just now", look(9, 128, everything, group{9, desks, justIn},
+			group{60, desks, tcp.Socket{State: tcp.CloseWait, Inode: 1,
+				RecvQ: 1}}), false, stopped, "hung the front does not read, process 77 (mdfront) is in state stop?"},
+		{"a few ends unread at a quiet front", look(0, 128, everything, group{200, desks, stalled}, group{13, desks,
+			tcp.Socket{State: tcp.CloseWait, Inode: 1, RecvQ: 1,
+				LastDataSent: time.Hour}}), true, nil, "not_closing the front does not close?"},
+		{"one loops", look(0, 128, everything, group{499, desks, well}, group{60, []string{"10.9.9.9"},
+			state(tcp.TimeWait)}, group{13, desks, state(tcp.TimeWait)}), false, nil, "client_loop one client looping," +
+			" 82.19 % of them"},
+		{"one does not read", look(0, 128, everything, group{50, desks, well}, group{1, []string{"10.9.9.9"}, window}),
+			false, nil, "client_loop one client does not read (10.9.9.9)"},
+		{"a subnet is cut off", look(0, 128, everything, group{80, desks, well}, group{20, many("10.42.1", 20), lost}),
+			false, nil, "network network trouble toward 20 clients of 10.42.1.0/24"},
+		{"clients all over are cut off", look(0, 128, everything, group{80, desks, well},
+			group{20, []string{"10.4.1.1", "10.5.1.1", "2001:db8::1"},
+				lost}), false, nil, "network network trouble toward 3 clients"},
+		{"one line is bad", look(0, 128, everything, group{80, desks, well}, group{5, []string{"10.4.1.1"}, lost}), false,
+			nil, "healthy "},
+		{"SYN flood", look(0, 128, everything, group{80, desks, well}, group{600, many("10.7.7", 200), halfOpen}), false,
+			nil, "syn_backlog half-open connections pile up"},
+		{"a burst over a long line", look(0, 128, everything, group{500, desks, well},
+			group{40, desks, state(tcp.SynRecv)}), false, nil, "unclear unclear trouble"},
 		{"busy", look(0, 128, everything, group{6, desks, busy}), true, nil, "hung the front does not read?"},
-		{"a few clients of many are away", look(0, 128, everything, group{2000, desks, well}, group{8, many("10.42.1", 8), lost}), false, nil, "healthy "},
-		{"frozen, and a few are away", look(0, 128, everything, group{60, desks, stalled}, group{3, many("10.42.1", 3), lost}), false, nil, "feed_stalled feed stalled for 11 s"},
-		{"health checks", look(0, 128, everything, group{60, desks, well}, group{12, []string{"10.9.9.9"}, state(tcp.TimeWait)}), false, nil, "unclear unclear trouble"},
-		{"all log off, one is slow", look(0, 128, everything, group{200, many("10.1.3", 200), state(tcp.TimeWait)}, group{1, []string{"10.9.9.9"}, window}), true, nil, "mass_logoff many clients logged off"},
-		{"all are thrown out over and over", look(0, 128, everything, group{5, desks, well}, group{700, many("10.1.3", 20), state(tcp.TimeWait)}), false, nil, "unclear unclear trouble"},
-		{"all nine clients gave up", look(0, 128, everything, group{9, desks, tcp.Socket{State: tcp.CloseWait, Inode: 1, RecvQ: 1}}), false, nil, "hung the front does not read?"},
-		{"a leak at a quiet front", look(0, 128, everything, group{3, desks, stalled}, group{12, desks, tcp.Socket{State: tcp.CloseWait, Inode: 1, RecvQ: 1, LastDataSent: time.Hour}}), true, asleep, "unclear ?"},
-		{"all log off", look(0, 128, everything, group{200, many("10.1.3", 200), state(tcp.TimeWait)}), false, nil, "mass_logoff many clients logged off"},
-		{"a bit of all", look(0, 128, everything, group{10, desks, state(tcp.TimeWait)}, group{8, desks, state(tcp.CloseWait)}, group{9, desks, state(tcp.SynRecv)}), false, nil, "unclear unclear trouble"},
+		{"a few clients of many are away", look(0, 128, everything, group{2000, desks, well},
+			group{8, many("10.42.1", 8), lost}), false, nil, "healthy "},
+		{"frozen, and a few are away", look(0, 128, everything, group{60, desks, stalled},
+			group{3, many("10.42.1", 3), lost}), false, nil, "feed_stalled feed stalled for 11 s"},
+		{"health checks", look(0, 128, everything, group{60, desks, well}, group{12, []string{"10.9.9.9"},
+			state(tcp.TimeWait)}), false, nil, "unclear unclear trouble"},
+		{"all log off, one is slow", look(0, 128, everything, group{200, many("10.1.3", 200), state(tcp.TimeWait)},
+			group{1, []string{"10.9.9.9"}, window}), true, nil, "mass_logoff many clients logged off"},
+		{"all are thrown out over and over", look(0, 128, everything, group{5, desks, well},
+			group{700, many("10.1.3", 20), state(tcp.TimeWait)}), false, nil, "unclear unclear trouble"},
+		{"all nine clients gave up", look(0, 128, everything, group{9, desks, tcp.Socket{State: tcp.CloseWait, Inode: 1,
+			RecvQ: 1}}), false, nil, "hung the front does not read?"},
+		{"a leak at a quiet front", look(0, 128, everything, group{3, desks, stalled},
+			group{12, desks, tcp.Socket{State: tcp.CloseWait, Inode: 1, RecvQ: 1,
+				LastDataSent: time.Hour}}), true, asleep, "unclear ?"},
+		{"all log off", look(0, 128, everything, group{200, many("10.1.3", 200), state(tcp.TimeWait)}), false, nil,
+			"mass_logoff many clients logged off"},
+		{"a bit of all", look(0, 128, everything, group{10, desks, state(tcp.TimeWait)},
+			group{8, desks, state(tcp.CloseWait)}, group{9, desks, state(tcp.SynRecv)}), false, nil, "unclear unclear trouble"},
 
 		{"the seed's story", look(0, 128, everything, group{5, desks, well},
 			group{60, []string{"10.9.9.9"}, state(tcp.TimeWait)}, group{5, []string{"10.9.9.9"}, unanswered}),
@@ -128,7 +166,8 @@ func TestDiagnose(t *testing.T) {
 		// What is not known speaks for nothing.
 		{"no times", look(0, 128, everything&^tcp.FactLastDataSent, group{60, desks, stalled}), false, nil, "healthy "},
 		{"no inodes", look(12, 4096, everything&^tcp.FactInode, group{12, desks, queued}), false, nil, "healthy "},
-		{"no backlog", look(129, 128, everything&^(tcp.FactBacklog|tcp.FactInode), group{60, desks, well}), false, nil, "healthy "},
+		{"no backlog", look(129, 128, everything&^(tcp.FactBacklog|tcp.FactInode), group{60, desks, well}), false, nil,
+			"healthy "},
 		{"one loops, or logs off behind one address", look(0, 128, everything&^tcp.FactClosed, group{499, desks, well},
 			group{60, []string{"10.9.9.9"}, state(tcp.TimeWait)}),
 			false, nil, "unclear one client looping, or many behind one address, 100 % of them"},
@@ -141,8 +180,10 @@ func TestDiagnose(t *testing.T) {
 		{"a dead client, no timers", look(0, 128, everything&^tcp.FactRetransmits, group{60, desks, well},
 			group{40, []string{"10.9.9.9"}, tcp.Socket{State: tcp.FinWait1, SendQ: 1, Retransmits: 3}}),
 			false, nil, "unclear unclear trouble"},
-		{"no timers", look(0, 128, everything&^tcp.FactRetransmits, group{80, desks, well}, group{20, many("10.42.1", 20), lost}), false, nil, "healthy "},
-		{"no clients", look(0, 128, everything&^tcp.FactClient, group{60, []string{"10.9.9.9"}, state(tcp.TimeWait)}), false, nil, "unclear unclear trouble"},
+		{"no timers", look(0, 128, everything&^tcp.FactRetransmits, group{80, desks, well},
+			group{20, many("10.42.1", 20), lost}), false, nil, "healthy "},
+		{"no clients", look(0, 128, everything&^tcp.FactClient, group{60, []string{"10.9.9.9"}, state(tcp.TimeWait)}),
+			false, nil, "unclear unclear trouble"},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			d := Diagnose(test.r, tcp.Ports{{Lo: 41213, Hi: 41213}}, !test.trade, test.owner)
@@ -190,14 +231,16 @@ func TestSecondLook(t *testing.T) {
 		provides tcp.Facts
 		want     string
 	}{
-		{"stuck in the accept queue", 20, []group{{60, few, well}, {20, few, queued}}, same, everything, "hung the front does not accept"},
+		{"stuck in the accept queue", 20, []group{{60, few, well}, {20, few, queued}}, same, everything,
+			"hung the front does not accept"},
 		{"accepts ten a second", 77, []group{{60, few, well}, {77, few, queued}},
 			func(s *tcp.Socket, i int) { // the oldest two
 				if i == 60 || i == 61 {
 					s.Inode = 9
 				}
 			}, everything, "healthy "},
-		{"reads nothing", 0, []group{{10, few, unread}}, func(s *tcp.Socket, _ int) { s.RecvQ += 40 }, everything, "hung the front does not read"},
+		{"reads nothing", 0, []group{{10, few, unread}}, func(s *tcp.Socket, _ int) { s.RecvQ += 40 }, everything,
+			"hung the front does not read"},
 		{"reads in batches", 0, []group{{10, few, unread}},
 			func(s *tcp.Socket, _ int) { s.RecvQ, s.BytesRead = 120, 5000 }, everything, "healthy "},
 		{"reads one of ten", 0, []group{{10, few, unread}}, func(s *tcp.Socket, i int) {
@@ -207,7 +250,8 @@ func TestSecondLook(t *testing.T) {
 		}, everything, "healthy "},
 		{"more to read, and the source does not tell what was read", 0, []group{{10, few, unread}},
 			func(s *tcp.Socket, _ int) { s.RecvQ += 40 }, everything &^ tcp.FactBytesRead, "unclear "},
-		{"a leak stays", 0, []group{{60, few, well}, {100, few, leaked}}, same, everything, "not_closing the front does not close"},
+		{"a leak stays", 0, []group{{60, few, well}, {100, few, leaked}}, same, everything,
+			"not_closing the front does not close"},
 		{"closes slowly", 0, []group{{60, few, well}, {100, few, leaked}}, func(s *tcp.Socket, i int) {
 			if i >= 65 {
 				s.State = tcp.LastAck
@@ -278,10 +322,12 @@ func TestUnconfirmed(t *testing.T) {
 	}
 	d = d.Unconfirmed()
 	last := d.Evidence[len(d.Evidence)-1]
-	if d.Code != Unclear || d.Text != "" || last != (Evidence{"missing", "a second look", "one look cannot tell whether it is hung"}) {
+	if d.Code != Unclear || d.Text != "" || last != (Evidence{"missing", "a second look",
+		"one look cannot tell whether it is hung"}) {
 		t.Errorf("%+v", d)
 	}
-	if sure := Diagnose(look(0, 0, everything), tcp.Ports{{Lo: 41213, Hi: 41213}}, false, nil); sure.Unconfirmed().Code != Down {
+	if sure := Diagnose(look(0, 0, everything), tcp.Ports{{Lo: 41213, Hi: 41213}}, false,
+		nil); sure.Unconfirmed().Code != Down {
 		t.Errorf("%+v", sure)
 	}
 }

@@ -161,7 +161,8 @@ func (o observation) abnormalUnknown() bool {
 func (o observation) fewAbnormal() bool { return o.Values[tally.Abnormal].N < minAbnormal }
 
 func (o observation) whyUnknown() []Evidence {
-	return []Evidence{o.evidence(tally.Abnormal, cmp.Or(o.Values[tally.Abnormal].Unknown, o.Values[tally.Abnormal].LowerBound))}
+	return []Evidence{o.evidence(tally.Abnormal, cmp.Or(o.Values[tally.Abnormal].Unknown,
+		o.Values[tally.Abnormal].LowerBound))}
 }
 
 // notAccepting reports whether an accept queue overflows, or a connection has waited in it
@@ -241,7 +242,8 @@ func (o observation) closesUnreadWithoutTimes() bool {
 
 func (o observation) withoutTimes() []Evidence {
 	return append(o.unreadCloses(),
-		Evidence{"missing", "the time of the last data sent", "this source does not tell whether the front serves the others"})
+		Evidence{"missing", "the time of the last data sent",
+			"this source does not tell whether the front serves the others"})
 }
 
 // closesUnreadButOthersQuiet is closesUnread where other clients stay: these may have

@@ -60,25 +60,30 @@ func TestWrongHolidays(t *testing.T) {
 		"\uff12\uff10\uff12\uff16": "'\uff12\uff10\uff12\uff16' is not a date",
 	} {
 		want = "/etc/holidays:3: '" + text + "' is not a holiday: " + want + "; write 2026-10-01 or 2026-10-01..2026-10-07"
-		h, err := ParseHolidays(strings.NewReader("# two lines before\n2026-01-01\n"+text+" # and more\n2026-01-02\n"), "/etc/holidays")
+		h, err := ParseHolidays(strings.NewReader("# two lines before\n2026-01-01\n"+text+" # and more\n2026-01-02\n"),
+			"/etc/holidays")
 		if h != nil || err == nil || err.Error() != want {
 			t.Errorf("%q: %v, %v; want the error %q", text, h, err, want)
 		}
 	}
-	if h, err := ParseHolidays(strings.NewReader("2\x000\x002\x006\x00\n"), "utf16"); h != nil || err == nil || !strings.HasPrefix(err.Error(), "utf16: line 1: not text: ") {
+	if h, err := ParseHolidays(strings.NewReader("2\x000\x002\x006\x00\n"), "utf16"); h != nil || err == nil ||
+		!strings.HasPrefix(err.Error(), "utf16: line 1: not text: ") {
 		t.Errorf("%v, %v", h, err)
 	}
 	cut := io.MultiReader(strings.NewReader("2026-01-01\n2026-01-02\n"), iotest.ErrReader(io.ErrUnexpectedEOF))
-	if h, err := ParseHolidays(cut, "cut"); h != nil || !errors.Is(err, io.ErrUnexpectedEOF) || !strings.HasPrefix(err.Error(), "cut: ") {
+	if h, err := ParseHolidays(cut, "cut"); h != nil || !errors.Is(err, io.ErrUnexpectedEOF) ||
+		!strings.HasPrefix(err.Error(), "cut: ") {
 		t.Errorf("%v, %v", h, err)
 	}
-	if h, err := ParseHolidays(strings.NewReader("\n#"+strings.Repeat("x", 1<<17)), "long"); h != nil || err == nil || !strings.HasPrefix(err.Error(), "long: line 2: ") {
+	if h, err := ParseHolidays(strings.NewReader("\n#"+strings.Repeat("x", 1<<17)), "long"); h != nil || err == nil ||
+		!strings.HasPrefix(err.Error(), "long: line 2: ") {
 		t.Errorf("%v, %v", h, err)
 	}
 }
 
 func FuzzParseHolidays(f *testing.F) {
-	for _, text := range []string{"", "2026-10-01", "2026-10-01..2026-10-08 # x\r\n\n# y\n2026-01-01", "\ufeff2026-10-08..2026-10-01", "2026-02-30", "..", "0000-01-01..9999-12-31"} {
+	for _, text := range []string{"", "2026-10-01", "2026-10-01..2026-10-08 # x\r\n\n# y\n2026-01-01",
+		"\ufeff2026-10-08..2026-10-01", "2026-02-30", "..", "0000-01-01..9999-12-31"} {
 		f.Add(text)
 	}
 	f.Fuzz(func(t *testing.T, text string) {

@@ -148,7 +148,8 @@ func TestAt(t *testing.T) {
 			"2026-11-08T22:00:00+08:00 shut 2026-11-10T21:00:00+08:00",
 		}},
 		// A Wednesday without sessions is none either: the holiday is far away.
-		{"Tue 21:00-02:00", "Asia/Shanghai", "2026-11-12", []string{"2026-11-10T22:00:00+08:00 open 2026-11-17T21:00:00+08:00"}},
+		{"Tue 21:00-02:00", "Asia/Shanghai", "2026-11-12",
+			[]string{"2026-11-10T22:00:00+08:00 open 2026-11-17T21:00:00+08:00"}},
 		{always, "Asia/Shanghai", "2026-11-11", []string{
 			"2026-11-10T23:59:59+08:00 open 2026-11-12T00:00:00+08:00",
 			"2026-11-11T00:00:00+08:00 shut 2026-11-12T00:00:00+08:00",
@@ -163,7 +164,8 @@ func TestAt(t *testing.T) {
 			"2026-11-11T00:00:00+08:00 shut 2026-12-21T09:00:00+08:00", // 40 days ahead
 			"2026-11-10T23:59:59+08:00 shut never",
 		}},
-		{"Mon 09:00-10:00", "Asia/Shanghai", "2026-11-01..2026-11-30\n2026-12-01..2026-12-31\n2027-01-01..2027-01-31", []string{"2026-11-10T00:00:00+08:00 shut never"}},
+		{"Mon 09:00-10:00", "Asia/Shanghai", "2026-11-01..2026-11-30\n2026-12-01..2026-12-31\n2027-01-01..2027-01-31",
+			[]string{"2026-11-10T00:00:00+08:00 shut never"}},
 		// Chicago goes to summer time on 2026-03-08 at 02:00 and back on 2026-11-01 at 02:00, both Sundays.
 		{"Sun-Fri 17:00-16:00", "America/Chicago", "2026-05-25", []string{
 			"2026-03-06T16:30:00-06:00 shut 2026-03-06T17:00:00-06:00",
@@ -324,7 +326,8 @@ func TestWrongSpecs(t *testing.T) {
 func FuzzAt(f *testing.F) {
 	zones := []*time.Location{time.UTC, zone(f, "Asia/Shanghai"), zone(f, "America/Chicago"), zone(f, "Europe/London"),
 		zone(f, "America/Sao_Paulo"), zone(f, "America/St_Johns"), zone(f, "Pacific/Apia"), zone(f, "Australia/Lord_Howe")}
-	for i, spec := range []string{"Mon-Fri 20:30-02:45", "cn-futures", "Sun-Fri 17:00-16:00", "01:15-01:45", "Sat-Mon,Wed 0:00-24:00", "23:59-23:58", "Mon-Fry 9-15"} {
+	for i, spec := range []string{"Mon-Fri 20:30-02:45", "cn-futures", "Sun-Fri 17:00-16:00", "01:15-01:45",
+		"Sat-Mon,Wed 0:00-24:00", "23:59-23:58", "Mon-Fry 9-15"} {
 		f.Add(spec, int64(1793491200), uint8(i), uint16(0))
 		f.Add(spec, int64(1772950000), uint8(i), uint16(1<<12))
 	}
@@ -352,7 +355,8 @@ func FuzzAt(f *testing.F) {
 		}
 		shows := func(at time.Time) bool {
 			at = at.In(loc)
-			sinceMidnight := time.Duration(at.Hour())*time.Hour + time.Duration(at.Minute())*time.Minute + time.Duration(at.Second())*time.Second
+			sinceMidnight := time.Duration(at.Hour())*time.Hour + time.Duration(at.Minute())*time.Minute +
+				time.Duration(at.Second())*time.Second
 			today := int(at.Weekday())
 			return slices.ContainsFunc(c.sessions, func(h hours) bool {
 				return h.days[today] && h.open <= sinceMidnight && sinceMidnight < h.close ||
@@ -375,7 +379,8 @@ func FuzzAt(f *testing.F) {
 		c.holidays = Holidays{{day, day.AddDate(0, 0, int(holiday>>8)%16)}}
 		openThen, nextThen := c.At(at)
 		if openThen && !open || nextThen.Before(next) && !nextThen.IsZero() {
-			t.Fatalf("%q at %v with holidays %v: %v, %v; without %v, %v", spec, at.In(loc), c.holidays, openThen, nextThen, open, next)
+			t.Fatalf("%q at %v with holidays %v: %v, %v; without %v, %v", spec, at.In(loc), c.holidays, openThen, nextThen,
+				open, next)
 		}
 		if y, m, d := nextThen.Date(); c.holidays.has(time.Date(y, m, d, 0, 0, 0, 0, time.UTC)) {
 			t.Fatalf("%q at %v with holidays %v opens on %v", spec, at.In(loc), c.holidays, nextThen)

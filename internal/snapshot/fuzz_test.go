@@ -14,6 +14,8 @@ import (
 	"frontsockets/internal/textfile"
 )
 
+var front = tcp.Query{Ports: tcp.Ports{{Lo: 41213, Hi: 41213}}}
+
 // randomSockets makes a listener and up to 40 sessions with some of the facts.
 func randomSockets(r *rand.Rand, facts tcp.Facts) []tcp.Socket {
 	local := netip.MustParseAddrPort("10.1.0.7:41213")

@@ -179,30 +179,9 @@ func From(file textfile.File) tcp.Source {
 }
 
 func read(text *textfile.Lines, file textfile.File, q tcp.Query, visit tcp.Visit) (tcp.Look, error) {
-	line, err := text.Next()
-	switch {
-	case err == io.EOF:
-		return tcp.Look{}, errors.New("empty")
-	case err != nil:
-		return tcp.Look{}, err
-	}
-	var version struct {
-		Version int `json:"frontsockets_snapshot"`
-	}
-	if err := json.Unmarshal(line, &version); err != nil || version.Version == 0 {
-		return tcp.Look{}, text.Wrong(errors.New("not the header of a snapshot"), line)
-	}
-	if version.Version != formatVersion {
-		return tcp.Look{}, fmt.Errorf("a snapshot of version %d; this program reads version %d",
-			version.Version, formatVersion)
-	}
-	var h header
-	if err := strictJSON(line, &h); err != nil {
-		return tcp.Look{}, text.Wrong(err, line)
-	}
-	look, err := h.look()
+	h, look, err := readHeader(text)
 	if err != nil {
-		return tcp.Look{}, text.Wrong(err, line)
+		return tcp.Look{}, err
 	}
 	recorded, err := h.answers(q, file)
 	if err != nil {
@@ -241,6 +220,34 @@ func read(text *textfile.Lines, file textfile.File, q tcp.Query, visit tcp.Visit
 		return tcp.Look{}, text.Wrong(errors.New("more after the trailer"), line)
 	}
 	return look, nil
+}
+
+// readHeader returns the header, and the look that was recorded.
+func readHeader(text *textfile.Lines) (h header, look tcp.Look, err error) {
+	line, err := text.Next()
+	if err == io.EOF {
+		return h, look, errors.New("empty")
+	}
+	if err != nil {
+		return h, look, err
+	}
+	var version struct {
+		Version int `json:"frontsockets_snapshot"`
+	}
+	if err := json.Unmarshal(line, &version); err != nil || version.Version == 0 {
+		return h, look, text.Wrong(errors.New("not the header of a snapshot"), line)
+	}
+	if version.Version != formatVersion {
+		return h, look, fmt.Errorf("a snapshot of version %d; this program reads version %d",
+			version.Version, formatVersion)
+	}
+	if err := strictJSON(line, &h); err != nil {
+		return h, look, text.Wrong(err, line)
+	}
+	if look, err = h.look(); err != nil {
+		return h, look, text.Wrong(err, line)
+	}
+	return h, look, nil
 }
 
 // look returns the look that was recorded.

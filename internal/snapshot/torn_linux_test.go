@@ -20,8 +20,6 @@ import (
 	"frontsockets/internal/textfile"
 )
 
-var front = tcp.Query{Ports: tcp.Ports{{Lo: 41213, Hi: 41213}}}
-
 // writerVar makes the test binary a program that saves snapshots in a file without
 // end, and writes a byte to stdout for each.
 const writerVar = "FRONTSOCKETS_WRITER"
@@ -92,7 +90,8 @@ func TestTornSnapshots(t *testing.T) {
 		}()
 	}
 	saved, killed := 0, 0
-	for until := time.Now().Add(2 * time.Minute); (saved < rounds || reads.Load() < int64(rounds)) && !t.Failed(); killed++ {
+	for until := time.Now().Add(2 * time.Minute); (saved < rounds || reads.Load() < int64(rounds)) &&
+		!t.Failed(); killed++ {
 		if time.Now().After(until) {
 			t.Errorf("%d rounds and %d reads in two minutes", saved, reads.Load())
 			break

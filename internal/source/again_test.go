@@ -93,7 +93,8 @@ func TestDiagLooksAgain(t *testing.T) {
 // TestRemoteBytecode runs the filter on local and remote ports.
 func TestRemoteBytecode(t *testing.T) {
 	ports := tcp.Ports{{Lo: 41213, Hi: 41213}, {Lo: 41223, Hi: 41226}}
-	code := append(remoteBytecode(binary.LittleEndian, portRange{100, 200}, len(ports)), portBytecode(binary.LittleEndian, ports)...)
+	code := append(remoteBytecode(binary.LittleEndian, portRange{100, 200}, len(ports)),
+		portBytecode(binary.LittleEndian, ports)...)
 	for _, local := range []uint16{1, 41212, 41213, 41214, 41223, 41226, 41227} {
 		for _, remote := range []uint16{0, 99, 100, 150, 200, 201, 65535} {
 			want := ports.Has(local) && remote >= 100 && remote <= 200
@@ -107,7 +108,8 @@ func TestRemoteBytecode(t *testing.T) {
 // TestProcLooksAgain: as TestDiagLooksAgain, in /proc.
 func TestProcLooksAgain(t *testing.T) {
 	row := func(client int, state, object string) string {
-		return fmt.Sprintf("   0: 0100007F:A0FD 0900007F:%04X %s 00000000:00000000 00:00000000 00000000     0        0 0 1 %s\n", client, state, object)
+		return fmt.Sprintf("   0: 0100007F:A0FD 0900007F:%04X %s 00000000:00000000 00:00000000 00000000     0        0"+
+			" 0 1 %s\n", client, state, object)
 	}
 	const none, here, there = "0000000000000000", "00000000c0ffee01", "00000000c0ffee02"
 	twins := row(2, "06", none) + row(2, "06", none) // on two interfaces
@@ -131,7 +133,8 @@ func TestProcLooksAgain(t *testing.T) {
 		}
 		p := proc{open: open, order: binary.LittleEndian, entries: func() int { return test.entries }}
 		q := tcp.Query{Ports: tcp.Ports{{Lo: 41213, Hi: 41213}}}
-		if err := p.look(context.Background(), q, func(*tcp.Socket) { n++ }); err != nil || n != test.want || asked != test.looks {
+		if err := p.look(context.Background(), q, func(*tcp.Socket) { n++ }); err != nil || n != test.want ||
+			asked != test.looks {
 			t.Errorf("%d entries: %d sockets of %d in %d looks, want %d; %v", test.entries, n, test.want, asked, test.looks, err)
 		}
 	}

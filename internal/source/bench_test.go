@@ -47,7 +47,8 @@ func BenchmarkProc(b *testing.B) {
 		if i%(others/ours) == 0 && i > 0 {
 			port = 41213
 		}
-		fmt.Fprintf(&table, "%4d: 0100007F:%04X %08X:%04X 01 00000000:00000000 00:00000000 00000000  1000        0 %d 1 0000000000000000 20 4 30 10 -1\n",
+		fmt.Fprintf(&table, "%4d: 0100007F:%04X %08X:%04X 01 00000000:00000000 00:00000000 00000000  1000        0 %d 1"+
+			" 0000000000000000 20 4 30 10 -1\n",
 			i, port, 0x0900007F+i, 50000+i%1000, 100+i)
 	}
 	open := func(name string) (io.ReadCloser, error) {

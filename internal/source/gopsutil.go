@@ -74,7 +74,8 @@ type lookalikes map[[2]netip.AddrPort]int
 func (l lookalikes) refuse() error {
 	for ends, n := range l {
 		if n > 1 {
-			return fmt.Errorf("%d sessions are from %s to %s, and gopsutil would count one (see docs/SOURCES.md)", n, ends[1], ends[0])
+			return fmt.Errorf("%d sessions are from %s to %s, and gopsutil would count one (see docs/SOURCES.md)", n, ends[1],
+				ends[0])
 		}
 	}
 	return nil

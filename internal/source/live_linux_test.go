@@ -18,6 +18,8 @@ import (
 	"frontsockets/internal/testkit/population"
 )
 
+func TestMain(m *testing.M) { population.Main(m) }
+
 // collect returns what a source sees, in a stable order.
 func collect(t *testing.T, s tcp.Source, q tcp.Query) []tcp.Socket {
 	t.Helper()
@@ -29,7 +31,8 @@ func collect(t *testing.T, s tcp.Source, q tcp.Query) []tcp.Socket {
 		t.Fatalf("%s: %v", s.Name, err)
 	}
 	slices.SortFunc(rows, func(a, b tcp.Socket) int {
-		return cmp.Or(a.Local.Compare(b.Local), a.Remote.Compare(b.Remote), cmp.Compare(a.State, b.State), cmp.Compare(a.Inode, b.Inode))
+		return cmp.Or(a.Local.Compare(b.Local), a.Remote.Compare(b.Remote), cmp.Compare(a.State, b.State),
+			cmp.Compare(a.Inode, b.Inode))
 	})
 	return rows
 }
@@ -127,13 +130,15 @@ func TestEverySourceSeesTheSame(t *testing.T) {
 				if s.State == tcp.Established && s.RecvQ > 0 {
 					unread += int(s.RecvQ)
 				}
-				if s.State == tcp.Established && s.Local.Addr() != netip.MustParseAddr(world.local) && s.Local.Port() == world.port {
+				if s.State == tcp.Established && s.Local.Addr() != netip.MustParseAddr(world.local) &&
+					s.Local.Port() == world.port {
 					t.Errorf("a session is at %s, want it at %s", s.Local, world.local)
 				}
 				if s.State == tcp.Listen && s.Local.Port() == world.port && s.RecvQ != 3 {
 					t.Errorf("accept queue is %d, want 3", s.RecvQ)
 				}
-				if !s.Facts.Has(diagFacts&^(tcp.FactClosed|tcp.FactBytesRead)) && (s.State == tcp.Established || s.State == tcp.Listen) {
+				if !s.Facts.Has(diagFacts&^(tcp.FactClosed|tcp.FactBytesRead)) && (s.State == tcp.Established ||
+					s.State == tcp.Listen) {
 					t.Errorf("%v: sockdiag knows %b of %b", s, s.Facts, diagFacts)
 				}
 			}

@@ -16,7 +16,8 @@ import (
 
 const procHeader = "  sl  local_address rem_address   st tx_queue rx_queue tr tm->when retrnsmt   uid  timeout inode\n"
 
-const proc6Header = "  sl  local_address                         remote_address                        st tx_queue rx_queue tr tm->when retrnsmt   uid  timeout inode\n"
+const proc6Header = "  sl  local_address                         remote_address                        st" +
+	" tx_queue rx_queue tr tm->when retrnsmt   uid  timeout inode\n"
 
 // procFiles opens tables from memory.
 func procFiles(files map[string]string) func(string) (io.ReadCloser, error) {
@@ -48,7 +49,8 @@ func TestProcFixtures(t *testing.T) {
 	for name, order := range map[string]byteOrder{"le": binary.LittleEndian, "be": binary.BigEndian} {
 		open := func(table string) (io.ReadCloser, error) { return os.Open(dir + name + "/" + table) }
 		var b strings.Builder
-		err := proc{open: open, order: order}.look(context.Background(), tcp.Query{Ports: tcp.Ports{{Lo: 41213, Hi: 41213}}}, func(s *tcp.Socket) {
+		err := proc{open: open, order: order}.look(context.Background(), tcp.Query{Ports: tcp.Ports{{Lo: 41213,
+			Hi: 41213}}}, func(s *tcp.Socket) {
 			fmt.Fprintf(&b, "%s %s %s recvq=%d sendq=%d inode=%d retransmits=%d\n",
 				s.State, s.Local, s.Remote, s.RecvQ, s.SendQ, s.Inode, s.Retransmits)
 		})
@@ -62,9 +64,11 @@ func TestProcFixtures(t *testing.T) {
 }
 
 func TestProcWithoutIPv6(t *testing.T) {
-	row := "   0: 0100007F:A0FD 0900007F:C350 06 00000000:00000000 03:00000DA3 00000000     0        0 0 3 0000000000000000\n"
+	row := "   0: 0100007F:A0FD 0900007F:C350 06 00000000:00000000 03:00000DA3 00000000     0        0 0 3" +
+		" 0000000000000000\n"
 	got, err := procLook(binary.LittleEndian, map[string]string{"tcp": procHeader + row}, anyPort)
-	if want := "time_wait 127.0.0.1:41213 127.0.0.9:50000 recvq=0 sendq=0 inode=0 retransmits=0\n"; err != nil || got != want {
+	if want := "time_wait 127.0.0.1:41213 127.0.0.9:50000 recvq=0 sendq=0 inode=0 retransmits=0\n"; err != nil ||
+		got != want {
 		t.Errorf("got %q, %v; want %q", got, err, want)
 	}
 	if _, err := procLook(binary.LittleEndian, nil, anyPort); !errors.Is(err, fs.ErrNotExist) {
@@ -75,7 +79,8 @@ func TestProcWithoutIPv6(t *testing.T) {
 // TestProcRowTwice: a row counts twice unless it is certain that it shows the same socket.
 func TestProcRowTwice(t *testing.T) {
 	row := func(state, inode, object string) string {
-		return "   0: 0100007F:A0FD 0900007F:C350 " + state + " 00000000:00000000 00:00000000 00000000     0        0 " + inode + " 1 " + object + "\n"
+		return "   0: 0100007F:A0FD 0900007F:C350 " + state + " 00000000:00000000 00:00000000 00000000     0        0 " +
+			inode + " 1 " + object + "\n"
 	}
 	const hidden, here, there = "0000000000000000", "00000000c0ffee01", "00000000c0ffee02"
 	for _, test := range []struct {
@@ -113,7 +118,8 @@ func TestGarbledRowsOfOthers(t *testing.T) {
 		"   0: 0100007F A0FD 0900007F:C350 01 00000000:00000000 00:00000000 00000000     0        0 12345 1\n",
 		"   0: 0100007F:A0F\n",
 	} {
-		if got, err := procLook(binary.LittleEndian, map[string]string{"tcp": procHeader + row}, q); !errors.Is(err, errGarbled) {
+		if got, err := procLook(binary.LittleEndian, map[string]string{"tcp": procHeader + row}, q); !errors.Is(err,
+			errGarbled) {
 			t.Errorf("%q reads %q, %v", row, got, err)
 		}
 	}
@@ -130,7 +136,8 @@ func TestProcTimers(t *testing.T) {
 		}
 	}
 	row := "   0: 0100007F:A0FD 0900007F:C350 01 00000000:00000000 01:00000010 00000100     0        0 77 1\n"
-	if got, err := procLook(binary.LittleEndian, map[string]string{"tcp": procHeader + row}, anyPort); err != nil || !strings.HasSuffix(got, " retransmits=255\n") {
+	if got, err := procLook(binary.LittleEndian, map[string]string{"tcp": procHeader + row}, anyPort); err != nil ||
+		!strings.HasSuffix(got, " retransmits=255\n") {
 		t.Errorf("256 retransmits: %q, %v", got, err)
 	}
 }
@@ -155,7 +162,8 @@ func TestProcClosesItsTables(t *testing.T) {
 }
 
 func TestGarbledProc(t *testing.T) {
-	good := "   0: 0100007F:A0FD 0900007F:C350 01 00000000:00000000 00:00000000 00000000     0        0 12345 1 0000000000000000 20 0 0 10 -1\n"
+	good := "   0: 0100007F:A0FD 0900007F:C350 01 00000000:00000000 00:00000000 00000000     0        0 12345 1" +
+		" 0000000000000000 20 0 0 10 -1\n"
 	swap := func(old, new string) string { return procHeader + strings.Replace(good, old, new, 1) }
 	for _, test := range []struct{ name, table, want string }{
 		{"empty", "", "empty, without even a header"},
@@ -181,7 +189,8 @@ func TestGarbledProc(t *testing.T) {
 		{"timer no pair", swap("00:00000000", "00"), "not a row"},
 		{"retransmits no hex", swap(" 00000000     0", " 0000000x     0"), "not a row"},
 		{"inode no number", swap(" 12345 ", " 12x45 "), "not a row"},
-		{"inode missing", procHeader + strings.Fields(good)[0] + " " + strings.Join(strings.Fields(good)[1:9], " ") + "\n", "not a row"},
+		{"inode missing", procHeader + strings.Fields(good)[0] + " " + strings.Join(strings.Fields(good)[1:9], " ") + "\n",
+			"not a row"},
 		{"an IPv6 row among IPv4", procHeader + strings.ReplaceAll(good, "0100007F", strings.Repeat("0", 32)), "not a row"},
 		{"a line without end", procHeader + strings.Repeat("x", 70<<10), "over 65536 bytes"},
 	} {
@@ -212,12 +221,13 @@ func FuzzProc(f *testing.F) {
 			files["tcp"] = table
 		}
 		n := 0
-		err := proc{open: procFiles(files), order: binary.LittleEndian}.look(context.Background(), anyPort, func(s *tcp.Socket) {
-			n++
-			if !s.Local.Addr().IsValid() || s.Local.Port() == 0 || s.State >= tcp.NumStates || s.State == 0 {
-				t.Errorf("visited %+v", *s)
-			}
-		})
+		err := proc{open: procFiles(files), order: binary.LittleEndian}.look(context.Background(), anyPort,
+			func(s *tcp.Socket) {
+				n++
+				if !s.Local.Addr().IsValid() || s.Local.Port() == 0 || s.State >= tcp.NumStates || s.State == 0 {
+					t.Errorf("visited %+v", *s)
+				}
+			})
 		if lines := strings.Count(table, "\n"); n > lines {
 			t.Errorf("%d rows from %d lines", n, lines)
 		}

@@ -43,7 +43,8 @@ func record(t *testing.T) {
 	populate(t, "tcp", "[::]:41513", population.Addresses(2)...)
 	populate(t, "tcp6", "[::1]:41514", "::1")
 	var dump []byte
-	err := askKernel(context.Background(), request(binary.NativeEndian, tcpDiagGetSock, 0, 1, tcp.Ports{{Lo: 41513, Hi: 41514}}, everyPort),
+	err := askKernel(context.Background(), request(binary.NativeEndian, tcpDiagGetSock, 0, 1,
+		tcp.Ports{{Lo: 41513, Hi: 41514}}, everyPort),
 		func(datagram []byte) (bool, error) {
 			dump = append(dump, datagram...)
 			end := datagram[len(datagram)-20:]

@@ -64,8 +64,8 @@ const diagFacts = tcp.FactClient | tcp.FactRecvQ | tcp.FactSendQ | tcp.FactBackl
 	tcp.FactUID
 
 // rowFacts is what the fixed part of a row tells; attributes and timers tell the rest.
-const rowFacts = tcp.FactClient | tcp.FactRecvQ | tcp.FactSendQ | tcp.FactBacklog | tcp.FactInode | tcp.FactRetransmits |
-	tcp.FactUID
+const rowFacts = tcp.FactClient | tcp.FactRecvQ | tcp.FactSendQ | tcp.FactBacklog | tcp.FactInode |
+	tcp.FactRetransmits | tcp.FactUID
 
 // timeWaitLength is how long Linux keeps a socket in TIME_WAIT (TCP_TIMEWAIT_LEN in net/tcp.h).
 const timeWaitLength = 60 * time.Second

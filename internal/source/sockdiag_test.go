@@ -41,7 +41,8 @@ func rows(d diag, q tcp.Query) (string, error) {
 // printTo prints each socket on a line.
 func printTo(b *strings.Builder) tcp.Visit {
 	return func(s *tcp.Socket) {
-		fmt.Fprintf(b, "%s %s %s recvq=%d sendq=%d inode=%d retransmits=%d sent=%s drops=%d read=%d rtt=%s closed=%s known=%011b\n",
+		fmt.Fprintf(b, "%s %s %s recvq=%d sendq=%d inode=%d retransmits=%d sent=%s drops=%d read=%d rtt=%s closed=%s"+
+			" known=%011b\n",
 			s.State, s.Local, s.Remote, s.RecvQ, s.SendQ, s.Inode, s.Retransmits, s.LastDataSent, s.Drops,
 			s.BytesRead, s.RTT, s.Closed, s.Facts&^tcp.FactUID)
 	}
@@ -109,7 +110,8 @@ func TestBrokenDumps(t *testing.T) {
 		{"row shorter than a row", message(tcpDiagGetSock, 0, 1, make([]byte, 20)), "a row has 20 bytes of 72"},
 		{"unknown state", message(tcpDiagGetSock, 0, 1, badState), "13 is not a TCP state"},
 		{"unknown family", message(tcpDiagGetSock, 0, 1, badFamily), "address family 1"},
-		{"attribute longer than its row", message(tcpDiagGetSock, 0, 1, longAttr), "an attribute claims 200 bytes, its row has 4"},
+		{"attribute longer than its row", message(tcpDiagGetSock, 0, 1, longAttr),
+			"an attribute claims 200 bytes, its row has 4"},
 		{"attribute shorter than its header", message(tcpDiagGetSock, 0, 1, shortAttr), "an attribute claims 3 bytes"},
 		{"attribute cut", message(tcpDiagGetSock, 0, 1, append(row(tcp.Established, 1), 1, 2)), "2 bytes left in a row"},
 		{"another request's answer", message(tcpDiagGetSock, 0, 7, row(tcp.Established, 1)), "answers request 7, not 1"},
@@ -118,9 +120,11 @@ func TestBrokenDumps(t *testing.T) {
 		{"another kind of message", message(99, 0, 1, row(tcp.Established, 1)), "type 99"},
 		{"lost data", message(4, 0, 1, nil), "type 4"},
 		{"an end with half a status", message(nlmsgDone, 0, 1, []byte{0, 0, 0}), "status of 3 bytes"},
-		{"interrupted row", append(message(tcpDiagGetSock, nlmFDumpIntr, 1, row(tcp.Established, 1)), done...), "NLM_F_DUMP_INTR"},
+		{"interrupted row", append(message(tcpDiagGetSock, nlmFDumpIntr, 1, row(tcp.Established, 1)), done...),
+			"NLM_F_DUMP_INTR"},
 		{"interrupted end", append(bytes.Clone(good), message(nlmsgDone, nlmFDumpIntr, 1, i32(0))...), "NLM_F_DUMP_INTR"},
-		{"failed at the end", append(bytes.Clone(good), message(nlmsgDone, 0, 1, i32(-int32(syscall.ENOMEM)))...), "the dump ended: cannot allocate memory"},
+		{"failed at the end", append(bytes.Clone(good), message(nlmsgDone, 0, 1, i32(-int32(syscall.ENOMEM)))...),
+			"the dump ended: cannot allocate memory"},
 		{"refused", message(nlmsgError, 0, 1, i32(-int32(syscall.EPERM))), "refused: operation not permitted"},
 		{"refused without a reason", message(nlmsgError, 0, 1, nil), "status of 0 bytes"},
 		{"acknowledged only", message(nlmsgError, 0, 1, i32(0)), "acknowledged"},
@@ -148,8 +152,10 @@ func TestDecodesOnce(t *testing.T) {
 		{"an empty table", done, nil},
 		{"an end without a status", message(nlmsgDone, 0, 1, nil), nil},
 		{"a no-op between", join(message(nlmsgNoop, 0, 1, nil), get(row(tcp.Established, 1)), done), []string{established}},
-		{"a row that comes twice", join(get(row(tcp.Established, 1)), get(row(tcp.Established, 1)), done), []string{established}},
-		{"two listeners with one address", join(get(row(tcp.Listen, 1)), get(row(tcp.Listen, 2)), done), []string{"listen", "listen"}},
+		{"a row that comes twice", join(get(row(tcp.Established, 1)), get(row(tcp.Established, 1)), done),
+			[]string{established}},
+		{"two listeners with one address", join(get(row(tcp.Listen, 1)), get(row(tcp.Listen, 2)), done),
+			[]string{"listen", "listen"}},
 		{"an unknown attribute", join(get(row(tcp.Established, 1), attr(777, []byte("new!"))), done), []string{established}},
 		{"the kernel's twelfth state", join(get(row(12, 1)), done), []string{"syn_recv"}},
 	} {
@@ -189,11 +195,13 @@ func TestShortAttributes(t *testing.T) {
 		dump := append(message(tcpDiagGetSock, 0, 1, body), make([]byte, align4(len(body))-len(body))...)
 		dump = append(dump, message(nlmsgDone, 0, 1, nil)...)
 		var got tcp.Socket
-		_, err := diag{exchange: replay(dump), order: binary.LittleEndian}.both().Look(context.Background(), anyPort, func(s *tcp.Socket) { got = *s })
+		_, err := diag{exchange: replay(dump), order: binary.LittleEndian}.both().Look(context.Background(), anyPort,
+			func(s *tcp.Socket) { got = *s })
 		if err != nil {
 			t.Fatal(err)
 		}
-		if has, want := got.Facts.Has(tcp.FactLastDataSent), test.info == 48; has != want || want && got.LastDataSent.Milliseconds() != 1500 {
+		if has, want := got.Facts.Has(tcp.FactLastDataSent), test.info == 48; has != want || want &&
+			got.LastDataSent.Milliseconds() != 1500 {
 			t.Errorf("tcp_info of %d bytes: known %v, %s", test.info, has, got.LastDataSent)
 		}
 		if has, want := got.Facts.Has(tcp.FactDrops), test.memory == 36; has != want || want && got.Drops != 7 {
@@ -209,12 +217,14 @@ func TestMPTCPAttribute(t *testing.T) {
 		kind uint16
 		name string
 		want bool
-	}{{attrULPInfo, "mptcp\x00", true}, {attrULPInfo | nestedFlag, "mptcp\x00", true}, {attrULPInfo, "tls\x00", false}, {attrULPInfo, "", false}, {attrULPInfo - 1, "mptcp\x00", false}} {
+	}{{attrULPInfo, "mptcp\x00", true}, {attrULPInfo | nestedFlag, "mptcp\x00", true}, {attrULPInfo, "tls\x00",
+		false}, {attrULPInfo, "", false}, {attrULPInfo - 1, "mptcp\x00", false}} {
 		body := append(row(tcp.Established, 1), attr(test.kind, attr(1, []byte(test.name)))...)
 		dump := append(message(tcpDiagGetSock, 0, 1, body), make([]byte, align4(len(body))-len(body))...)
 		dump = append(dump, message(nlmsgDone, 0, 1, nil)...)
 		var got tcp.Socket
-		_, err := diag{exchange: replay(dump), order: binary.LittleEndian}.both().Look(context.Background(), anyPort, func(s *tcp.Socket) { got = *s })
+		_, err := diag{exchange: replay(dump), order: binary.LittleEndian}.both().Look(context.Background(), anyPort,
+			func(s *tcp.Socket) { got = *s })
 		if err != nil || got.MPTCP != test.want {
 			t.Errorf("attribute %#x %q: %v, %v", test.kind, test.name, got.MPTCP, err)
 		}
@@ -223,10 +233,12 @@ func TestMPTCPAttribute(t *testing.T) {
 
 // TestProbesAreNoRetransmits: the counter means retransmits only under their timer.
 func TestProbesAreNoRetransmits(t *testing.T) {
-	for timer, want := range map[byte]string{0: "retransmits=0", 1: "retransmits=3", 2: "retransmits=0", 4: "retransmits=0"} {
+	for timer, want := range map[byte]string{0: "retransmits=0", 1: "retransmits=3", 2: "retransmits=0",
+		4: "retransmits=0"} {
 		b := row(tcp.Established, 1)
 		b[2], b[3] = timer, 3
-		text, err := rows(diag{exchange: replay(append(message(tcpDiagGetSock, 0, 1, b), message(nlmsgDone, 0, 1, nil)...)), order: binary.LittleEndian}, anyPort)
+		text, err := rows(diag{exchange: replay(append(message(tcpDiagGetSock, 0, 1, b), message(nlmsgDone, 0, 1, nil)...)),
+			order: binary.LittleEndian}, anyPort)
 		if err != nil || !strings.Contains(text, want) {
 			t.Errorf("timer %d: %q, %v; want %s", timer, text, err, want)
 		}
@@ -299,7 +311,8 @@ func TestOldRequestRefused(t *testing.T) {
 		var b strings.Builder
 		begin := func() tcp.Visit { b.Reset(); return printTo(&b) }
 		_, err := First(context.Background(), attempts(diag{exchange: kernel, order: binary.LittleEndian}), anyPort, begin)
-		if text := b.String(); err != nil || strings.Count(text, "\n") != 2 || !bytes.Equal(families, []byte{afInet, afInet6}) {
+		if text := b.String(); err != nil || strings.Count(text, "\n") != 2 || !bytes.Equal(families,
+			[]byte{afInet, afInet6}) {
 			t.Errorf("%v: families %v, rows %q, %v", refusal, families, text, err)
 		}
 	}

@@ -12,10 +12,7 @@ import (
 	"github.com/shirou/gopsutil/v3/net"
 
 	"frontsockets/internal/tcp"
-	"frontsockets/internal/testkit/population"
 )
-
-func TestMain(m *testing.M) { population.Main(m) }
 
 // TestOrder: the first source that succeeds is the answer, and says why those before failed.
 func TestOrder(t *testing.T) {
@@ -108,11 +105,14 @@ func TestGopsutilRows(t *testing.T) {
 		row  net.ConnectionStat
 		want string
 	}{
-		{net.ConnectionStat{Status: "SYN_RECEIVED", Laddr: net.Addr{IP: "10.1.0.7", Port: 41213}, Raddr: net.Addr{IP: "10.1.2.3", Port: 5}}, "syn_recv 10.1.0.7:41213 10.1.2.3:5"},
+		{net.ConnectionStat{Status: "SYN_RECEIVED", Laddr: net.Addr{IP: "10.1.0.7", Port: 41213},
+			Raddr: net.Addr{IP: "10.1.2.3", Port: 5}}, "syn_recv 10.1.0.7:41213 10.1.2.3:5"},
 		{net.ConnectionStat{Status: "LISTEN", Laddr: net.Addr{IP: "*", Port: 41213}}, "listen [::]:41213 [::]:0"},
-		{net.ConnectionStat{Status: "FIN_WAIT_2", Laddr: net.Addr{IP: "::ffff:10.1.0.7", Port: 41213}, Raddr: net.Addr{IP: "fe80::1%eth0", Port: 5}}, "fin_wait2 10.1.0.7:41213 [fe80::1]:5"},
+		{net.ConnectionStat{Status: "FIN_WAIT_2", Laddr: net.Addr{IP: "::ffff:10.1.0.7", Port: 41213},
+			Raddr: net.Addr{IP: "fe80::1%eth0", Port: 5}}, "fin_wait2 10.1.0.7:41213 [fe80::1]:5"},
 		{net.ConnectionStat{Status: "NONE", Laddr: net.Addr{IP: "10.1.0.7", Port: 41213}}, "'NONE' is not a TCP state"},
-		{net.ConnectionStat{Status: "LISTEN", Laddr: net.Addr{IP: "localhost", Port: 41213}}, `ParseAddr("localhost"): unable to parse IP`},
+		{net.ConnectionStat{Status: "LISTEN", Laddr: net.Addr{IP: "localhost", Port: 41213}},
+			`ParseAddr("localhost"): unable to parse IP`},
 		{net.ConnectionStat{Status: "LISTEN", Laddr: net.Addr{IP: "10.1.0.7", Port: 70000}}, "port 70000"},
 	} {
 		s, err := gopsutilSocket(test.row)
@@ -135,7 +135,8 @@ func TestGopsutilRefusesLookalikes(t *testing.T) {
 		t.Error(err)
 	}
 	alike[[2]netip.AddrPort{front, one}]++
-	if err := alike.refuse(); err == nil || !strings.Contains(err.Error(), "2 sessions are from 10.1.2.3:5 to 10.1.0.7:41213") {
+	if err := alike.refuse(); err == nil || !strings.Contains(err.Error(),
+		"2 sessions are from 10.1.2.3:5 to 10.1.0.7:41213") {
 		t.Error(err)
 	}
 }

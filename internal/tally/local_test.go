@@ -38,7 +38,8 @@ func TestLocalPrograms(t *testing.T) {
 			c.Add(&l)
 		}
 		r := c.Result(tcp.Look{Provides: everything})
-		if leftOut := slices.Equal(r.LeftOut, []uint16{41213}); leftOut != test.leftOut || r.States[tcp.Established] == len(r.LeftOut) {
+		if leftOut := slices.Equal(r.LeftOut, []uint16{41213}); leftOut != test.leftOut ||
+			r.States[tcp.Established] == len(r.LeftOut) {
 			t.Errorf("%s: left out %v, %d established", test.name, r.LeftOut, r.States[tcp.Established])
 		}
 	}

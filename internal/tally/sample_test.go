@@ -20,7 +20,8 @@ func TestSample(t *testing.T) {
 	two.Inode, two.Drops = 7, 100
 	before := []tcp.Socket{
 		listener("0.0.0.0:41213", 0, 128), two,
-		client(1, tcp.Established, 500), client(2, tcp.Established, 500), client(3, tcp.Established, 500), client(4, tcp.Established, 0), client(5, tcp.TimeWait, 0), client(8, tcp.Established, 500),
+		client(1, tcp.Established, 500), client(2, tcp.Established, 500), client(3, tcp.Established, 500), client(4,
+			tcp.Established, 0), client(5, tcp.TimeWait, 0), client(8, tcp.Established, 500),
 	}
 	two.Drops = 130
 	same := client(1, tcp.Established, 500)
@@ -41,7 +42,8 @@ func TestSample(t *testing.T) {
 	for i := range after {
 		second.Add(&after[i])
 	}
-	check(t, second.Result(tcp.Look{Provides: everything}), "listen_drops=75 reconnects=2 unread_stuck=2 established=6 unread=6")
+	check(t, second.Result(tcp.Look{Provides: everything}),
+		"listen_drops=75 reconnects=2 unread_stuck=2 established=6 unread=6")
 	check(t, second.Result(tcp.Look{Provides: everything &^ tcp.FactDrops}), "listen_drops=U reconnects=2 unread_stuck=2")
 	// A listener that the first look missed has dropped nothing since, and one of which it
 	// did not know drops nobody knows what.
@@ -68,7 +70,8 @@ func TestWaiting(t *testing.T) {
 		s.Inode, s.LastDataSent = inode, since
 		return s
 	}
-	r := tallied(rules, waits(tcp.Established, 0, time.Second), waits(tcp.CloseWait, 0, 3*time.Second), waits(tcp.CloseWait, 5, time.Hour),
+	r := tallied(rules, waits(tcp.Established, 0, time.Second), waits(tcp.CloseWait, 0, 3*time.Second),
+		waits(tcp.CloseWait, 5, time.Hour),
 		waits(tcp.Established, 6, time.Hour), waits(tcp.TimeWait, 0, time.Hour), waits(tcp.SynRecv, 0, time.Hour))
 	if want := (Group{2, 3 * time.Second}); r.Waiting != want {
 		t.Errorf("%+v, want %+v", r.Waiting, want)
@@ -99,7 +102,8 @@ func TestClientDetails(t *testing.T) {
 	closing.SendQ, closing.Retransmits = 9, 2 // its queue is not counted with those of the ESTABLISHED
 	r := tallied(rules, slow, lost, closing)
 	c := r.Clients[0]
-	if len(r.Clients) != 1 || c.UnsentBytes != 340 || c.UnreadBytes != 17 || c.ZeroWindow != 1 || c.Retransmitting != 2 || c.Stalled != 1 || c.FeedAge != 4*time.Second {
+	if len(r.Clients) != 1 || c.UnsentBytes != 340 || c.UnreadBytes != 17 || c.ZeroWindow != 1 ||
+		c.Retransmitting != 2 || c.Stalled != 1 || c.FeedAge != 4*time.Second {
 		t.Errorf("%+v", r.Clients)
 	}
 	if c.RequestAge != 9*time.Second || c.RTT != 25*time.Millisecond { // the mean of 20 and 30 ms

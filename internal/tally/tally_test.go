@@ -26,7 +26,8 @@ func session(state tcp.State, client string) tcp.Socket {
 }
 
 func listener(local string, queue, backlog uint32) tcp.Socket {
-	return tcp.Socket{State: tcp.Listen, Facts: everything, Local: netip.MustParseAddrPort(local), RecvQ: queue, SendQ: backlog, Drops: 4}
+	return tcp.Socket{State: tcp.Listen, Facts: everything, Local: netip.MustParseAddrPort(local), RecvQ: queue,
+		SendQ: backlog, Drops: 4}
 }
 
 func tallied(rules Rules, sockets ...tcp.Socket) Result {
@@ -72,11 +73,12 @@ func TestMetrics(t *testing.T) {
 		sent, stalled, unread, closeWait,
 		session(tcp.TimeWait, "10.1.2.3"), session(tcp.TimeWait, "10.1.2.3"), session(tcp.TimeWait, "10.1.2.5"),
 		session(tcp.FinWait1, "10.1.2.3"), session(tcp.FinWait2, "10.1.2.3"), session(tcp.SynRecv, "10.1.2.6"),
-		session(tcp.SynSent, "10.1.2.6"), session(tcp.LastAck, "10.1.2.6"), session(tcp.Closing, "10.1.2.6"), session(tcp.Close, "10.1.2.6"),
-	), `abnormal=11 established=3 syn_sent=1 syn_recv=1 fin_wait1=1 fin_wait2=1 time_wait=3 close=1 close_wait=1 last_ack=1 closing=1
-		clients=4 abnormal_clients=3 top_client=5 top_client_pct=45.45 listeners=2 accept_queue=5 accept_queue_pct=50 unaccepted=1
-		unread=1 unread_bytes=17 unsent=1 unsent_bytes=300 retransmitting=1 stalled=1 stalled_pct=33.33 feed_age=1.5
-		zero_window=1 request_age=7.25 rtt=0.010122`)
+		session(tcp.SynSent, "10.1.2.6"), session(tcp.LastAck, "10.1.2.6"), session(tcp.Closing,
+			"10.1.2.6"), session(tcp.Close, "10.1.2.6"),
+	), `abnormal=11 established=3 syn_sent=1 syn_recv=1 fin_wait1=1 fin_wait2=1 time_wait=3 close=1 close_wait=1 last_ack=1
+		closing=1 clients=4 abnormal_clients=3 top_client=5 top_client_pct=45.45 listeners=2
+		accept_queue=5 accept_queue_pct=50 unaccepted=1 unread=1 unread_bytes=17 unsent=1 unsent_bytes=300 retransmitting=1 stalled=1
+		stalled_pct=33.33 feed_age=1.5 zero_window=1 request_age=7.25 rtt=0.010122`)
 }
 
 // TestEdges: the smallest counts, the largest sums, and an order that hides nothing.
@@ -111,7 +113,8 @@ func TestNothing(t *testing.T) {
 func TestNormalIsAChoice(t *testing.T) {
 	mine := rules
 	mine.Normal = tcp.Set(tcp.Established, tcp.TimeWait)
-	check(t, tallied(mine, listener("0.0.0.0:41213", 0, 128), session(tcp.Established, "10.1.2.3"), session(tcp.TimeWait, "10.1.2.3"), session(tcp.CloseWait, "10.1.2.3")),
+	check(t, tallied(mine, listener("0.0.0.0:41213", 0, 128), session(tcp.Established, "10.1.2.3"),
+		session(tcp.TimeWait, "10.1.2.3"), session(tcp.CloseWait, "10.1.2.3")),
 		"abnormal=2 time_wait=1 close_wait=1 clients=1 abnormal_clients=1 top_client=1 top_client_pct=50")
 }
 
@@ -149,7 +152,9 @@ func TestUnknown(t *testing.T) {
 	}
 
 	// What a source never tells is unknown even of no socket.
-	check(t, New(rules, nil, 0).Result(tcp.Look{Provides: tcp.FactClient}), "unread=U unsent_bytes=U unaccepted=U retransmitting=U stalled=U accept_queue=U accept_queue_pct=U abnormal=0 clients=0 listeners=0")
+	check(t, New(rules, nil, 0).Result(tcp.Look{Provides: tcp.FactClient}),
+		"unread=U unsent_bytes=U unaccepted=U retransmitting=U stalled=U accept_queue=U accept_queue_pct=U abnormal=0"+
+			" clients=0 listeners=0")
 }
 
 // TestUnknownClients: if one client is not known none is named, but all are counted.
@@ -166,12 +171,14 @@ func TestUnknownClients(t *testing.T) {
 // TestNobody: a socket without a peer is no client's.
 func TestNobody(t *testing.T) {
 	bound := session(tcp.Close, "0.0.0.0")
-	check(t, tallied(rules, bound, session(tcp.Close, "::"), session(tcp.CloseWait, "10.1.2.3")), "abnormal=3 close=2 clients=1 abnormal_clients=1 top_client=1 top_client_pct=33.33")
+	check(t, tallied(rules, bound, session(tcp.Close, "::"), session(tcp.CloseWait, "10.1.2.3")),
+		"abnormal=3 close=2 clients=1 abnormal_clients=1 top_client=1 top_client_pct=33.33")
 }
 
 // TestBlind: a source that cannot see a state does not know the sums over it.
 func TestBlind(t *testing.T) {
-	sockets := []tcp.Socket{listener("0.0.0.0:41213", 0, 128), session(tcp.Established, "10.1.2.3"), session(tcp.CloseWait, "10.1.2.3")}
+	sockets := []tcp.Socket{listener("0.0.0.0:41213", 0, 128), session(tcp.Established, "10.1.2.3"),
+		session(tcp.CloseWait, "10.1.2.3")}
 	timeWait := tcp.Set(tcp.TimeWait)
 	blinded := func(rules Rules) Result {
 		t := New(rules, nil, 0)
@@ -180,10 +187,12 @@ func TestBlind(t *testing.T) {
 		}
 		return t.Result(tcp.Look{Provides: everything, HiddenStates: timeWait})
 	}
-	check(t, blinded(rules), "time_wait=U abnormal=U clients=U abnormal_clients=U top_client=U top_client_pct=U close_wait=1 established=1 listeners=1")
+	check(t, blinded(rules), "time_wait=U abnormal=U clients=U abnormal_clients=U top_client=U top_client_pct=U"+
+		" close_wait=1 established=1 listeners=1")
 	mine := rules
 	mine.Normal |= timeWait
-	check(t, blinded(mine), "time_wait=U abnormal=1 clients=U abnormal_clients=1 top_client=1 top_client_pct=100 close_wait=1")
+	check(t, blinded(mine), "time_wait=U abnormal=1 clients=U abnormal_clients=1 top_client=1 top_client_pct=100"+
+		" close_wait=1")
 }
 
 // TestMPTCP: behind a subflow nobody sees whether the session is closed or unread.
@@ -191,7 +200,8 @@ func TestMPTCP(t *testing.T) {
 	subflow := session(tcp.Established, "10.1.2.3")
 	subflow.MPTCP = true
 	check(t, tallied(rules, listener("0.0.0.0:41213", 0, 128), subflow, session(tcp.TimeWait, "10.1.2.3")),
-		"abnormal=U abnormal_clients=U top_client=U top_client_pct=U established=U close_wait=U unread=U unread_bytes=U time_wait=1 clients=1 listeners=1 stalled=0")
+		"abnormal=U abnormal_clients=U top_client=U top_client_pct=U established=U close_wait=U unread=U unread_bytes=U"+
+			" time_wait=1 clients=1 listeners=1 stalled=0")
 }
 
 func TestOverflows(t *testing.T) {
@@ -199,7 +209,8 @@ func TestOverflows(t *testing.T) {
 		queue, backlog uint32
 		overflows      bool
 		pct            string
-	}{{0, 0, false, "0"}, {1, 0, true, "100"}, {128, 128, false, "100"}, {129, 128, true, "100.78"}, {2, 3, false, "66.67"}} {
+	}{{0, 0, false, "0"}, {1, 0, true, "100"}, {128, 128, false, "100"}, {129, 128, true, "100.78"}, {2, 3, false,
+		"66.67"}} {
 		r := tallied(rules, listener("0.0.0.0:41213", test.queue, test.backlog))
 		if got := r.Listeners[0].Overflowing(); got != test.overflows {
 			t.Errorf("%d of %d overflows: %v", test.queue, test.backlog, got)
@@ -226,7 +237,8 @@ func TestOrder(t *testing.T) {
 	if strings.Join(got, " ") != want {
 		t.Errorf("order is %v, want %s", got, want)
 	}
-	if got := r.PortsWithoutListener(tcp.Ports{{Lo: 41211, Hi: 41215}}); !slices.Equal(got, []uint16{41211, 41212, 41215}) {
+	if got := r.PortsWithoutListener(tcp.Ports{{Lo: 41211, Hi: 41215}}); !slices.Equal(got,
+		[]uint16{41211, 41212, 41215}) {
 		t.Errorf("silent ports are %v", got)
 	}
 }

@@ -66,7 +66,8 @@ func TestStateSet(t *testing.T) {
 			t.Errorf("Has(%v) = %v", s, !want)
 		}
 	}
-	for text, want := range map[string]string{"": "a state is missing", "established,": "a state is missing", "established;listen": "'established;listen' is not a TCP state"} {
+	for text, want := range map[string]string{"": "a state is missing", "established,": "a state is missing",
+		"established;listen": "'established;listen' is not a TCP state"} {
 		if _, err := ParseStateSet(text); err == nil || err.Error() != want {
 			t.Errorf("ParseStateSet(%q): %v, want %q", text, err, want)
 		}

@@ -199,7 +199,8 @@ func TestAlertsFrom(t *testing.T) {
 }
 
 func FuzzParse(f *testing.F) {
-	for _, text := range []string{"10", "10:", "~:10", "10:20", "@10:20", "@~:", "-5:5", "1.5:2.5", "@", "", "10:5", "0.000000001", "~:-0"} {
+	for _, text := range []string{"10", "10:", "~:10", "10:20", "@10:20", "@~:", "-5:5", "1.5:2.5", "@", "", "10:5",
+		"0.000000001", "~:-0"} {
 		f.Add(text, 10.0)
 	}
 	f.Fuzz(func(t *testing.T, text string, v float64) {

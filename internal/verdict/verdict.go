@@ -124,7 +124,8 @@ func fullQueue(r tally.Result) []Problem {
 		if l.Overflowing() {
 			text := fmt.Sprintf("accept queue of port %d is full, %d of %d", l.Local.Port(), l.Queue, l.Backlog)
 			if !l.Facts.Has(tcp.FactBacklog) {
-				text = fmt.Sprintf("accept queue of port %d is full, %d of at most %d (somaxconn)", l.Local.Port(), l.Queue, l.MaxBacklog)
+				text = fmt.Sprintf("accept queue of port %d is full, %d of at most %d (somaxconn)", l.Local.Port(), l.Queue,
+					l.MaxBacklog)
 			}
 			return []Problem{{Critical, tally.AcceptQueue, text, text}}
 		}

@@ -61,42 +61,63 @@ func TestJudge(t *testing.T) {
 		problems          string
 	}{
 		{name: "nothing wrong", critical: "abnormal=@50:", abnormal: tally.Number(49), want: OK},
-		{name: "the limit itself", critical: "abnormal=@50:", abnormal: tally.Number(50), want: Critical, problems: "abnormal is 50 (critical @50:)"},
+		{name: "the limit itself", critical: "abnormal=@50:", abnormal: tally.Number(50), want: Critical,
+			problems: "abnormal is 50 (critical @50:)"},
 		{name: "no thresholds", abnormal: tally.Number(1e6), want: OK},
-		{name: "both breached is critical", warning: "abnormal=10", critical: "abnormal=81", abnormal: tally.Number(82), want: Critical, problems: "abnormal is 82 (critical 81)"},
-		{name: "warning only", warning: "abnormal=10", critical: "abnormal=81", abnormal: tally.Number(81), want: Warning, problems: "abnormal is 81 (warning 10)"},
-		{name: "a warning hides no critical", warning: "abnormal=10", critical: "feed_age=30", abnormal: tally.Number(20), feedAge: tally.Number(42.5),
-			want: Critical, problems: "feed_age is 42.5s (critical 30); abnormal is 20 (warning 10)"},
-		{name: "unknown is over warning", warning: "abnormal=10 feed_age=30", abnormal: tally.Number(20), feedAge: tally.Value{Unknown: "no client is established"},
-			want: Unknown, problems: "feed_age is not known: no client is established; abnormal is 20 (warning 10)"},
-		{name: "unknown is under critical", critical: "abnormal=10 feed_age=30", abnormal: tally.Number(20), feedAge: tally.Value{Unknown: "no client is established"},
-			want: Critical, problems: "abnormal is 20 (critical 10); feed_age is not known: no client is established"},
-		{name: "unknown without a threshold", critical: "abnormal=10", abnormal: tally.Number(0), feedAge: tally.Value{Unknown: "no client is established"}, want: OK},
-		{name: "an unknown count is not OK", critical: "abnormal=@50:", abnormal: tally.Value{Unknown: "lsof"}, want: Unknown, problems: "abnormal is not known: lsof"},
-		{name: "nobody listens", noListener: Critical, listeners: []tally.Listener{}, want: Critical, problems: "nothing listens on port 41213"},
-		{name: "nobody listens, and it is a warning", noListener: Warning, listeners: []tally.Listener{}, want: Warning, problems: "nothing listens on port 41213"},
-		{name: "nobody listens, and it is unknown", noListener: Unknown, listeners: []tally.Listener{}, want: Unknown, problems: "nothing listens on port 41213"},
-		{name: "nobody listens, and it is all right", noListener: OK, listeners: []tally.Listener{}, want: OK, problems: "nothing listens on port 41213"},
-		{name: "nobody listens, and there is worse", noListener: Warning, critical: "abnormal=10", abnormal: tally.Number(11), listeners: []tally.Listener{},
+		{name: "both breached is critical", warning: "abnormal=10", critical: "abnormal=81", abnormal: tally.Number(82),
+			want: Critical, problems: "abnormal is 82 (critical 81)"},
+		{name: "warning only", warning: "abnormal=10", critical: "abnormal=81", abnormal: tally.Number(81), want: Warning,
+			problems: "abnormal is 81 (warning 10)"},
+		{name: "a warning hides no critical", warning: "abnormal=10", critical: "feed_age=30", abnormal: tally.Number(20),
+			feedAge: tally.Number(42.5),
+			want:    Critical, problems: "feed_age is 42.5s (critical 30); abnormal is 20 (warning 10)"},
+		{name: "unknown is over warning", warning: "abnormal=10 feed_age=30", abnormal: tally.Number(20),
+			feedAge: tally.Value{Unknown: "no client is established"},
+			want:    Unknown, problems: "feed_age is not known: no client is established; abnormal is 20 (warning 10)"},
+		{name: "unknown is under critical", critical: "abnormal=10 feed_age=30", abnormal: tally.Number(20),
+			feedAge: tally.Value{Unknown: "no client is established"},
+			want:    Critical, problems: "abnormal is 20 (critical 10); feed_age is not known: no client is established"},
+		{name: "unknown without a threshold", critical: "abnormal=10", abnormal: tally.Number(0),
+			feedAge: tally.Value{Unknown: "no client is established"}, want: OK},
+		{name: "an unknown count is not OK", critical: "abnormal=@50:", abnormal: tally.Value{Unknown: "lsof"},
+			want: Unknown, problems: "abnormal is not known: lsof"},
+		{name: "nobody listens", noListener: Critical, listeners: []tally.Listener{}, want: Critical,
+			problems: "nothing listens on port 41213"},
+		{name: "nobody listens, and it is a warning", noListener: Warning, listeners: []tally.Listener{}, want: Warning,
+			problems: "nothing listens on port 41213"},
+		{name: "nobody listens, and it is unknown", noListener: Unknown, listeners: []tally.Listener{}, want: Unknown,
+			problems: "nothing listens on port 41213"},
+		{name: "nobody listens, and it is all right", noListener: OK, listeners: []tally.Listener{}, want: OK,
+			problems: "nothing listens on port 41213"},
+		{name: "nobody listens, and there is worse", noListener: Warning, critical: "abnormal=10",
+			abnormal: tally.Number(11), listeners: []tally.Listener{},
 			want: Critical, problems: "abnormal is 11 (critical 10); nothing listens on port 41213"},
-		{name: "one port of several is silent", noListener: Critical, ports: tcp.Ports{{Lo: 41213, Hi: 41214}}, want: Critical, problems: "nothing listens on port 41214"},
-		{name: "many are", noListener: Critical, ports: tcp.Ports{{Lo: 41213, Hi: 41220}}, want: Critical, problems: "nothing listens on port 41214 and 6 more"},
+		{name: "one port of several is silent", noListener: Critical, ports: tcp.Ports{{Lo: 41213, Hi: 41214}},
+			want: Critical, problems: "nothing listens on port 41214"},
+		{name: "many are", noListener: Critical, ports: tcp.Ports{{Lo: 41213, Hi: 41220}}, want: Critical,
+			problems: "nothing listens on port 41214 and 6 more"},
 		{name: "a full accept queue", listeners: []tally.Listener{listener(41213, 128, 128), listener(41213, 129, 128)},
 			want: Critical, problems: "accept queue of port 41213 is full, 129 of 128"},
-		{name: "one port silent, another full", noListener: Critical, ports: tcp.Ports{{Lo: 41213, Hi: 41214}}, listeners: []tally.Listener{listener(41213, 129, 128)},
-			want: Critical, problems: "nothing listens on port 41214; accept queue of port 41213 is full, 129 of 128"},
-		{name: "a lower bound that breaches", critical: "abnormal=@50:", abnormal: atLeastN(60), want: Critical, problems: "abnormal is at least 60 (critical @50:)"},
-		{name: "a lower bound that does not", critical: "abnormal=@50:", abnormal: atLeastN(49), want: Unknown, problems: "abnormal is at least 49: full"},
+		{name: "one port silent, another full", noListener: Critical, ports: tcp.Ports{{Lo: 41213, Hi: 41214}},
+			listeners: []tally.Listener{listener(41213, 129, 128)},
+			want:      Critical, problems: "nothing listens on port 41214; accept queue of port 41213 is full, 129 of 128"},
+		{name: "a lower bound that breaches", critical: "abnormal=@50:", abnormal: atLeastN(60), want: Critical,
+			problems: "abnormal is at least 60 (critical @50:)"},
+		{name: "a lower bound that does not", critical: "abnormal=@50:", abnormal: atLeastN(49), want: Unknown,
+			problems: "abnormal is at least 49: full"},
 		{name: "a lower bound that nothing larger breaches", critical: "abnormal=10:", abnormal: atLeastN(10), want: OK},
-		{name: "a lower bound that something larger does not breach", critical: "abnormal=10:", abnormal: atLeastN(9), want: Unknown, problems: "abnormal is at least 9: full"},
-		{name: "a lower bound breaches the warning only", warning: "abnormal=10", critical: "abnormal=81", abnormal: atLeastN(20),
-			want: Unknown, problems: "abnormal is at least 20: full; abnormal is at least 20 (warning 10)"},
+		{name: "a lower bound that something larger does not breach", critical: "abnormal=10:", abnormal: atLeastN(9),
+			want: Unknown, problems: "abnormal is at least 9: full"},
+		{name: "a lower bound breaches the warning only", warning: "abnormal=10", critical: "abnormal=81",
+			abnormal: atLeastN(20),
+			want:     Unknown, problems: "abnormal is at least 20: full; abnormal is at least 20 (warning 10)"},
 		{name: "a lower bound breaches neither", warning: "abnormal=30", critical: "abnormal=81", abnormal: atLeastN(20),
 			want: Unknown, problems: "abnormal is at least 20: full"},
 		{name: "a lower bound without a threshold", abnormal: atLeastN(20), want: OK},
 		{name: "a queue of unknown backlog", listeners: []tally.Listener{withoutBacklog(17, 4096, 0, false)}, want: OK},
 		{name: "a queue that does not empty", listeners: []tally.Listener{withoutBacklog(17, 4096, 16, true)},
-			want: Unknown, problems: "accept queue of port 41213 does not empty (16, then 17) and may be full: its backlog is not known"},
+			want: Unknown, problems: "accept queue of port 41213 does not empty (16, then 17) and may be full: its backlog" +
+				" is not known"},
 		{name: "a queue as long as any may be", listeners: []tally.Listener{withoutBacklog(17, 17, 17, true)},
 			want: Critical, problems: "accept queue of port 41213 is full, 17 of at most 17 (somaxconn)"},
 		{name: "a queue of a system without a limit", listeners: []tally.Listener{withoutBacklog(17, 0, 0, false)}, want: OK},
@@ -112,7 +133,8 @@ func TestJudge(t *testing.T) {
 			if asked == nil {
 				asked = ports
 			}
-			v := Judge(Policy{Warning: ranges(t, test.warning), Critical: ranges(t, test.critical), NoListener: test.noListener}, asked, r, diagnosis.Diagnosis{})
+			v := Judge(Policy{Warning: ranges(t, test.warning), Critical: ranges(t, test.critical),
+				NoListener: test.noListener}, asked, r, diagnosis.Diagnosis{})
 			var texts []string
 			for _, p := range v.Problems {
 				texts = append(texts, p.Text)
@@ -163,20 +185,25 @@ func TestDiagnosisAlarms(t *testing.T) {
 		want       Status
 		problems   string
 	}{
-		{d: diagnosis.Diagnosis{Code: diagnosis.Hung, Text: "the front does not read"}, want: Critical, problems: "the front does not read"},
-		{d: diagnosis.Diagnosis{Code: diagnosis.NotClosing, Text: "the front does not close"}, critical: "abnormal=@50:", want: Critical,
+		{d: diagnosis.Diagnosis{Code: diagnosis.Hung, Text: "the front does not read"}, want: Critical,
+			problems: "the front does not read"},
+		{d: diagnosis.Diagnosis{Code: diagnosis.NotClosing, Text: "the front does not close"}, critical: "abnormal=@50:",
+			want:     Critical,
 			problems: "abnormal is 60 (critical @50:); the front does not close"},
 		{d: diagnosis.Diagnosis{Code: diagnosis.Network, Text: "network trouble"}, want: OK},
-		{d: diagnosis.Diagnosis{Code: diagnosis.Down, Text: "nothing listens on port 41213"}, noListener: Warning, listeners: []tally.Listener{},
-			want: Critical, problems: "nothing listens on port 41213; nothing listens on port 41213"},
-		{d: diagnosis.Diagnosis{Code: diagnosis.Down, Text: "nothing listens on port 41213"}, noListener: Critical, listeners: []tally.Listener{},
-			want: Critical, problems: "nothing listens on port 41213"},
+		{d: diagnosis.Diagnosis{Code: diagnosis.Down, Text: "nothing listens on port 41213"}, noListener: Warning,
+			listeners: []tally.Listener{},
+			want:      Critical, problems: "nothing listens on port 41213; nothing listens on port 41213"},
+		{d: diagnosis.Diagnosis{Code: diagnosis.Down, Text: "nothing listens on port 41213"}, noListener: Critical,
+			listeners: []tally.Listener{},
+			want:      Critical, problems: "nothing listens on port 41213"},
 	} {
 		r := r
 		if test.listeners != nil {
 			r.Listeners = test.listeners
 		}
-		v := Judge(Policy{Critical: ranges(t, test.critical), NoListener: test.noListener, Diagnosis: alarms}, ports, r, test.d)
+		v := Judge(Policy{Critical: ranges(t, test.critical), NoListener: test.noListener, Diagnosis: alarms}, ports, r,
+			test.d)
 		var texts []string
 		for _, p := range v.Problems {
 			texts = append(texts, p.Text)

@@ -193,7 +193,10 @@ func checkPerfdata(perfdata string) string {
 		got = append(got, m[1])
 	}
 	optional := func(m string) bool { return m == "feed_age" || m == "request_age" || m == "rtt" }
-	required := slices.DeleteFunc(slices.Clone(metrics), func(m string) bool { return optional(m) && !slices.Contains(got, m) })
+	required := slices.DeleteFunc(slices.Clone(metrics), func(m string) bool {
+		return optional(m) &&
+			!slices.Contains(got, m)
+	})
 	if !slices.Equal(got, required) {
 		return fmt.Sprintf("the metrics are %v", got)
 	}

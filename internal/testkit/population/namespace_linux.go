@@ -52,7 +52,11 @@ func Enter() (code int, entered bool) {
 // Missing returns the reason why this process has no namespace of its own, or "". It also brings
 // up loopback in the namespace.
 func Missing() string {
-	if why := os.Getenv(insideVar); why != inside {
+	switch why := os.Getenv(insideVar); why {
+	case inside:
+	case "":
+		panic("TestMain has to call population.Main") // or the tests would use the machine's own network
+	default:
 		return why
 	}
 	if err := loopbackUp(); err != nil {

@@ -60,11 +60,13 @@ func manualOf(p plugins.Profile, other string) manual {
 	}
 	m.Options = append(m.Options, option{Option: plugins.Option{Short: "h", Long: "help", Help: "print help and exit 3"}})
 	m.Sections = []section{
-		{Title: "Metrics", Text: []string{"For -w, -c and --metric. " + plugins.Ranges}, Entries: metricEntries(0, tally.OneLook)},
+		{Title: "Metrics", Text: []string{"For -w, -c and --metric. " + plugins.Ranges},
+			Entries: metricEntries(0, tally.OneLook)},
 		{Text: []string{"With --sample also:"}, Entries: metricEntries(tally.OneLook, tally.NumMetrics)},
 		{Title: "Policies", Entries: policyEntries(p)},
 		{Title: "Sessions", Entries: sessionEntries()},
-		{Title: "States", Text: []string{"What the state of a socket means at a front, and who waits for whom:"}, Entries: states},
+		{Title: "States", Text: []string{"What the state of a socket means at a front, and who waits for whom:"},
+			Entries: states},
 		{Title: "Diagnoses", Text: []string{"The hint at the end of the line, and the code of -v and -f json. It changes" +
 			" no status."}, Entries: diagnosisEntries()},
 		{Title: "Exit status", Text: strings.Split(plugins.ExitCodes, "\n")},
