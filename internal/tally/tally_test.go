@@ -77,7 +77,8 @@ func TestMetrics(t *testing.T) {
 			"10.1.2.6"), session(tcp.Close, "10.1.2.6"),
 	), `abnormal=11 established=3 syn_sent=1 syn_recv=1 fin_wait1=1 fin_wait2=1 time_wait=3 close=1 close_wait=1 last_ack=1
 		closing=1 clients=4 abnormal_clients=3 top_client=5 top_client_pct=45.45 listeners=2
-		accept_queue=5 accept_queue_pct=50 unaccepted=1 unread=1 unread_bytes=17 unsent=1 unsent_bytes=300 retransmitting=1 stalled=1
+		accept_queue=5 accept_queue_pct=50 unaccepted=1
+		unread=1 unread_bytes=17 unsent=1 unsent_bytes=300 retransmitting=1 stalled=1
 		stalled_pct=33.33 feed_age=1.5 zero_window=1 request_age=7.25 rtt=0.010122`)
 }
 
