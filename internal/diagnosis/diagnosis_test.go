@@ -265,6 +265,28 @@ func TestSecondLookTooSoon(t *testing.T) {
 	}
 }
 
+// TestMissing: trouble without a pattern says what the source does not tell.
+func TestMissing(t *testing.T) {
+	closed := group{20, []string{"10.1.2.3", "10.1.2.4"}, tcp.Socket{State: tcp.TimeWait}}
+	waits := group{20, []string{"10.1.2.3"}, tcp.Socket{State: tcp.FinWait2}}
+	for want, r := range map[string]tally.Result{
+		"": look(0, 128, everything, closed),
+		"the times of the closes, retransmissions, the accept queue": look(0, 128, tcp.FactClient, closed),
+		"--sample": look(0, 128, everything, waits),
+	} {
+		var missing []string
+		d := Diagnose(r, tcp.Ports{{Lo: 41213, Hi: 41213}}, false, nil)
+		for _, e := range d.Evidence {
+			if e.Metric == "missing" {
+				missing = append(missing, e.Value)
+			}
+		}
+		if got := strings.Join(missing, ", "); d.Code != Unclear || got != want {
+			t.Errorf("%s: got %q, want %q", d.Code, got, want)
+		}
+	}
+}
+
 // TestUnconfirmed: a suspicion without a second look blames nobody, and says what is missing.
 func TestUnconfirmed(t *testing.T) {
 	queued := tcp.Socket{State: tcp.Established, LastDataSent: 3 * time.Second}

@@ -79,7 +79,7 @@ var rules = []rule{
 		evidence: metrics(tally.TimeWait, "sessions that were closed in order",
 			tally.AbnormalClients, "clients that closed them")},
 	{code: Unclear, holds: func(observation) bool { return true }, phrase: "unclear trouble",
-		evidence: metrics(tally.Abnormal, "sockets without a common pattern")},
+		evidence: observation.noPattern},
 }
 
 // Phrases that stand in more than one place.
@@ -516,6 +516,26 @@ func (o observation) zeroWindow() []Evidence {
 		{"zero window", fmt.Sprint(c.ZeroWindow), "sessions of " + c.Addr.String() + " that take no more data"},
 		{tally.UnsentBytes.String(), fmt.Sprintf("%dB", c.UnsentBytes), "wait for " + c.Addr.String()},
 	}
+}
+
+// noPattern returns what there is, and what this look does not tell.
+func (o observation) noPattern() []Evidence {
+	list := metrics(tally.Abnormal, "sockets without a common pattern")(o)
+	undated := func(c tally.Client) bool { return c.States[tcp.TimeWait] > 0 && c.FirstClosed == 0 }
+	for _, fact := range []struct {
+		missing    bool
+		value, why string
+	}{
+		{slices.ContainsFunc(o.Clients, undated), "the times of the closes", "who comes back again and again"},
+		{!o.Values[tally.Retransmitting].Known(), "retransmissions", "whether closes and handshakes arrive"},
+		{!o.Values[tally.AcceptQueue].Known(), "the accept queue", "whether the front accepts"},
+		{o.States[tcp.FinWait2] > 0 && !o.Sampled, "--sample", "whether the clients still do not close"},
+	} {
+		if fact.missing {
+			list = append(list, Evidence{"missing", fact.value, "would tell " + fact.why})
+		}
+	}
+	return list
 }
 
 // massLogoff reports whether many clients closed in order, once each. Where they come back

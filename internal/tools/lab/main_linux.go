@@ -348,7 +348,10 @@ its words blame the front. ` + "`make lab`" + ` fails if one look is wrong.
 func (s settings) tables(findings [][]finding, results map[string][]result) string {
 	var b strings.Builder
 	if len(s.scenarios) > 0 {
-		b.WriteString(table(s, findings) + scenarioTable())
+		b.WriteString(table(s, findings))
+		if s.file != "" {
+			b.WriteString(scenarioTable())
+		}
 	}
 	if len(s.situations) > 0 {
 		b.WriteString(situationsHead + matrix(s.situations, results))
