@@ -236,7 +236,8 @@ func (o observation) closesUnreadWithoutTimes() bool {
 
 func (o observation) withoutTimes() []Evidence {
 	return append(o.unreadCloses(),
-		Evidence{"missing", "the time of the last data sent", "this source does not tell whether the front serves the others"})
+		Evidence{"missing", "the time of the last data sent",
+			"this source does not tell whether the front serves the others"})
 }
 
 // closesUnreadButOthersQuiet is closesUnread where other clients stay: these may have
