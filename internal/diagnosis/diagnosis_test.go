@@ -212,6 +212,11 @@ func TestSecondLook(t *testing.T) {
 		}, everything, "unclear unclear trouble"},
 		{"disconnects every client, over and over", 0, []group{{60, few, disconnected}}, timesOf(500), everything,
 			"crash_loop the front disconnects every client"},
+		{"all logged off, from three addresses, two seconds ago", 0, []group{{60, few, disconnected}},
+			func(s *tcp.Socket, i int) {
+				timesOf(500)(s, i)
+				s.Closed += 2 * time.Second
+			}, everything, "unclear unclear trouble"},
 		{"disconnected every client a minute ago", 0, []group{{60, few, disconnected}}, func(s *tcp.Socket, i int) {
 			timesOf(500)(s, i)
 			s.Closed += 30 * time.Second
@@ -312,14 +317,16 @@ func TestLogoffSampled(t *testing.T) {
 	for _, test := range []struct {
 		name    string
 		apart   time.Duration // between the closes of one client
+		ago     time.Duration // since its last close
 		knows   tcp.Facts
 		newOnes int
 		want    Code
 	}{
-		{"at once", time.Millisecond, everything, 0, MassLogoff},
-		{"over and over, slowly", 3 * time.Second, everything, 0, Unclear},
-		{"at times that are not known", time.Millisecond, everything &^ tcp.FactClosed, 0, Unclear},
-		{"at once, and they come back", time.Millisecond, everything, 9, Unclear},
+		{"at once", time.Millisecond, time.Second, everything, 0, MassLogoff},
+		{"over and over, slowly", 3 * time.Second, time.Second, everything, 0, Unclear},
+		{"one after the other, a while ago", 200 * time.Millisecond, 20 * time.Second, everything, 0, MassLogoff},
+		{"at times that are not known", time.Millisecond, time.Second, everything &^ tcp.FactClosed, 0, Unclear},
+		{"at once, and they come back", time.Millisecond, time.Second, everything, 9, Unclear},
 	} {
 		first := tally.NewBaseline()
 		second := tally.New(rules, first, time.Second)
@@ -329,7 +336,7 @@ func TestLogoffSampled(t *testing.T) {
 				Remote: netip.AddrPortFrom(netip.MustParseAddr(many("10.1.2", 3)[i%3]), uint16(1024+i)),
 			}
 			if test.knows.Has(tcp.FactClosed) {
-				s.Closed = 20*time.Second + time.Duration(i/3)*test.apart
+				s.Closed = test.ago + time.Duration(i/3)*test.apart
 			}
 			if i >= test.newOnes {
 				first.Add(&s)
