@@ -55,6 +55,8 @@ const (
 	// crashSpan is the time over which these are spread, and recentClose the age of the
 	// youngest of all while it goes on.
 	crashSpan, recentClose = 2 * time.Second, 5 * time.Second
+	// agePrecision is how exact the ages of TIME_WAITs and the time between two looks are.
+	agePrecision = 50 * time.Millisecond
 	// dominantPct is the share, in percent, from which the trouble is one client's.
 	dominantPct = 70
 	// majorityPct is the share, in percent, from which it is most of the front's.

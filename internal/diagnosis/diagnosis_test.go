@@ -259,6 +259,11 @@ func TestSecondLook(t *testing.T) {
 		}, everything, "unclear unclear trouble"},
 		{"disconnects every client, over and over", 0, []group{{60, few, disconnected}}, timesOf(500), everything,
 			"crash_loop the front disconnects every client"},
+		{"all logged off, from three addresses, two seconds ago", 0, []group{{60, few, disconnected}},
+			func(s *tcp.Socket, i int) {
+				timesOf(500)(s, i)
+				s.Closed += 2 * time.Second
+			}, everything, "unclear unclear trouble"},
 		{"disconnected every client a minute ago", 0, []group{{60, few, disconnected}}, func(s *tcp.Socket, i int) {
 			timesOf(500)(s, i)
 			s.Closed += 30 * time.Second
@@ -312,6 +317,28 @@ func TestSecondLookTooSoon(t *testing.T) {
 	}
 }
 
+// TestMissing: trouble without a pattern says what the source does not tell.
+func TestMissing(t *testing.T) {
+	closed := group{20, []string{"10.1.2.3", "10.1.2.4"}, tcp.Socket{State: tcp.TimeWait}}
+	waits := group{20, []string{"10.1.2.3"}, tcp.Socket{State: tcp.FinWait2}}
+	for want, r := range map[string]tally.Result{
+		"": look(0, 128, everything, closed),
+		"the times of the closes, retransmissions, the accept queue": look(0, 128, tcp.FactClient, closed),
+		"--sample": look(0, 128, everything, waits),
+	} {
+		var missing []string
+		d := Diagnose(r, tcp.Ports{{Lo: 41213, Hi: 41213}}, false, nil)
+		for _, e := range d.Evidence {
+			if e.Metric == "missing" {
+				missing = append(missing, e.Value)
+			}
+		}
+		if got := strings.Join(missing, ", "); d.Code != Unclear || got != want {
+			t.Errorf("%s: got %q, want %q", d.Code, got, want)
+		}
+	}
+}
+
 // TestUnconfirmed: a suspicion without a second look blames nobody, and says what is missing.
 func TestUnconfirmed(t *testing.T) {
 	queued := tcp.Socket{State: tcp.Established, LastDataSent: 3 * time.Second}
@@ -339,14 +366,16 @@ func TestLogoffSampled(t *testing.T) {
 	for _, test := range []struct {
 		name    string
 		apart   time.Duration // between the closes of one client
+		ago     time.Duration // since its last close
 		knows   tcp.Facts
 		newOnes int
 		want    Code
 	}{
-		{"at once", time.Millisecond, everything, 0, MassLogoff},
-		{"over and over, slowly", 3 * time.Second, everything, 0, Unclear},
-		{"at times that are not known", time.Millisecond, everything &^ tcp.FactClosed, 0, Unclear},
-		{"at once, and they come back", time.Millisecond, everything, 9, Unclear},
+		{"at once", time.Millisecond, time.Second, everything, 0, MassLogoff},
+		{"over and over, slowly", 3 * time.Second, time.Second, everything, 0, Unclear},
+		{"one after the other, a while ago", 200 * time.Millisecond, 20 * time.Second, everything, 0, MassLogoff},
+		{"at times that are not known", time.Millisecond, time.Second, everything &^ tcp.FactClosed, 0, Unclear},
+		{"at once, and they come back", time.Millisecond, time.Second, everything, 9, Unclear},
 	} {
 		first := tally.NewBaseline()
 		second := tally.New(rules, first, time.Second)
@@ -356,7 +385,7 @@ func TestLogoffSampled(t *testing.T) {
 				Remote: netip.AddrPortFrom(netip.MustParseAddr(many("10.1.2", 3)[i%3]), uint16(1024+i)),
 			}
 			if test.knows.Has(tcp.FactClosed) {
-				s.Closed = 20*time.Second + time.Duration(i/3)*test.apart
+				s.Closed = test.ago + time.Duration(i/3)*test.apart
 			}
 			if i >= test.newOnes {
 				first.Add(&s)

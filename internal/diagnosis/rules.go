@@ -53,7 +53,7 @@ var rules = []rule{
 		evidence: observation.stalledClients},
 	{code: FeedStalled, holds: observation.mostStalled, phrase: "feed stalled for N % of the clients",
 		text: number(tally.StalledPct), evidence: observation.stalledClients},
-	{code: CrashLoop, holds: observation.crashLoop, confirms: observation.crashLoop,
+	{code: CrashLoop, holds: observation.crashLoop, confirms: observation.stillDisconnecting,
 		phrase: "the front disconnects every client", evidence: observation.disconnected},
 	{code: NotClosing, holds: observation.notClosing, confirms: observation.closesStay, phrase: "the front does not close",
 		evidence: metrics(tally.CloseWait, "clients that closed, and the front has not",
@@ -80,7 +80,7 @@ var rules = []rule{
 		evidence: metrics(tally.TimeWait, "sessions that were closed in order",
 			tally.AbnormalClients, "clients that closed them")},
 	{code: Unclear, holds: func(observation) bool { return true }, phrase: "unclear trouble",
-		evidence: metrics(tally.Abnormal, "sockets without a common pattern")},
+		evidence: observation.noPattern},
 }
 
 // Phrases that stand in more than one place.
@@ -316,6 +316,18 @@ func (o observation) crashLoop() bool {
 		o.isShare(o.returning(), tally.AbnormalClients, majorityPct)
 }
 
+// stillDisconnecting reports whether the front closed sessions since the look before, when none
+// was left: they are new. After a log-off nobody comes back.
+func (o observation) stillDisconnecting() bool {
+	if o.Sampled {
+		return o.crashLoop() && o.atLeast(tally.Reconnects, minClients)
+	}
+	since := max(o.Interval, MinimumInterval) - agePrecision
+	return o.crashLoop() && slices.ContainsFunc(o.Clients, func(c tally.Client) bool {
+		return c.States[tcp.TimeWait] > 0 && c.LastClosed < since
+	})
+}
+
 // returning counts the clients that were disconnected again and again, and just now.
 func (o observation) returning() int {
 	n := 0
@@ -527,6 +539,26 @@ func (o observation) zeroWindow() []Evidence {
 	}
 }
 
+// noPattern returns what there is, and what this look does not tell.
+func (o observation) noPattern() []Evidence {
+	list := metrics(tally.Abnormal, "sockets without a common pattern")(o)
+	undated := func(c tally.Client) bool { return c.States[tcp.TimeWait] > 0 && c.FirstClosed == 0 }
+	for _, fact := range []struct {
+		missing    bool
+		value, why string
+	}{
+		{slices.ContainsFunc(o.Clients, undated), "the times of the closes", "who comes back again and again"},
+		{!o.Values[tally.Retransmitting].Known(), "retransmissions", "whether closes and handshakes arrive"},
+		{!o.Values[tally.AcceptQueue].Known(), "the accept queue", "whether the front accepts"},
+		{o.States[tcp.FinWait2] > 0 && !o.Sampled, "--sample", "whether the clients still do not close"},
+	} {
+		if fact.missing {
+			list = append(list, Evidence{"missing", fact.value, "would tell " + fact.why})
+		}
+	}
+	return list
+}
+
 // massLogoff reports whether many clients closed in order, once each. Where they come back
 // again and again, or may be many behind one address, or their close does not arrive, it is
 // not that clear.
@@ -542,11 +574,13 @@ func (o observation) massLogoff() bool {
 	return few || o.Sampled && o.closedTogether()
 }
 
-// closedTogether reports whether each client's sessions were closed at about the same time: two
-// looks a moment apart do not see the reconnects of clients that wait before they come back.
+// closedTogether reports whether each client's sessions were closed at about the same time, or
+// are gone for a while: two looks a moment apart do not see the reconnects of clients that wait
+// before they come back.
 func (o observation) closedTogether() bool {
 	return !slices.ContainsFunc(o.Clients, func(c tally.Client) bool {
 		unknown := c.FirstClosed == 0
-		return c.States[tcp.TimeWait] > 0 && (unknown || c.FirstClosed-c.LastClosed >= crashSpan)
+		mayComeBack := c.FirstClosed-c.LastClosed >= crashSpan && c.LastClosed <= recentClose
+		return c.States[tcp.TimeWait] > 0 && (unknown || mayComeBack)
 	})
 }

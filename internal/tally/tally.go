@@ -39,11 +39,11 @@ type Client struct {
 	States   [tcp.NumStates]int
 
 	// Retransmitting and ZeroWindow count its sockets that send a segment again (handshakes
-	// excepted: they are no sessions yet), or whose window is closed. Stalled counts its ESTABLISHED
-	// sockets that were sent nothing for
-	// Rules.StalledAfter. UnreadBytes and UnsentBytes wait in its ESTABLISHED sockets.
-	// FeedAge is the time since data was sent to any of these, RequestAge since any of them
-	// sent data. RTT is their median round-trip time, 0 if none was measured yet.
+	// excepted: they are no sessions yet), or whose window is closed. Stalled counts its
+	// ESTABLISHED sockets that were sent nothing for Rules.StalledAfter. UnreadBytes and
+	// UnsentBytes wait in its ESTABLISHED sockets. FeedAge is the time since data was sent to
+	// any of these, RequestAge since any of them sent data. RTT is their median round-trip
+	// time, 0 if none was measured yet.
 	Retransmitting, ZeroWindow, Stalled int
 	UnreadBytes, UnsentBytes            uint64
 	FeedAge, RequestAge, RTT            time.Duration
@@ -161,9 +161,9 @@ type Evidence struct {
 	// SynRetransmits counts the SYN_RECV sockets whose client did not answer the first time.
 	SynRetransmits int
 	// Unfed counts the stalled sockets to which the front could have sent: those that neither
-	// retransmit, nor have a zero window, nor old data that is not acknowledged. FeedBlocked says that
-	// there is no other socket, so
-	// the feed's age is that of the network or of the clients.
+	// retransmit, nor have a zero window, nor old data that is not acknowledged. FeedBlocked
+	// says that there is no other socket, so the feed's age is that of the network or of the
+	// clients.
 	Unfed       int
 	FeedBlocked bool
 	// ZeroWindows counts the sessions whose client takes no more data.

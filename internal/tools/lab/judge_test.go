@@ -32,7 +32,6 @@ func TestJudge(t *testing.T) {
 	calm := scenario{name: "healthy", truth: "healthy", drill: "healthy --clients 1"}
 	burst := scenario{name: "burst", truth: "healthy", drill: "burst --clients 1"}
 	logoff := scenario{name: "logoff", truth: "mass_logoff", drill: "logoff --clients 1"}
-	cut := scenario{name: "network", truth: "network", strike: "cut", unalarmed: true}
 	for _, c := range []struct {
 		name    string
 		of      scenario
@@ -42,7 +41,9 @@ func TestJudge(t *testing.T) {
 		{"immediate", hang, "OK:healthy !CRITICAL:hung CRITICAL:hung:seed",
 			"`hung` | right | 0.5 CRITICAL | 0.5 | 1.5 | 0 | 0"},
 		{"late", hang, "OK:healthy !OK:healthy OK:unclear:seed WARNING:hung",
-			"`hung` | **wrong** | 2.5 diagnosis | 2.5 | 1.5 | 0 | 0"},
+			"`hung` | right | 2.5 diagnosis | 2.5 | 1.5 | 0 | 0"},
+		{"too late", hang, "OK:healthy !OK:unclear:seed OK:unclear OK:unclear OK:unclear WARNING:hung",
+			"`hung` | **wrong** | 4.5 diagnosis | 4.5 | 0.5 | 0 | 0"},
 		{"alarm before the diagnosis", hang, "OK:healthy !CRITICAL:unclear CRITICAL:hung",
 			"`hung` | right | 0.5 CRITICAL | 0.5 | never | 0 | 0"},
 		{"no alarm", hang, "OK:healthy !OK:healthy OK:healthy",
@@ -70,8 +71,6 @@ func TestJudge(t *testing.T) {
 		{"alarm about a logoff", logoff, "OK:healthy !CRITICAL:unclear OK:mass_logoff",
 			"`mass_logoff` | right | 1.5 diagnosis | – | – | 1 | 0"},
 		{"no answers", hang, "", "`` | **wrong** | never | never | never | 0 | 0"},
-		{"trouble without a threshold", cut, "OK:healthy !OK:network OK:network",
-			"`network` | right | 0.5 diagnosis | never | never | 0 | 0"},
 	} {
 		got := row(c.of, []finding{judge(c.of, parseAnswers(c.answers))})
 		if want := "| " + c.of.name + " | `" + c.of.truth + "` | " + c.want + " |"; got != want {

@@ -321,11 +321,11 @@ How to read the table: *truth* is what was acted. *Ours* is the last diagnosis. 
 if all diagnoses before it were the same, ` + "`healthy` or `unclear`" + `. The seconds run from the
 beginning of the trouble to the question that got the first CRITICAL or the right diagnosis,
 to the first answer that was not OK, and to the first alarm of the seed's rule. The check
-takes half a second longer, because it looks twice. (Cron asked the seed once a minute, so it
-was up to a minute later than here.) If the check alarms later than the seed, or does not
-alarm while there is trouble, the run is wrong too; the exception is a subnet that is cut off,
-for which the policy has no threshold. A *false alarm* is an answer other than OK before the
-trouble, or in a scenario without trouble: quiet, healthy, burst, rush, logoff and night.
+takes up to a second longer, because it looks twice or three times. (Cron asked the seed once a
+minute, so it was up to a minute later than here.) If the check alarms more than 2.5 seconds
+later than the seed, or does not alarm while there is trouble, the run is wrong too: the policy
+strict counts nothing and waits for proof. A *false alarm* is an answer other than OK before
+the trouble, or in a scenario without trouble: quiet, healthy, burst, rush, logoff and night.
 
 `
 
@@ -348,7 +348,10 @@ its words blame the front. ` + "`make lab`" + ` fails if one look is wrong.
 func (s settings) tables(findings [][]finding, results map[string][]result) string {
 	var b strings.Builder
 	if len(s.scenarios) > 0 {
-		b.WriteString(table(s, findings) + scenarioTable())
+		b.WriteString(table(s, findings))
+		if s.file != "" {
+			b.WriteString(scenarioTable())
+		}
 	}
 	if len(s.situations) > 0 {
 		b.WriteString(situationsHead + matrix(s.situations, results))

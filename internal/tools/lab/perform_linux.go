@@ -266,11 +266,13 @@ func (p *performance) look(l look) look {
 	said := p.ask(l.Check, args...)
 	l.Status, l.Reason = strings.ToUpper(said.Status), said.Reason
 	l.Code, l.Text = said.Diagnosis.Code, said.Diagnosis.Text
+	var missing []string
 	for _, e := range said.Diagnosis.Evidence {
 		if e.Metric == "missing" {
-			l.Missing = e.Value + ": " + e.Why
+			missing = append(missing, e.Value+": "+e.Why)
 		}
 	}
+	l.Missing = strings.Join(missing, "; ")
 	return l
 }
 
