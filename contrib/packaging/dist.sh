@@ -53,7 +53,8 @@ for platform in $PLATFORMS; do
 	mkdir -p "$stage/bin" "$stage/doc"
 	cp "$work/$name"/check_* "$work/$name/front_drill" "$stage/bin"
 	cp -R "$work/$name/man" "$work/$name/completion" "$stage"
-	cp -R "$work/$name/contrib" "$work/$name/docs" "$work/$name"/README*.md "$work/copyright" "$stage/doc"
+	cp -R "$work/$name/contrib" "$work/$name/docs" "$work/$name"/README*.md "$work/$name/CONTRIBUTING.md" \
+		"$work/copyright" "$stage/doc"
 	gzip -n -9 "$stage"/man/*
 	gzip -n -9 <"$src/CHANGELOG.md" >"$stage/doc/changelog.gz"
 	gzip -n -9 >"$stage/changelog.Debian.gz" <<-END
