@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"math"
 	"net/netip"
+	"strings"
 
 	"frontsockets/internal/tcp"
 	"frontsockets/internal/textfile"
@@ -152,7 +153,7 @@ func (n *netstat) text(line []byte) error {
 func (n *netstat) newSection(name, family string) error {
 	n.last.text, n.last.state = nil, 0
 	if name == "TCP:" {
-		if bytes.Contains([]byte(n.before), []byte(name+family+" ")) {
+		if strings.Contains(n.before, name+family+" ") {
 			return n.errTwoTables(n.header)
 		}
 		n.before += name + family + " "
@@ -168,7 +169,7 @@ func (n *netstat) newTable(h layout, line []byte) error {
 		return errors.New("a row after the header in one line")
 	}
 	n.last.text, n.last.state = nil, 0
-	family6 := bytes.Contains([]byte(n.title), []byte("Internet6")) // of NetBSD
+	family6 := strings.Contains(n.title, "Internet6") // of NetBSD
 	if h.known && n.header > 0 && n.section == "" && !h.bsd && !family6 {
 		return n.errTwoTables(n.header)
 	}
@@ -193,10 +194,10 @@ func (n *netstat) readTitle() {
 	case ok:
 		n.hidden |= hidden
 	case said == "":
-		if bytes.HasPrefix([]byte(title), []byte("Active Internet")) { // a BSD without -a
+		if strings.HasPrefix(title, "Active Internet") { // a BSD without -a
 			n.hidden |= listen
 		}
-	case bytes.HasPrefix([]byte(said), []byte("w/o")):
+	case strings.HasPrefix(said, "w/o"):
 		n.hidden |= listen
 	default:
 		n.guess = true
@@ -287,8 +288,8 @@ func (n *netstat) tcp(proto []byte, w *textfile.Words) error {
 		text:  append(n.last.text[:0], w.Line[:w.At-len(local)]...),
 		proto: string(proto), queues: queues, recvQ: clamp(recvQ), sendQ: clamp(sendQ),
 	}
-	if name := string(proto) + " "; !bytes.Contains([]byte(n.protocols), []byte(name)) {
-		if bytes.Contains([]byte(n.before), []byte(name)) {
+	if name := string(proto) + " "; !strings.Contains(n.protocols, name) {
+		if strings.Contains(n.before, name) {
 			return n.errTwoTables(n.header)
 		}
 		n.protocols += name
@@ -555,5 +556,5 @@ func (n *netstat) advice() string {
 	case n.layout.bsd:
 		return "capture with netstat -anW, on macOS netstat -anl"
 	}
-	return "capture with LC_ALL=C netstat -antW, without -W where it is not known"
+	return "capture with LC_ALL=C netstat -antW, or -ant if it has no -W"
 }
