@@ -4,14 +4,15 @@ import (
 	"time"
 
 	"frontsockets/internal/diagnosis"
+	"frontsockets/internal/verdict"
 )
 
-// moment is how the answer writes a time of the calendar.
-const moment = "Mon 2006-01-02 15:04 MST"
+// timeLayout is how the answer writes a time of the calendar.
+const timeLayout = "Mon 2006-01-02 15:04 MST"
 
 // applySession makes the answer OK outside of all sessions. A recording is judged if
-// somebody traded then or trades now: one that a collector left behind at the weekend does
-// not close the week. With --at only that time counts.
+// somebody traded then or trades now. Otherwise a recording that is left from the weekend would
+// be OK on Monday. With --at only that time counts.
 func (i *inspection) applySession(now time.Time) {
 	if !i.calendar.HasSessions() {
 		return
@@ -19,7 +20,7 @@ func (i *inspection) applySession(now time.Time) {
 	seen := i.Look.Time
 	if !i.at.IsZero() {
 		now, seen = i.at, i.at
-		i.Notes = append(i.Notes, "sessions judged as of "+now.Format(moment)+" (--at)")
+		i.Notes = append(i.Notes, "sessions judged as of "+now.Format(timeLayout)+" (--at)")
 	}
 	open, next := i.calendar.At(now)
 	openThen, _ := i.calendar.At(seen)
@@ -32,9 +33,9 @@ func (i *inspection) applySession(now time.Time) {
 		i.Result, i.Failure = nil, "no session opens in the next 40 days, so --session or --holidays are wrong"
 		return
 	}
-	i.Verdict = i.Verdict.OutOfSession()
+	i.Verdict = verdict.OutOfSession
 	i.Diagnosis = diagnosis.Diagnosis{Code: diagnosis.Healthy, Text: "outside of all sessions"}
-	i.Outside = "outside of all sessions, the next opens " + next.Format(moment)
+	i.Outside = "outside of all sessions, the next opens " + next.Format(timeLayout)
 }
 
 // describeSession returns what -v says of the calendar.
@@ -42,11 +43,11 @@ func (i *inspection) describeSession(now time.Time, open, openThen bool, next ti
 	text := "open"
 	switch until := i.calendar.Until(now); {
 	case open && !until.IsZero():
-		text += " until " + until.Format(moment)
+		text += " until " + until.Format(timeLayout)
 	case !open && next.IsZero():
 		text = "closed"
 	case !open:
-		text = "closed until " + next.Format(moment)
+		text = "closed until " + next.Format(timeLayout)
 	}
 	if !open && openThen {
 		text += ", open when the sockets were seen"

@@ -170,30 +170,30 @@ func (i *inspection) judge() {
 	i.suspicion = d.Suspicion
 	d = d.Unconfirmed()
 	i.Verdict = verdict.Judge(i.Policy, i.Ports, *i.Result, d)
-	i.Diagnosis = i.Verdict.Explain(d)
+	i.Diagnosis = i.Verdict.NotHealthy(d)
 }
 
-// confirm looks again if the first look points to the front: a moment later, and once more a
-// second later, the same sockets must still be stuck. It also looks again, once, where a
-// connection waits to be accepted and the source does not provide the backlog, so that a full
-// queue looks like any other. A healthy front costs no second look, or a short one. Without
-// the time for them the suspicion is not said.
+// confirm looks again if the first look points to the front: shortly after that look, which
+// clears most healthy fronts, and MinimumInterval after it. The same sockets must still be
+// stuck. It also looks again, once, if connections wait and the source does not provide the
+// backlog, since a full queue then looks like any other. If there is no time left to look, the
+// suspicion stays unconfirmed.
 func (i *inspection) confirm(ctx context.Context) {
-	const moment = 250 * time.Millisecond // longer than most fronts take between two batches
+	const shortly = 250 * time.Millisecond // longer than most fronts take between two batches
 	if i.Look.Recorded {
 		return
 	}
-	again, waits := i.suspicion, []time.Duration{moment, diagnosis.MinimumInterval}
+	again, waits := i.suspicion, []time.Duration{shortly, diagnosis.MinimumInterval}
 	if i.baseline == nil {
 		i.baseline, i.compared = i.suspects, i.started
 		again = again || slices.ContainsFunc(i.Result.Listeners, tally.Listener.MayOverflow)
-	} else { // --sample was the moment
+	} else { // --sample has looked twice already
 		waits = waits[1:]
 	}
 	for _, wait := range waits {
 		wait -= time.Since(i.compared)
 		deadline, limited := ctx.Deadline()
-		if !again || limited && time.Until(deadline) < wait+moment {
+		if !again || limited && time.Until(deadline) < wait+shortly {
 			return
 		}
 		select {
@@ -211,9 +211,8 @@ func (i *inspection) confirm(ctx context.Context) {
 	}
 }
 
-// findOwner finds the process that listens, and diagnoses again with what it shows. That
-// takes a walk through all processes: unless it was asked for, it is worth that only to
-// know why a front hangs, or whether it does.
+// findOwner finds the process that listens, and diagnoses again with what it shows. It has to
+// walk through all processes, so it does this only on request or for a suspected hang.
 func (i *inspection) findOwner(ctx context.Context) {
 	wanted := i.showOwner || i.Diagnosis.AskOwner
 	if i.Look.Recorded || len(i.Result.Listeners) == 0 || !wanted || i.OwnerUnknown != "" {
@@ -262,15 +261,15 @@ func (i *inspection) findPortUser(ctx context.Context) {
 	}
 }
 
-// ownerSearch is how long the searches for processes may take together: about 75,000
+// searchBudget is how long the searches for processes may take together: about 75,000
 // descriptors, and little of the 3 s in which Zabbix' agent wants an answer.
-const ownerSearch = 250 * time.Millisecond
+const searchBudget = 250 * time.Millisecond
 
-// bestEffort does what is good to know and must not cost the answer: it takes a quarter of
-// the time that is left, and what is left of ownerSearch at most. The files of a process that
-// hangs may hang.
+// bestEffort takes an optional step, whose failure or delay does not cost the answer. It has a
+// quarter of the time that is left, and at most what is left of searchBudget. The files of a
+// process that hangs may hang.
 func bestEffort[T any](ctx context.Context, i *inspection, do func(context.Context) (T, error)) (T, error) {
-	limit := ownerSearch
+	limit := searchBudget
 	if deadline, ok := ctx.Deadline(); ok {
 		limit = min(limit, time.Until(deadline)/4)
 	}

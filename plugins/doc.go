@@ -1,10 +1,10 @@
-// Package plugins is what an operator sees: two checks that differ in their defaults only,
-// and the options they share.
+// Package plugins is what an operator sees: two checks and the options they share. The
+// checks differ in their defaults, and only a market-data front is expected to feed its clients.
 //
 // Data flows in one direction, from left to right. A package imports only packages to its
-// left, and the words:
+// left or above it, and the shared types:
 //
-//	words      looks                    meaning                      people
+//	types      looks                    meaning                      people
 //	tcp        source   (the kernel)    tally     sockets → metrics  output   answer → bytes
 //	threshold  capture  (netstat, ss)   diagnosis metrics → trouble  plugins  options, Run
 //	session    snapshot (our own)       verdict   metrics → status   cmd      the mains
@@ -20,6 +20,6 @@
 // next one gets a new visitor (source.First), so what was counted before is forgotten. Nothing
 // is held twice, and a retry or a fallback can never add to what failed.
 //
-// The workshop (internal/testkit, internal/tools) makes sockets for the tests, measures, acts
-// troubles and writes manuals. No check imports it; TestImports keeps it so.
+// The workshop (internal/testkit, internal/tools) makes sockets for the tests, measures speed,
+// simulates failures and writes manuals. No check imports it; TestImports keeps it so.
 package plugins

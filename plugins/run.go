@@ -53,8 +53,8 @@ var (
 const exitUnknown = int(verdict.Unknown)
 
 // Run runs the check with the arguments of its command line and returns the exit code. It
-// reads stdin if a recording is to come from there, and writes to stdout only. The answer
-// starts at UNKNOWN: only package verdict can make it OK.
+// reads stdin if a recording is to come from there, and writes to stdout only. Without a
+// result the status is UNKNOWN.
 func (p Profile) Run(args []string, stdin io.Reader, stdout io.Writer) int {
 	// Completion of go-flags would print words and exit 0 instead of checking, and
 	// ZONEINFO could give any zone the hours of another.

@@ -71,7 +71,7 @@ type table struct {
 	header int // that of the last header, 0 before one
 	// inRows says that the line before was a header or a row.
 	inRows bool
-	// doubt is why no more rows may come unless a header begins a table.
+	// doubt is the error for any further row before a new header.
 	doubt error
 
 	seed     maphash.Seed

@@ -150,7 +150,7 @@ func (r *ss) row(stateWord []byte, netid bool, w *textfile.Words) error {
 		Facts: tcp.FactClient | tcp.FactRecvQ | tcp.FactSendQ | tcp.FactBacklog,
 		RecvQ: clamp(recvQ), SendQ: clamp(sendQ),
 	}
-	if state == tcp.Listen && sendQ == 0 { // of /proc/net/tcp, where it looks if it must, it tells no backlog
+	if state == tcp.Listen && sendQ == 0 { // from /proc/net/tcp it prints 0
 		s.Facts &^= tcp.FactBacklog
 	}
 	return r.ends(s, w)
@@ -232,9 +232,9 @@ func (r *ss) moreDetails(line []byte) error {
 	return r.details(rest)
 }
 
-// details reads what -i and -m tell of the pending row. Of the milliseconds since data
-// was sent ss leaves out a 0, and older ones leave them out altogether. So a row with a
-// window is told to know them, and if none of the capture has any, none does.
+// details reads what -i and -m tell of the pending row. It leaves
+// out the milliseconds since data was sent if they are 0; an old ss leaves them out always. So a
+// row with cwnd counts as having them, unless no row of the capture has any.
 func (r *ss) details(line []byte) error {
 	s := &r.table.row
 	w := textfile.Words{Line: line}

@@ -88,7 +88,7 @@ func (w *widths) cutsPort(e *endpoint, word []byte, shape *rowShape, ports tcp.P
 	return false
 }
 
-// note returns the place for what it means that addresses are cut to a width.
+// note returns the record of the addresses that may be cut to a width.
 func (w *widths) note(width int) *fullColumn {
 	if w.full == nil {
 		w.full = map[int]*fullColumn{}

@@ -69,8 +69,8 @@ const (
 	// sessionsPerLogoff is the most sessions that one client closes in a log-off, on
 	// average; more are reconnects, or many clients behind one address.
 	sessionsPerLogoff = 3
-	// MinimumInterval is the time between two looks that can blame the front: a healthy one may
-	// accept two clients a second, read in batches, or pause for half a second.
+	// MinimumInterval is the least time between two looks that blame the front. A healthy front
+	// may accept only two clients a second, read in batches, or pause for half a second.
 	MinimumInterval = time.Second
 	// heartbeat is the time in which a front that serves sends to somebody.
 	heartbeat = time.Second
@@ -82,8 +82,8 @@ const (
 // data all the time. Owner is the process that listens, or nil if it is not known. A fact
 // that is not known supports no rule.
 //
-// A rule that blames the front needs a second look, which finds the same sockets stuck after
-// MinimumInterval. Until then its diagnosis is a Suspicion. The caller looks again and
+// A rule with confirms needs a second look, MinimumInterval after the first, which finds the same
+// sockets stuck. Until then its diagnosis is a Suspicion. The caller looks again and
 // diagnoses that look, or calls Unconfirmed.
 func Diagnose(r tally.Result, ports tcp.Ports, feed bool, owner *tcp.Process) Diagnosis {
 	o := observation{r, r.PortsWithoutListener(ports), feed, owner}

@@ -43,8 +43,6 @@ type Kind struct {
 	Blame Blame
 	// Means is what the sockets show.
 	Means string
-	// Asks is what the operator is to do.
-	Asks string
 	// Restart answers whether a restart of the front helps.
 	Restart string
 }
@@ -52,37 +50,37 @@ type Kind struct {
 // Kinds has every code once, in the order of the documents.
 var Kinds = []Kind{
 	{Healthy, Nobody, fmt.Sprintf("No trouble, or fewer than %d abnormal sockets.", minAbnormal),
-		"nothing", "no"},
+		"no"},
 	{Down, Front, "Nothing listens on a port that was asked for.",
-		"start it, and read in its log why it ended", "start it"},
+		"start it"},
 	{Hung, Front, fmt.Sprintf("The front accepts nothing while the accept queue overflows or a connection has waited in"+
 		" it for %s. Or it reads nothing while most clients have sent data, or have closed. Another look, %s"+
 		" later, finds the same.", tally.MinimumWait, MinimumInterval),
-		"look at the process, save the evidence", "yes, after saving the evidence"},
+		"yes, after saving the evidence"},
 	{OutOfDescriptors, Front, "As hung, and the process has as many descriptors open as it may. Without the right to" +
 		" read the process's descriptors the diagnosis is hung.",
-		"raise the limit, find the leak", "not if the limit can be raised"},
+		"not if the limit can be raised"},
 	{CrashLoop, Front, "The front closes every session soon after the login, and the clients come back. Or the" +
 		" listener belongs to a service manager, and no process serves it.",
-		"read the front's log", "only after the cause is known"},
+		"only after the cause is known"},
 	{FeedStalled, Front, "The clients stay and can be sent data, and all or most were sent nothing for" +
 		" --stalled-after (market data only).",
-		"compare with the other groups", "if only this group stalls"},
+		"if only this group stalls"},
 	{NotClosing, Front, "CLOSE_WAIT sockets pile up and stay, and the front serves.",
-		"watch its descriptors", "after the close of trading"},
+		"after the close of trading"},
 	{ClientLoop, Client, fmt.Sprintf("One client has %d %% of at least %d abnormal sockets and comes back again and"+
 		" again. Or one client does not read, or does not close.", dominantPct, minLoop),
-		"call the client", "no"},
+		"no"},
 	{Network, Path, fmt.Sprintf("Segments to several clients are retransmitted, on %d %% of the sessions or more; or to"+
 		" one client, on most of all sessions.", retransmittingPct),
-		"ask the network team about these addresses", "no"},
+		"no"},
 	{SynBacklog, Path, "Half-open connections pile up, and half of them do not answer.",
-		"look for a scan, a flood or lost answers", "no"},
+		"no"},
 	{MassLogoff, Nobody, "Many sessions of several clients were closed in order, and they do not come back.",
-		"in a session, ask why they left", "no"},
+		"no"},
 	{Unclear, NotSure, "There is trouble, and the evidence fits no other diagnosis, or a source does not tell what" +
 		" would decide. -v says what is missing.",
-		"ask again with --sample 1s", "decide by the evidence"},
+		"decide by the evidence"},
 }
 
 // BlamesFront reports whether the code blames the front.

@@ -195,20 +195,20 @@ func (o observation) acceptQueue() []Evidence {
 	return list
 }
 
-// mostUnread reports whether half of the clients have bytes that the front has not read. A
+// mostUnread reports whether half of the sessions have bytes that the front has not read. A
 // front that reads in batches always has some.
 func (o observation) mostUnread() bool {
 	n := int(o.Values[tally.Unread].N)
 	return n >= minSessions && o.isShare(n, tally.Established, majorityPct)
 }
 
-// readNone reports whether the same bytes stay, of half of the clients, and the front read
-// nothing in between.
+// readNone reports whether half of the sessions still have the same bytes unread, and the front
+// read nothing in between.
 func (o observation) readNone() bool {
 	return o.StuckUnread >= minSessions && o.isShare(o.StuckUnread, tally.Established, majorityPct) && o.Read == 0
 }
 
-// mayNotRead reports whether half of the clients have unread bytes, and the source does not
+// mayNotRead reports whether half of the sessions have unread bytes, and the source does not
 // tell whether the front reads.
 func (o observation) mayNotRead() bool {
 	return o.mostUnread() && o.Compared && !o.HasBytesRead && o.Read == 0
@@ -221,9 +221,8 @@ func (o observation) readUnknown() []Evidence {
 	}
 }
 
-// closesUnread reports whether most of the sessions that the front is to read from have
-// closed, and it has neither read that nor served anybody since. Where nobody else is left
-// a few are enough.
+// closesUnread reports whether most clients have closed, and the front has neither read that nor
+// sent anything to anybody since. Where nobody else is left, a few are enough.
 func (o observation) closesUnread() bool {
 	enough := minAbnormal
 	if o.Served.N == 0 && o.Values[tally.Established].N == 0 {

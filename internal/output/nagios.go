@@ -12,17 +12,21 @@ import (
 	"frontsockets/internal/verdict"
 )
 
-// Limits of the service output, in characters. Nagios Core keeps 8 KiB of a plugin's output
-// (MAX_PLUGIN_OUTPUT_LENGTH). The text of the first line is short so that its perfdata fits
-// into the 1 KiB packets of old NRPEs as far as it can.
+// Limits of the text, in characters. The text of the first line is short so that its perfdata
+// fits into the 1 KiB packets of old NRPEs as far as it can.
 const (
 	maxText   = 199
 	minReason = 90 // what the tail leaves for the status and the reason
 	maxRemark = 110
 	maxHint   = 109
-	maxOutput = 8 << 10
 	maxDetail = 500
-	moreLines = 60 // room for the line that counts the lines left out
+)
+
+// Limits of the whole output, in bytes. Nagios Core keeps 8 KiB of a plugin's output
+// (MAX_PLUGIN_OUTPUT_LENGTH).
+const (
+	maxOutput    = 8 << 10
+	lastLineRoom = 60 // for the line that counts the lines left out
 )
 
 // Nagios returns the service output with perfdata on the first line, where no truncation can
@@ -87,7 +91,7 @@ func (r Report) unknownMetrics() []string {
 func writeLines(b *strings.Builder, lines []string) {
 	for i, l := range lines {
 		l = line(l, maxDetail)
-		if b.Len()+len(l)+1 > maxOutput-moreLines {
+		if b.Len()+len(l)+1 > maxOutput-lastLineRoom {
 			fmt.Fprintf(b, "%d more lines\n", len(lines)-i)
 			return
 		}

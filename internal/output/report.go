@@ -234,9 +234,9 @@ func (r Report) remark() string {
 		seen += " on " + r.Look.Host
 	}
 	if r.Look.Recorded { // of which there may be no room for all, the time is worth most
-		return s + seen + " at " + r.Look.Time.Format(time.RFC3339) + r.blindness()
+		return s + seen + " at " + r.Look.Time.Format(time.RFC3339) + r.notJudged()
 	}
-	return s + r.blindness() + seen
+	return s + r.notJudged() + seen
 }
 
 // excluded says how many sessions --exclude left out.
@@ -244,8 +244,9 @@ func (r Report) excluded() string {
 	return plural(tally.Number(float64(r.Excluded)), "session") + " excluded"
 }
 
-// blindness is what an accept queue may hide, unless a problem says it.
-func (r Report) blindness() string {
+// notJudged says that the accept queue was not judged because its backlog is not known, unless a
+// problem says so.
+func (r Report) notJudged() string {
 	told := slices.ContainsFunc(r.Verdict.Problems, func(p verdict.Problem) bool { return p.Metric == tally.AcceptQueue })
 	if told || !slices.ContainsFunc(r.Result.Listeners, backlogUnknown) {
 		return ""

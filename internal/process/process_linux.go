@@ -78,8 +78,9 @@ type finder struct {
 	uids  []uint32 // who made the sockets, where that is known
 	buf   []byte   // for entries of folders
 
-	// ofOthers says that the processes of these users have been searched. Refused says that
-	// the descriptors of one of them could not be read, refusedOthers those of another.
+	// ofOthers says that the processes of these users have been searched, and those of other
+	// users are next. refused says that permission was denied for a process of these users,
+	// refusedOthers for one of another user.
 	ofOthers, refused, refusedOthers bool
 }
 

@@ -7,10 +7,10 @@ import (
 	"frontsockets/internal/tcp"
 )
 
-// The kernel hands out its table of sockets in parts, and goes on where it stopped by the
-// place in a bucket's chain. A socket that ends meanwhile moves those behind it one place up,
-// so that one of them is passed over. With long chains that happens to sockets that were
-// there all the time. Then a second look is made, and what it finds besides is added.
+// The kernel returns its table of sockets in parts. It resumes at a position in a hash chain. If
+// a socket earlier in that chain ends between two parts, the kernel skips one that was there all
+// the time. If the chains are so long that this is likely, a second look is made, and what it
+// finds besides is added.
 
 // tolerableMiss is the chance that a look passes over a socket, above which it is made
 // again: at most once a week where a look is made each minute, while thousands of sessions
@@ -19,10 +19,10 @@ const tolerableMiss = 1e-4
 
 // missChance estimates the chance that a look passes over a socket, of a front with the
 // given number of sessions, in a table of so many buckets (entries) that came in so many
-// parts. After each part the chain goes on with a session of the front at most as often as
-// there are sessions for each bucket. A session that ends in the time between two parts,
-// which is about 0.1 ms, is in that same chain once in entries. With thousands that end each
-// second this is what was measured in tables of 64 to 4,096 entries.
+// parts. It assumes that the next socket of the chain is a session of the front with the
+// probability sessions/entries, and that one session of the host ends between two parts, which
+// is in that chain with the probability 1/entries. With thousands of sessions that end each
+// second, this is what was measured in tables of 64 to 4,096 entries.
 func missChance(parts, sessions, entries int) float64 {
 	if entries <= 0 {
 		return 0

@@ -8,8 +8,8 @@ import (
 	"frontsockets/internal/tcp"
 )
 
-// spareTimeWait is the share of the table of TIME_WAIT, one part in a hundred, that may be
-// free while we call it full: entries expire in bursts and others take their place.
+// spareTimeWait says when the table of TIME_WAIT counts as full: when one part in a hundred is
+// free, or less. Entries expire in bursts, and others take their place.
 const spareTimeWait = 100
 
 // limits reads the kernel's limits of the network namespace that its files are of.

@@ -130,9 +130,9 @@ func (d diag) dump(ctx context.Context, q tcp.Query, visit tcp.Visit, kind uint1
 }
 
 // lookAgain returns the remote ports to ask for once more, in turn, after a dump that may
-// have passed over sockets. There is one range for each session in an average chain: then
-// next to no chain has more than the 16 that the kernel takes at once, before it unlocks the
-// table (inet_diag_dump_icsk in inet_diag.c).
+// have passed over sockets. There are as many ranges as a bucket has sessions. Then most
+// chains of a range fit into the 16 sockets that the kernel returns under one lock
+// (inet_diag_dump_icsk in inet_diag.c).
 func (d diag) lookAgain(rows *diagRows) []portRange {
 	const (
 		atOnce    = 16 // SKARR_SZ in inet_diag.c; so few cannot be parted
@@ -286,8 +286,8 @@ func (d *diagRows) sessions() map[sessionID]struct{} {
 	return ids
 }
 
-// isKnown reports whether the row shows a socket that was visited. In a second look one with
-// the same addresses took its place meanwhile.
+// isKnown reports whether the row shows a socket that was visited. In a second look a
+// socket with the same addresses counts as the same one.
 func (d *diagRows) isKnown(id []byte) bool {
 	if _, known := d.visited[[sockIDLen]byte(id)]; known {
 		return true

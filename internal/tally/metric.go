@@ -168,10 +168,10 @@ var metrics = [NumMetrics]definition{
 		compute: func(t *Tally, _ *Result) Value { return Number(float64(t.unsentBytes)) }, needs: sendQueue},
 	Retransmitting: {name: "retransmitting", help: "Sockets that retransmit a segment.",
 		compute: func(t *Tally, _ *Result) Value { return count(t.retransmitting) }, needs: retransmits},
-	Stalled: {name: "stalled", help: "ESTABLISHED clients that were sent nothing for --stalled-after.",
+	Stalled: {name: "stalled", help: "ESTABLISHED sockets that were sent nothing for --stalled-after.",
 		compute: func(t *Tally, _ *Result) Value { return count(t.stalled) }, needs: lastDataSent},
 	StalledPct: {name: "stalled_pct", unit: "%",
-		help:    "Share of the ESTABLISHED clients that were sent nothing for --stalled-after, in percent.",
+		help:    "Share of the ESTABLISHED sockets that were sent nothing for --stalled-after, in percent.",
 		compute: func(t *Tally, _ *Result) Value { return share(t.stalled, t.states[tcp.Established]) }, needs: lastDataSent},
 	FeedAge: {name: "feed_age", unit: "s", help: "Seconds since data was sent to any ESTABLISHED client.",
 		compute: feedAge, needs: lastDataSent},
@@ -364,7 +364,7 @@ var noneEstablished = Value{Unknown: "no client is established", Empty: true}
 
 func count(n int) Value { return Number(float64(n)) }
 
-// share returns part of whole in percent; of nothing, nothing is 0 %.
+// share returns part of whole in percent; 0 of 0 is 0 %.
 func share(part, whole int) Value {
 	if whole == 0 {
 		return Number(0)

@@ -102,10 +102,10 @@ func (b *Baseline) Compare(s *tcp.Socket, interval time.Duration) {
 }
 
 // queue returns how long a listener's accept queue was in this first look, and reports whether
-// it was not emptied since: stillWaiting of its connections wait as before. A queue is a line:
-// if nobody who stood in it then stands in it now, it was emptied. Connections that their
-// clients have reset still stand in it and are in no table; a queue with such ones that did not
-// become shorter counts as not emptied.
+// it may not have been emptied since: stillWaiting of its connections wait as before. The front
+// accepts in order, so if no connection of the first look still waits, the queue was emptied.
+// Connections that their clients have reset stay in the queue, but are in no table. A queue with
+// such connections that did not become shorter counts as not emptied.
 func (b *Baseline) queue(l Listener, stillWaiting int) (before uint32, notEmptied bool) {
 	before = b.queues[listenerID{l.Local, l.Inode}]
 	allSeen := b.waitingOn[l.Local.Port()] >= int(before)

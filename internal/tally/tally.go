@@ -25,8 +25,8 @@ type Rules struct {
 	ByPort bool
 }
 
-// MinimumWait is how long a connection must wait, or bytes stay unread, before we call
-// them stuck: longer than a burst of logins or a busy moment takes.
+// MinimumWait is how long a connection must wait, or bytes stay unread, before one look makes
+// them suspicious: longer than a burst of logins or a busy moment takes.
 const MinimumWait = 2 * time.Second
 
 // Client is one remote IP address and its sessions with the front.
@@ -38,15 +38,16 @@ type Client struct {
 	Abnormal int
 	States   [tcp.NumStates]int
 
-	// Retransmitting and ZeroWindow count its sockets that send a segment again (handshakes
-	// excepted: they are no sessions yet), or whose window is closed. Stalled counts its
-	// ESTABLISHED sockets that were sent nothing for Rules.StalledAfter. UnreadBytes and
-	// UnsentBytes wait in its ESTABLISHED sockets. FeedAge is the time since data was sent to
-	// any of these, RequestAge since any of them sent data. RTT is their median round-trip
-	// time, 0 if none was measured yet.
-	Retransmitting, ZeroWindow, Stalled int
-	UnreadBytes, UnsentBytes            uint64
-	FeedAge, RequestAge, RTT            time.Duration
+	// Retransmitting counts its sockets that retransmit. Handshakes do not count: they are no
+	// sessions yet. ZeroWindow counts those whose client takes no more data.
+	Retransmitting, ZeroWindow int
+	// The others are of its ESTABLISHED sockets. Stalled counts those that were sent nothing
+	// for Rules.StalledAfter.
+	Stalled                  int
+	UnreadBytes, UnsentBytes uint64
+	// FeedAge is the time since data was sent to any of them, RequestAge since any of them
+	// sent data. RTT is their median round-trip time, 0 if none was measured yet.
+	FeedAge, RequestAge, RTT time.Duration
 
 	// Reconnects counts its sessions that only the second of two looks saw. FirstClosed and
 	// LastClosed are the ages of its oldest and youngest TIME_WAIT, if the source knows.
@@ -72,8 +73,8 @@ type Listener struct {
 	// MaxBacklog is the longest backlog that the system allows, if the listener's own is not
 	// known. 0 is not known.
 	MaxBacklog uint32
-	// Before is the accept queue in the first of two looks. NotEmptied says that it was not
-	// empty in both, and that nothing shows that it was in between.
+	// Before is the accept queue in the first of two looks. NotEmptied says that both looks
+	// found it non-empty, and that it may not have been emptied in between.
 	Before     uint32
 	NotEmptied bool
 }
@@ -162,8 +163,8 @@ type Evidence struct {
 	SynRetransmits int
 	// Unfed counts the stalled sockets to which the front could have sent: those that neither
 	// retransmit, nor have a zero window, nor old data that is not acknowledged. FeedBlocked
-	// says that there is no other socket, so the feed's age is that of the network or of the
-	// clients.
+	// says that the front could have sent to no socket, so the age of the feed is the fault of
+	// the network or of the clients.
 	Unfed       int
 	FeedBlocked bool
 	// ZeroWindows counts the sessions whose client takes no more data.
@@ -175,13 +176,16 @@ type Evidence struct {
 	// HasBytesRead says the same of what the front has read.
 	HasTimes, HasBytesRead bool
 
-	// Compared says that there was an earlier look. The others count sockets by what the
-	// front did for them in the Interval since: connections that still wait to be accepted, sessions with
-	// the same bytes unread, in CLOSE_WAIT since before, of these unread, and in FIN_WAIT2.
-	Compared                                                                   bool
-	StuckWaiting, StuckUnread, StuckCloseWait, StuckUnreadClose, StuckFinWait2 int
-	Accepted, Read, Closed                                                     int
-	Interval                                                                   time.Duration
+	// Compared says that there was an earlier look, an Interval ago.
+	Compared bool
+	Interval time.Duration
+	// What has not changed since: connections that still wait to be accepted, sessions with the
+	// same bytes unread, sockets in CLOSE_WAIT and FIN_WAIT2, and those of CLOSE_WAIT whose
+	// close is unread.
+	StuckWaiting, StuckUnread, StuckCloseWait, StuckFinWait2, StuckUnreadClose int
+	// What the front did since: connections that it accepted, sessions from which it read, and
+	// sessions that it closed.
+	Accepted, Read, Closed int
 }
 
 // New returns an empty tally. Baseline is the first of two looks, made an interval before,

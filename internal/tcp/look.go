@@ -12,8 +12,8 @@ type Query struct {
 	Ports Ports
 	// Addresses are the local addresses of the front; none means any.
 	Addresses []netip.Prefix
-	// Exclude are the remote addresses whose sessions are left out. Sources do not know of
-	// it: who counts asks Excludes.
+	// Exclude are the remote addresses whose sessions are left out. Sources
+	// ignore them; the caller filters with Excludes.
 	Exclude []netip.Prefix
 }
 
@@ -31,7 +31,7 @@ func (q Query) Wants(s *Socket) bool {
 }
 
 // Excludes reports whether the socket is a session of a remote address that is left out. A
-// session whose remote address is not known is not.
+// session whose remote address is not known is never left out.
 func (q Query) Excludes(s *Socket) bool {
 	return len(q.Exclude) > 0 && s.State != Listen && s.Facts.Has(FactClient) && Within(q.Exclude, s.Remote.Addr())
 }

@@ -1,5 +1,6 @@
-// Package tcp holds the words of the program: TCP states in every system's
-// spelling, sets of states, sets of ports, and one row of a socket table.
+// Package tcp has the types that all packages share: TCP states in every system's spelling,
+// ports, one row of a socket table (Socket), and how a Source is asked (Query), answers (Look)
+// and knows a Process.
 package tcp
 
 import (

@@ -47,9 +47,8 @@ func ParseStatus(s string) (Status, error) {
 	return Unknown, fmt.Errorf("'%s' is not a status", s)
 }
 
-// Explain returns the diagnosis beside the verdict: where there is a problem, a front is not
-// called healthy.
-func (v Verdict) Explain(d diagnosis.Diagnosis) diagnosis.Diagnosis {
+// NotHealthy returns the diagnosis, or Unclear if it is Healthy in spite of a problem.
+func (v Verdict) NotHealthy(d diagnosis.Diagnosis) diagnosis.Diagnosis {
 	if d.Code == diagnosis.Healthy && v.Status != OK {
 		p := v.Problems[0]
 		problem := diagnosis.Evidence{Metric: "problem", Value: p.Short, Why: p.Text}
@@ -58,8 +57,8 @@ func (v Verdict) Explain(d diagnosis.Diagnosis) diagnosis.Diagnosis {
 	return d
 }
 
-// OutOfSession returns the verdict at a time when nobody trades: nothing is a problem then.
-func (v Verdict) OutOfSession() Verdict { return Verdict{Status: OK} }
+// OutOfSession is the verdict at a time when nobody trades: nothing is a problem then.
+var OutOfSession = Verdict{Status: OK}
 
 // Thresholds has at most one range for each metric.
 type Thresholds map[tally.Metric]threshold.Range
@@ -93,7 +92,7 @@ type Verdict struct {
 }
 
 // Judge judges every port, listener and threshold, and the diagnosis. None hides another,
-// and the worst is the status. OK comes from here and from nowhere else.
+// and the worst is the status.
 func Judge(p Policy, ports tcp.Ports, r tally.Result, d diagnosis.Diagnosis) Verdict {
 	problems := slices.Concat(missingListeners(p, ports, r), fullQueue(r), maybeFullQueue(r), trouble(p, d))
 	for m := range tally.NumMetrics {
@@ -133,8 +132,8 @@ func fullQueue(r tally.Result) []Problem {
 	return nil
 }
 
-// trouble returns a problem if the diagnosis alarms. That nothing listens is a problem
-// already, unless its own status is lower.
+// trouble returns a problem if the diagnosis alarms. missingListeners has reported Down
+// already, unless --no-listener gave it a lower status.
 func trouble(p Policy, d diagnosis.Diagnosis) []Problem {
 	status, set := p.Diagnosis[d.Code]
 	if !set || d.Code == diagnosis.Down && p.NoListener.rank() >= status.rank() {

@@ -67,8 +67,8 @@ func manualOf(p plugins.Profile, other string) manual {
 		{Title: "Sessions", Entries: sessionEntries()},
 		{Title: "States", Text: []string{"What the state of a socket means at a front, and who waits for whom:"},
 			Entries: states},
-		{Title: "Diagnoses", Text: []string{"The end of the line says it in words, -v and -f json have the code. --policy and" +
-			" -w or -c diagnosis=CODE say which diagnoses alarm."}, Entries: diagnosisEntries()},
+		{Title: "Diagnoses", Text: []string{"The end of the line says it in words, -v and -f json have the code." +
+			" --policy and -w or -c diagnosis=CODE say which diagnoses alarm."}, Entries: diagnosisEntries()},
 		{Title: "Exit status", Text: strings.Split(plugins.ExitCodes, "\n")},
 		{Title: "Examples", Entries: exampleEntries(p)},
 		{Title: "See also", Text: []string{other + "(1), front_drill(1), ss(8), netstat(8), tcp(7)"}},
