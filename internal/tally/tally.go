@@ -122,8 +122,8 @@ type Evidence struct {
 	UnreadLong int
 	// SynRetransmits counts the SYN_RECV sockets whose client did not answer the first time.
 	SynRetransmits int
-	// Unfed counts the stalled sockets to which the front could have sent: those that neither
-	// retransmit, nor have a zero window, nor old data that is not acknowledged. FeedBlocked
+	// Unfed counts the stalled sockets to which the front could have sent: those that it has
+	// accepted, and that neither retransmit, nor have a zero window, nor old data that is not acknowledged. FeedBlocked
 	// says that there is no other socket, so the feed's age is that of the network or of the
 	// clients.
 	Unfed       int
@@ -239,7 +239,7 @@ func (t *Tally) addEstablished(s *tcp.Socket) {
 	blocked := s.Retransmits > 0 || s.ZeroWindow || unacknowledged
 	if s.LastDataSent >= t.rules.StalledAfter {
 		t.stalled++
-		if !blocked {
+		if !blocked && !isWaiting(s) {
 			t.evidence.Unfed++
 		}
 	}
