@@ -159,6 +159,9 @@ func TestDiagnose(t *testing.T) {
 		{"a bit of all", look(0, 128, everything, group{10, desks, state(tcp.TimeWait)},
 			group{8, desks, state(tcp.CloseWait)}, group{9, desks, state(tcp.SynRecv)}), false, nil, "unclear unclear trouble"},
 
+		{"accepts slowly, for more than ten seconds", look(0, 4096, everything, group{60, desks, well},
+			group{190, desks, tcp.Socket{State: tcp.Established, LastDataSent: 11 * time.Second}}),
+			false, nil, "healthy "},
 		{"the seed's story", look(0, 128, everything, group{5, desks, well},
 			group{60, []string{"10.9.9.9"}, state(tcp.TimeWait)}, group{5, []string{"10.9.9.9"}, unanswered}),
 			false, nil, "client_loop one client looping, 100 % of them"},

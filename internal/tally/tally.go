@@ -161,10 +161,10 @@ type Evidence struct {
 	UnreadLong int
 	// SynRetransmits counts the SYN_RECV sockets whose client did not answer the first time.
 	SynRetransmits int
-	// Unfed counts the stalled sockets to which the front could have sent: those that neither
-	// retransmit, nor have a zero window, nor old data that is not acknowledged. FeedBlocked
-	// says that the front could have sent to no socket, so the age of the feed is the fault of
-	// the network or of the clients.
+	// Unfed counts the stalled sockets to which the front could have sent: those that it has
+	// accepted, and that neither retransmit, nor have a zero window, nor old data that is not
+	// acknowledged. FeedBlocked says that the front could have sent to no socket, so the age of
+	// the feed is the fault of the network or of the clients.
 	Unfed       int
 	FeedBlocked bool
 	// ZeroWindows counts the sessions whose client takes no more data.
@@ -303,7 +303,7 @@ func (t *Tally) addEstablished(s *tcp.Socket) {
 	blocked := s.Retransmits > 0 || s.ZeroWindow || unacknowledged
 	if s.LastDataSent >= t.rules.StalledAfter {
 		t.stalled++
-		if !blocked {
+		if !blocked && !isWaiting(s) {
 			t.evidence.Unfed++
 		}
 	}

@@ -10,6 +10,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"runtime"
 	"slices"
 	"strconv"
 	"strings"
@@ -91,6 +92,7 @@ func perform(name, extra string) {
 	dir, err := os.MkdirTemp("", "frontsockets-situation-")
 	must(err, "temporary folder")
 	defer os.RemoveAll(dir)
+	runtime.LockOSThread() // the kernel kills the parts when the thread that started them ends
 	p := &performance{situation: s, dir: dir}
 	p.setUp()
 	script, err := parseScript(s.script)
@@ -109,6 +111,7 @@ func perform(name, extra string) {
 		r.Repeated = p.repeat(n)
 	}
 	must(json.NewEncoder(os.Stdout).Encode(r), "result")
+	runtime.KeepAlive(p) // a part ends when the garbage collector closes its stdin
 }
 
 // setUp joins the front's host and the clients' with a virtual cable, and starts both parts.

@@ -110,6 +110,7 @@ var situations = []situation{
 	{name: "heartbeats", acted: "healthy", trade: true, script: "feed 15s; connect 20 a; wait 3s"},
 	{name: "nobody-trades", acted: "healthy", trade: true, script: "connect 3 a; wait 3s"},
 	{name: "slow-accept", acted: "healthy", script: "feed 300ms; pace 100ms; connect 250 a; wait 2500ms"},
+	{name: "slow-accept-long", acted: "healthy", script: "feed 300ms; pace 100ms; connect 350 a; wait 12s"},
 	{name: "two-accepts-a-second", acted: "healthy", script: "feed 300ms; pace 500ms; connect 60 a; wait 2500ms"},
 	{name: "batches-of-600ms", acted: "healthy",
 		script: "feed 500ms; batches 600ms; connect 30 a; send a 5ms; wait 1s"},
