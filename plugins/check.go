@@ -279,7 +279,7 @@ func bestEffort[T any](ctx context.Context, i *inspection, do func(context.Conte
 	v, err := await(ctx, func() (T, error) { return do(ctx) })
 	i.searched += time.Since(start)
 	if errors.Is(err, context.DeadlineExceeded) {
-		err = fmt.Errorf("the search through /proc stopped after %s; run as the front's user, or see ss -ltnp",
+		err = fmt.Errorf("the search through /proc stopped after %s; try again, or see ss -ltnp",
 			limit.Round(time.Millisecond))
 	}
 	return v, err

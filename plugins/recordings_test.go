@@ -245,7 +245,7 @@ func TestBadRecordings(t *testing.T) {
 		"netstat:" + dir:                 "netstat:" + dir + ": read " + dir + ": is a directory",
 		"ss:" + dir + "/none":            "ss:" + dir + "/none: open " + dir + "/none: no such file or directory",
 		"snapshot:" + dir + "/none":      "snapshot:" + dir + "/none: open " + dir + "/none: no such file or directory",
-		"netstat:-":                      "netstat:-: nothing in its 0 lines looks like a socket table",
+		"netstat:-":                      "netstat:-: empty: the command that wrote it printed nothing",
 		"snapshot:-":                     "snapshot:-: empty",
 		"netstat:":                       "-s: 'netstat:' is not a source; use one of auto, ",
 		"tcpdump:" + file:                "-s: 'tcpdump:" + file + "' is not a source; use one of auto, ",

@@ -155,7 +155,7 @@ func TestSessions(t *testing.T) {
 		t.Errorf("exit %d, %s", code, out)
 	}
 	// What a collector left behind at the weekend does not close the week.
-	capture := file(t, "tcp 0 0 10.1.0.7:41213 10.1.2.3:5 TIME_WAIT\n")
+	capture := file(t, "tcp 0 0 0.0.0.0:22 0.0.0.0:* LISTEN\ntcp 0 0 10.1.0.7:41213 10.1.2.3:5 TIME_WAIT\n")
 	if err := os.Chtimes(capture, saturday, saturday); err != nil {
 		t.Fatal(err)
 	}

@@ -46,7 +46,8 @@ ask_healthy() {
 }
 
 ask_hang() {
-	expect 2 "MDFRONT CRITICAL: *front7 :$1 has * abnormal sockets (* CLOSE_WAIT*) from 9 clients, * from 127.0.0.1? - the front does not * | *" check_mdfront_sockets -p "$1" -n front7 &&
+	expect 2 "MDFRONT CRITICAL: *front7 :$1 has * abnormal sockets (* CLOSE_WAIT*) from 9 clients, * | *" check_mdfront_sockets -p "$1" -n front7 &&
+		expect 2 "*\"diagnosis\":{\"code\":\"hung\"*" check_mdfront_sockets -p "$1" -f json &&
 		expect 0 "ScriptRes:Bad:* socket disconnect" check_mdfront_sockets -p "$1" -f hostmonitor
 }
 

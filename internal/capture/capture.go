@@ -66,6 +66,7 @@ type table struct {
 	found    bool
 	provides tcp.Facts
 	hidden   tcp.StateSet
+	shown    tcp.StateSet // the states of the rows of all ports
 
 	n      int // the number of the current line
 	header int // that of the last header, 0 before one
@@ -99,7 +100,7 @@ var (
 
 func (t *table) read(ctx context.Context, r io.Reader, g grammar) error {
 	text := textfile.NewLines(ctx, asUTF8(r))
-	var plain []byte
+	var plain, first []byte
 	for {
 		line, err := text.Next()
 		if err == nil && g.isUnwanted(line) {
@@ -113,6 +114,9 @@ func (t *table) read(ctx context.Context, r io.Reader, g grammar) error {
 			return err
 		}
 		t.n = text.N
+		if len(first) == 0 {
+			first = bytes.Clone(line)
+		}
 		original := line
 		if !isASCII(line) {
 			plain = plainBlanks(plain[:0], line)
@@ -124,10 +128,13 @@ func (t *table) read(ctx context.Context, r io.Reader, g grammar) error {
 			return err
 		}
 	}
-	if !t.found {
-		return fmt.Errorf("nothing in its %d lines looks like a socket table (%s)", text.N, g.advice())
+	switch {
+	case t.found:
+		return g.end()
+	case text.N == 0:
+		return fmt.Errorf("empty: the command that wrote it printed nothing (%s)", g.advice())
 	}
-	return g.end()
+	return fmt.Errorf("no socket table; it begins %.100q (%s)", first, g.advice())
 }
 
 // other judges a line that is neither a row nor a header.
@@ -199,6 +206,17 @@ func (t *table) admit(local, remote, line []byte, whole, merge bool) (bool, erro
 		return false, nil
 	}
 	return false, fmt.Errorf("the session of line %d again: %s", before.line, giveTheLast)
+}
+
+// hideWhatIsNotShown says that the text leaves out what no row of any port shows: a host has
+// listeners and sessions.
+func (t *table) hideWhatIsNotShown() {
+	if t.shown&listen == 0 {
+		t.hidden |= listen
+	}
+	if t.shown&sessions == 0 {
+		t.hidden |= sessions
+	}
 }
 
 // hash returns a hash of two words. Nobody can choose words that collide, since the seed is

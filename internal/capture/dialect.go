@@ -2,6 +2,7 @@ package capture
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
 
 	"frontsockets/internal/tcp"
@@ -113,7 +114,10 @@ func (t *table) state(word []byte) (tcp.State, error) {
 	if s, ok := t.states[string(word)]; ok {
 		return s, nil
 	}
-	if len(word) == 0 || word[0] < 'A' {
+	if len(word) == 0 {
+		return 0, errors.New("the state is missing: the row is cut or broken in two")
+	}
+	if word[0] < 'A' {
 		return 0, fmt.Errorf("'%s' is not the word for a TCP state", word)
 	}
 	s, ok := stateWords[string(word)]

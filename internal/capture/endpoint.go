@@ -2,6 +2,7 @@ package capture
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
 	"math"
 	"net/netip"
@@ -26,6 +27,9 @@ type endpoint struct {
 // parse reads one word. It does so for every row, so it fills in what the caller has.
 func (e *endpoint) parse(b []byte) error {
 	*e = endpoint{}
+	if len(b) == 0 {
+		return errors.New("an address is missing: the row is cut or broken in two")
+	}
 	i := len(b) - 1 // to the separator
 	n, factor := 0, 1
 	for ; i > 0 && b[i]-'0' <= 9; i-- {
@@ -64,6 +68,29 @@ func (e *endpoint) addr() (netip.Addr, error) {
 		return a, fmt.Errorf("'%s' is not an IP address (option -n)", host)
 	}
 	return a.Unmap(), nil
+}
+
+// isAddress reports whether the host is an address or the name of a host, and no piece of
+// an address that has lost its port. It makes no copy: most rows are of other ports.
+func (e *endpoint) isAddress() bool {
+	host := bytes.TrimPrefix(e.host, []byte("["))
+	host, _, _ = bytes.Cut(host, []byte("%"))
+	host = bytes.TrimSuffix(host, []byte("]"))
+	const withoutDouble, withIPv4 = 7, 6 // colons of an IPv6 address
+	switch colons := bytes.Count(host, []byte(":")); {
+	case colons == 0:
+		_, isIPv4 := parseIPv4(host)
+		return isIPv4 || len(bytes.Trim(host, "*")) == 0 || len(bytes.Trim(host, "0123456789.")) > 0
+	case bytes.Contains(host, []byte("::")):
+		return !bytes.HasSuffix(host, []byte(":")) || bytes.HasSuffix(host, []byte("::"))
+	default:
+		return colons == withoutDouble || colons == withIPv4 && bytes.IndexByte(host, '.') >= 0
+	}
+}
+
+// errNoPort is the error for an address that has lost its port.
+func errNoPort(word []byte) error {
+	return fmt.Errorf("'%s' is not an address with its port: the port is missing", word)
 }
 
 // parseIPv4 reads a dotted quad as netip does, from bytes and so without a copy.

@@ -33,10 +33,9 @@ type netstat struct {
 	// before and protocols are the protocols with rows in the tables so far and in this one.
 	before, protocols string
 	title             string // the line before the table
-	guess             bool   // what the title says is not known
-	shown             tcp.StateSet
-	isWhole           bool // the last line is a whole row
-	padded            bool // there are blanks after a state at the end of a row
+	titled            bool   // what a title said is known
+	isWhole           bool   // the last line is a whole row
+	padded            bool   // there are blanks after a state at the end of a row
 
 	widths widths
 }
@@ -121,7 +120,7 @@ func (n *netstat) isUnwanted(line []byte) bool {
 		return false
 	}
 	var e endpoint
-	return e.parse(local) == nil && !e.star && !n.query.Ports.Has(e.port)
+	return e.parse(local) == nil && !e.star && !n.query.Ports.Has(e.port) && e.isAddress()
 }
 
 // isTail reports whether a text was the end of a whole row, from the state on.
@@ -193,14 +192,11 @@ func (n *netstat) readTitle() {
 	switch hidden, ok := titles[said]; {
 	case ok:
 		n.hidden |= hidden
-	case said == "":
-		if strings.HasPrefix(title, "Active Internet") { // a BSD without -a
-			n.hidden |= listen
-		}
-	case strings.HasPrefix(said, "w/o"):
+		n.titled = true
+	case said == "" && strings.HasPrefix(title, "Active Internet"), // a BSD without -a
+		strings.HasPrefix(said, "w/o"):
 		n.hidden |= listen
-	default:
-		n.guess = true
+		n.titled = true
 	}
 }
 
@@ -379,6 +375,9 @@ func (n *netstat) row(shape *rowShape, localWord []byte, w *textfile.Words) erro
 	}
 	n.remember(shape, w.Line, remoteAt, stateEnd, row.cutLocal+row.cutRemote == 0)
 	if row.local.star || !n.query.Ports.Has(row.local.port) {
+		if row.cutLocal == 0 && !row.local.isAddress() {
+			return errNoPort(localWord)
+		}
 		return nil
 	}
 	return n.wantedRow(shape, &row, w.Line)
@@ -529,13 +528,8 @@ func readTimer(s *tcp.Socket, rest []byte) {
 func (n *netstat) whole([]byte) bool { return n.isWhole }
 
 func (n *netstat) end() error {
-	if n.guess {
-		if n.shown&listen == 0 {
-			n.hidden |= listen
-		}
-		if n.shown&sessions == 0 {
-			n.hidden |= sessions
-		}
+	if !n.titled {
+		n.hideWhatIsNotShown()
 	}
 	noClients, err := n.widths.verdict(len(n.query.Addresses) > 0)
 	if noClients {

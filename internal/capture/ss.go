@@ -107,10 +107,12 @@ func (r *ss) otherProtocol(proto string, w *textfile.Words) error {
 		if e.parse(word) == nil && e.looksLikeAddress() {
 			endpoints++
 		}
-		odd = odd || proto == "udp" && isStateOfSS(word) && string(word) != "ESTAB" && string(word) != "UNCONN"
+		stateless := proto == "udp" || proto == "raw" || proto == "nl" || proto == "icmp6"
+		odd = odd || isTCP(word) ||
+			stateless && isStateOfSS(word) && string(word) != "ESTAB" && string(word) != "UNCONN"
 	}
 	const most = 2 // of a row
-	if endpoints > most || odd {
+	if endpoints > most || odd || r.netidKnown && !r.netid {
 		return errTwoRows
 	}
 	r.inRows, r.isWhole = true, true
@@ -182,7 +184,11 @@ func (r *ss) ends(s *tcp.Socket, w *textfile.Words) error {
 	if err := rejectMasked(&local, &remote, s.State); err != nil {
 		return err
 	}
+	r.shown |= tcp.Set(s.State)
 	if local.star || !r.query.Ports.Has(local.port) {
+		if !local.isAddress() {
+			return errNoPort(localWord)
+		}
 		return nil
 	}
 	localAddr, err := local.addr()
@@ -306,6 +312,10 @@ func (r *ss) whole(line []byte) bool {
 
 func (r *ss) end() error {
 	r.flush()
+	r.hideWhatIsNotShown()
+	if besides := tcp.Set(tcp.TimeWait, tcp.SynRecv); r.shown&(listen|besides) == 0 {
+		r.hidden |= besides // without -a
+	}
 	if !r.ages {
 		r.provides &^= tcp.FactLastDataSent
 	}

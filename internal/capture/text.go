@@ -142,6 +142,9 @@ func isState(word []byte) bool {
 	if len(word) < len("IDLE") || word[0] < 'A' || word[0] > 'Z' || bytes.ContainsFunc(word, unicode.IsLower) {
 		return false
 	}
+	if _, known := stateWords[string(word)]; known {
+		return true
+	}
 	_, err := tcp.ParseState(string(word))
 	return err == nil
 }

@@ -15,11 +15,12 @@ import (
 // Limits of the text, in characters. The text of the first line is short so that its perfdata
 // fits into the 1 KiB packets of old NRPEs as far as it can.
 const (
-	maxText   = 199
-	minReason = 90 // what the tail leaves for the status and the reason
-	maxRemark = 110
-	maxHint   = 109
-	maxDetail = 500
+	maxText    = 199
+	maxFailure = 900
+	minReason  = 90 // what the tail leaves for the status and the reason
+	maxRemark  = 110
+	maxHint    = 109
+	maxDetail  = 500
 )
 
 // Limits of the whole output, in bytes. Nagios Core keeps 8 KiB of a plugin's output
@@ -40,7 +41,11 @@ func Nagios(r Report, style Style) []byte {
 	}
 	tail = cut(tail, maxText-minReason)
 	head := r.Service + " " + statusWord(r.Status()) + ": " + r.Reason()
-	b.WriteString(line(head, maxText-utf8.RuneCountInString(tail)) + tail)
+	limit := maxText
+	if r.Result == nil { // there is no perfdata, and the reason may quote a line
+		limit = maxFailure
+	}
+	b.WriteString(line(head, limit-utf8.RuneCountInString(tail)) + tail)
 	if r.Result != nil {
 		b.WriteString(" |" + r.perfdata())
 	}

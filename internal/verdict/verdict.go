@@ -106,8 +106,13 @@ func Judge(p Policy, ports tcp.Ports, r tally.Result, d diagnosis.Diagnosis) Ver
 	return v
 }
 
-// missingListeners returns a problem if a port has no listener.
+// missingListeners returns a problem if a port has no listener, or if the source cannot see
+// whether it has one.
 func missingListeners(p Policy, ports tcp.Ports, r tally.Result) []Problem {
+	if why := r.Values[tally.Listeners].Unknown; r.HiddenStates.Has(tcp.Listen) && p.NoListener != OK {
+		text := tally.Listeners.String() + " is not known"
+		return []Problem{{Unknown, tally.Listeners, text + ": " + why, text}}
+	}
 	missing := r.PortsWithoutListener(ports)
 	if len(missing) == 0 {
 		return nil

@@ -161,6 +161,18 @@ func TestShort(t *testing.T) {
 	}
 }
 
+// TestHiddenListeners: a source without listeners cannot say that the front listens.
+func TestHiddenListeners(t *testing.T) {
+	r := tally.Result{HiddenStates: tcp.Set(tcp.Listen), Values: tally.AllUnknown("not seen")}
+	r.Values[tally.Abnormal] = tally.Number(0)
+	for noListener, want := range map[Status]Status{Critical: Unknown, Warning: Unknown, Unknown: Unknown, OK: OK} {
+		v := Judge(Policy{NoListener: noListener}, tcp.Ports{{Lo: 41213, Hi: 41213}}, r, diagnosis.Diagnosis{})
+		if v.Status != want {
+			t.Errorf("--no-listener %v: %v, want %v", noListener, v.Status, want)
+		}
+	}
+}
+
 func TestParseStatus(t *testing.T) {
 	for text, want := range map[string]Status{"ok": OK, "Warning": Warning, "CRITICAL": Critical, "unknown": Unknown} {
 		if got, err := ParseStatus(text); err != nil || got != want {
