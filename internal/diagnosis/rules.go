@@ -295,7 +295,11 @@ func (o observation) feedStopped() bool {
 // mostStalled reports whether most clients are sent nothing. New ones still get their
 // greeting, so feed_age stays low.
 func (o observation) mostStalled() bool {
-	return o.feed && o.HasTimes && o.Unfed >= minSessions && o.isShare(o.Unfed, tally.Established, dominantPct)
+	unfed := o.Unfed
+	if o.Waiting.N == 0 { // a source without inodes does not tell which of them wait to be accepted
+		unfed -= int(o.Values[tally.AcceptQueue].N)
+	}
+	return o.feed && o.HasTimes && unfed >= minSessions && o.isShare(unfed, tally.Established, dominantPct)
 }
 
 func (o observation) stalledClients() []Evidence {

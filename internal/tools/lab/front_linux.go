@@ -220,15 +220,20 @@ func (f *front) feed(every time.Duration, end <-chan struct{}) {
 	defer ticker.Stop()
 	for {
 		f.lock.Lock()
+		tick := f.tick
+		var fed []*session
 		for s := range f.sessions {
 			if !s.ignored {
-				_ = s.raw.Write(func(fd uintptr) bool {
-					_, _ = unix.Write(int(fd), f.tick)
-					return true
-				})
+				fed = append(fed, s)
 			}
 		}
 		f.lock.Unlock()
+		for _, s := range fed { // without the lock: a long feed must not keep clients from being accepted
+			_ = s.raw.Write(func(fd uintptr) bool {
+				_, _ = unix.Write(int(fd), tick)
+				return true
+			})
+		}
 		select {
 		case <-end:
 			return
