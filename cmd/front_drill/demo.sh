@@ -52,6 +52,7 @@ ask_hang() {
 }
 
 ask_loop() {
+	sleep 2 # sessions that are all closed within a second could be many clients that log off
 	expect 2 "MDFRONT CRITICAL: front7 :$1 has * abnormal sockets (* TIME_WAIT) from 127.0.0.66 - one client looping, 100 % of them | *" check_mdfront_sockets -p "$1" -n front7 &&
 		expect 0 "ScriptRes:Bad:* socket disconnect" check_mdfront_sockets -p "$1" -f hostmonitor
 }
