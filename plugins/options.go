@@ -51,10 +51,11 @@ type options struct {
 
 // optionHelp is what --help and the documents say of each option.
 var optionHelp = map[string]string{
-	"port":          "local ports of the front: 41213 or 41213,41223-41226; repeatable",
-	"address":       "only sockets whose local address is this one or in this CIDR prefix; repeatable",
-	"exclude":       "leave out sessions of these remote addresses, such as health checkers; repeatable",
-	"shared":        "addresses behind which there are many clients (NAT, a proxy): never one client looping; repeatable",
+	"port":    "local ports of the front: 41213 or 41213,41223-41226; repeatable",
+	"address": "only sockets whose local address is this one or in this CIDR prefix; repeatable",
+	"exclude": "leave out sessions of these remote addresses, such as health checkers; repeatable",
+	"shared": "addresses behind which there are many clients (NAT, a proxy), never called one looping client;" +
+		" repeatable",
 	"name":          "name of this front in the output",
 	"warning":       "WARNING when METRIC breaches RANGE (without a metric: abnormal), or on diagnosis=CODE,…; repeatable",
 	"critical":      "CRITICAL when METRIC breaches RANGE, or on diagnosis=CODE,…; repeatable",
@@ -71,12 +72,12 @@ var optionHelp = map[string]string{
 	"netns":   "look inside another network namespace (needs CAP_SYS_ADMIN)",
 	"clients": "names of client addresses: a file with PREFIX NAME on each line",
 	"policy":  "ready-made thresholds; your own -w or -c for a metric replaces the policy's",
-	"session": "trading session, such as Mon-Fri 20:30-02:45, cn-futures or cn-commodities; OK outside of all;" +
+	"session": "trading session, such as Mon-Fri 20:30-02:45, cn-futures or cn-commodities; OK outside every session;" +
 		" repeatable",
 	"session-tz": "time zone of the sessions",
 	"holidays":   "dates without trading: a file with 2026-10-01 or 2026-10-01..2026-10-07 on each line",
-	"at":         "judge --session and --holidays as if it were TIME, such as '2026-11-25 10:20' in --session-tz",
-	"format":     "nagios, hostmonitor, json, value or prometheus",
+	"at":         "use TIME instead of now for --session and --holidays, such as '2026-11-25 10:20' in --session-tz",
+	"format":     list(formatNames()),
 	"metric":     "metric that -f value prints",
 	"reply": "-f hostmonitor: text, a bare number that HostMonitor can chart, or long: states, top client and" +
 		" diagnosis too",

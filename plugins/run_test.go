@@ -106,7 +106,7 @@ func TestWrongUsage(t *testing.T) {
 		"--top=-1": "--top: '-1' is not a number from 0 to 65535",
 		"-s ss": "-s: 'ss' is not a source; use one of auto, sockdiag, procnet, gopsutil," +
 			" netstat:FILE, ss:FILE, snapshot:FILE",
-		"-f xml":          "-f: 'xml' is not a format; use one of nagios, hostmonitor, json, value, prometheus",
+		"-f xml":          "-f: 'xml' is not a format; use " + list(formatNames()),
 		"--metric listen": "--metric: 'listen' is not a metric; use one of those in --help",
 		"--reply words":   "--reply: 'words' is not a reply; use text, number or long",
 		"-t 0":            "-t: '0' is not a time above 0; use seconds such as 5, or a duration such as 500ms",

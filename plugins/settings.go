@@ -186,14 +186,19 @@ func parseAt(o options, zone *time.Location) (at time.Time, err error) {
 
 // parseFormat returns the format of a name, and the default one with an error.
 func parseFormat(name string) (output.Format, error) {
-	var names []string
 	for _, f := range output.Formats {
 		if f.Name == name {
 			return f, nil
 		}
+	}
+	return output.Formats[0], fmt.Errorf("'%s' is not a format; use %s", name, list(formatNames()))
+}
+
+func formatNames() (names []string) {
+	for _, f := range output.Formats {
 		names = append(names, f.Name)
 	}
-	return output.Formats[0], fmt.Errorf("'%s' is not a format; use one of %s", name, strings.Join(names, ", "))
+	return names
 }
 
 // list returns words as "a, b or c".

@@ -111,6 +111,10 @@ func parseFlags() (s settings, ok bool) {
 	default:
 		s.scenarios, s.situations = scenarios, situations
 	}
+	if missing := notActed(); !part && len(missing) > 0 {
+		fmt.Fprintf(os.Stderr, "lab: no scenario and no situation has the diagnosis %s\n", strings.Join(missing, ", "))
+		return s, false
+	}
 	if s.runs < 1 || s.parallel < 1 || s.looks < 0 || s.file != "" && part {
 		flag.Usage()
 		return s, false

@@ -208,3 +208,16 @@ func countRepeated(results map[string][]result) string {
 	}
 	return strings.Join(parts, "; ")
 }
+
+// notActed returns the codes of diagnoses that nothing in the lab acts.
+func notActed() (missing []string) {
+	for _, k := range diagnosis.Kinds {
+		code := string(k.Code)
+		acted := slices.ContainsFunc(scenarios, func(s scenario) bool { return s.truth == code }) ||
+			slices.ContainsFunc(situations, func(s situation) bool { return s.acted == code })
+		if !acted {
+			missing = append(missing, code)
+		}
+	}
+	return missing
+}

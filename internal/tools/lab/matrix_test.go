@@ -78,7 +78,7 @@ func TestMatrix(t *testing.T) {
 	got := matrix([]situation{well, hung}, results)
 	for _, want := range []string{
 		"4 looks at 2 situations:\n\n| acted ↓ said → | healthy | down | hung |",
-		"\n| **healthy** | 2 | | | ", "\n| **hung** | | | 1 | | | | | | | | | 1 |\n",
+		"\n| **healthy** | 2 | | | ", "\n| **hung** | | | 1 | ", " | | 1 |\n",
 	} {
 		if !strings.Contains(got, want) {
 			t.Errorf("no %q in\n%s", want, got)

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"frontsockets/internal/diagnosis"
+	"frontsockets/internal/output"
 	"frontsockets/internal/tcp"
 	"frontsockets/internal/testkit/population"
 	"frontsockets/plugins"
@@ -110,11 +111,21 @@ func renderPage(t *testing.T, file string) string {
 	return strings.Join(strings.Fields(string(out)), " ")
 }
 
+// formatWords returns the names of all formats, sorted.
+func formatWords() string {
+	var names []string
+	for _, f := range output.Formats {
+		names = append(names, f.Name)
+	}
+	slices.Sort(names)
+	return strings.Join(names, " ")
+}
+
 // offers are the words that Tab offers after a line, in each shell.
 var offers = []struct{ line, want string }{
 	{"check_mdfront_sockets --fo", "--format"},
 	{"check_mdfront_sockets --hol", "--holidays"},
-	{"check_mdfront_sockets -f ", "hostmonitor json nagios prometheus value"},
+	{"check_mdfront_sockets -f ", formatWords()},
 	{"check_mdfront_sockets --format=j", "json"},
 	{"check_front_sockets --policy s", "seed standard strict"},
 	{"check_front_sockets --metric close", "close close_wait"},
