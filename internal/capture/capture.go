@@ -94,8 +94,9 @@ const maxRows = 1 << 18
 const giveTheLast = "if the file has several tables, give the last alone"
 
 var (
-	errHiddenRow = errors.New("holds a row, or a part of one, that cannot be read: it is cut, joined or changed")
-	errTwoRows   = errors.New("two rows in one line")
+	errHiddenRow = errors.New("holds a row, or a part of one, that cannot be read: it is cut, joined, changed," +
+		" or has text before it")
+	errTwoRows = errors.New("two rows in one line")
 )
 
 func (t *table) read(ctx context.Context, r io.Reader, g grammar) error {
