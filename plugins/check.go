@@ -26,6 +26,7 @@ func (p Profile) check(s settings, report output.Report) output.Report {
 	if p.sources != nil {
 		i.sources = p.sources
 	}
+	// i is read only once run has ended: an inspection that is too late still writes to it.
 	done, err := await(ctx, func() (*inspection, error) { return i, i.run(ctx) })
 	if err != nil {
 		report.Failure = s.explain(err)
@@ -245,7 +246,7 @@ func (i *inspection) findPortUser(ctx context.Context) {
 		return
 	}
 	for _, port := range i.Result.PortsWithoutListener(i.Ports) {
-		session, used := i.Result.Users[port]
+		session, used := i.Result.PortSessions[port]
 		if !used {
 			continue
 		}

@@ -175,8 +175,8 @@ func (t *table) beginTable() {
 }
 
 // errTwoTables returns the error for a table that begins at the current line after another.
-func (t *table) errTwoTables(first int) error {
-	return fmt.Errorf("a second table; the first begins at line %d: give the last alone", first)
+func (t *table) errTwoTables() error {
+	return fmt.Errorf("a second table; the first begins at line %d: give the last alone", t.header)
 }
 
 // admit reports whether the row is one that counts. The identity of a session is its

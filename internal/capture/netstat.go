@@ -153,7 +153,7 @@ func (n *netstat) newSection(name, family string) error {
 	n.last.text, n.last.state = nil, 0
 	if name == "TCP:" {
 		if strings.Contains(n.before, name+family+" ") {
-			return n.errTwoTables(n.header)
+			return n.errTwoTables()
 		}
 		n.before += name + family + " "
 	}
@@ -170,7 +170,7 @@ func (n *netstat) newTable(h layout, line []byte) error {
 	n.last.text, n.last.state = nil, 0
 	family6 := strings.Contains(n.title, "Internet6") // of NetBSD
 	if h.known && n.header > 0 && n.section == "" && !h.bsd && !family6 {
-		return n.errTwoTables(n.header)
+		return n.errTwoTables()
 	}
 	n.before += n.protocols
 	n.protocols = ""
@@ -286,7 +286,7 @@ func (n *netstat) tcp(proto []byte, w *textfile.Words) error {
 	}
 	if name := string(proto) + " "; !strings.Contains(n.protocols, name) {
 		if strings.Contains(n.before, name) {
-			return n.errTwoTables(n.header)
+			return n.errTwoTables()
 		}
 		n.protocols += name
 	}

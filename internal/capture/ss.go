@@ -91,7 +91,7 @@ func (r *ss) newTable(line []byte) error {
 	case !strings.HasPrefix(header, "State "):
 		return r.other(line)
 	case r.header > 0:
-		return r.errTwoTables(r.header)
+		return r.errTwoTables()
 	}
 	r.beginTable()
 	r.unknown = !strings.HasPrefix(header, ssHeader)

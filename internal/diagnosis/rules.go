@@ -40,14 +40,14 @@ var rules = []rule{
 		evidence: metrics(tally.Unread, "sessions with bytes that the front has not read",
 			tally.UnreadBytes, "wait to be read"), askOwner: true},
 	{code: Unclear, holds: observation.closesUnreadWithoutTimes, evidence: observation.withoutTimes},
-	{code: Unclear, holds: observation.closesUnreadButOthersQuiet, confirms: observation.closesStayUnread,
+	{code: Unclear, holds: observation.closesUnreadOthersIdle, confirms: observation.closesStayUnread,
 		evidence: observation.unreadCloses, askOwner: true},
 	{code: Hung, holds: observation.closesUnread, confirms: observation.closesStayUnread, phrase: phraseNotReading,
 		evidence: observation.unreadCloses, askOwner: true},
 	{code: Unclear, holds: observation.mayNotRead, evidence: observation.readUnknown},
 	{code: SynBacklog, holds: observation.halfOpen, phrase: "half-open connections pile up",
 		evidence: observation.halfOpenSockets},
-	{code: ClientLoop, holds: observation.mostDoNotReadAndAreOne, phrase: phraseDoesNotRead,
+	{code: ClientLoop, holds: observation.zeroWindowsFromOneClient, phrase: phraseDoesNotRead,
 		evidence: observation.zeroWindow, client: observation.zeroWindowAddr},
 	{code: FeedStalled, holds: observation.feedStopped, phrase: "feed stalled for N s", text: number(tally.FeedAge),
 		evidence: observation.stalledClients},
@@ -245,9 +245,9 @@ func (o observation) withoutTimes() []Evidence {
 			"this source does not tell whether the front serves the others"})
 }
 
-// closesUnreadButOthersQuiet is closesUnread where other clients stay: these may have
+// closesUnreadOthersIdle is closesUnread where other clients stay: these may have
 // nothing to be sent, and the front may be well.
-func (o observation) closesUnreadButOthersQuiet() bool {
+func (o observation) closesUnreadOthersIdle() bool {
 	return o.closesUnread() && o.Served.N > 0 && !isStopped(o.owner)
 }
 
@@ -368,7 +368,7 @@ func (o observation) closesStay() bool {
 
 // oneLoops reports whether one client has most of the abnormal sockets, and comes back.
 func (o observation) oneLoops() bool {
-	if !o.mostAreOneClients() {
+	if !o.oneClientDominates() {
 		return false
 	}
 	comesBack, _ := o.comesBack(o.Clients[0])
@@ -378,15 +378,15 @@ func (o observation) oneLoops() bool {
 // oneMayLoop is oneLoops where the source does not tell whether the client comes back: many
 // clients behind one address that log off together leave the same sockets.
 func (o observation) oneMayLoop() bool {
-	if !o.mostAreOneClients() {
+	if !o.oneClientDominates() {
 		return false
 	}
 	_, known := o.comesBack(o.Clients[0])
 	return !known
 }
 
-// mostAreOneClients reports whether one client has most of the abnormal sockets.
-func (o observation) mostAreOneClients() bool {
+// oneClientDominates reports whether one client has most of the abnormal sockets.
+func (o observation) oneClientDominates() bool {
 	if !o.atLeast(tally.TopClient, minLoop) || !o.atLeast(tally.TopClientPct, dominantPct) {
 		return false
 	}
@@ -506,8 +506,8 @@ func (o observation) mostDoNotRead() bool {
 	return o.ZeroWindows >= minSessions && o.isShare(o.ZeroWindows, tally.Established, majorityPct)
 }
 
-// mostDoNotReadAndAreOne is mostDoNotRead where they are one client, such as a proxy.
-func (o observation) mostDoNotReadAndAreOne() bool {
+// zeroWindowsFromOneClient is mostDoNotRead where they are one client, such as a proxy.
+func (o observation) zeroWindowsFromOneClient() bool {
 	_, found := o.zeroWindowClient()
 	return found && o.mostDoNotRead()
 }

@@ -16,7 +16,7 @@ type Owner struct{}
 
 // Find finds nothing: only Linux names a process's sockets.
 func Find(context.Context, []tcp.Socket) (*Owner, error) {
-	return nil, fmt.Errorf("%s has none: %w", runtime.GOOS, errors.ErrUnsupported)
+	return nil, fmt.Errorf("not known on %s: %w", runtime.GOOS, errors.ErrUnsupported)
 }
 
 // StartCPU does nothing.

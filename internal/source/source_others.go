@@ -25,6 +25,6 @@ func limitsUnder(string) limits {
 
 func unsupported(name string) tcp.Source {
 	return fixed(name, 0, 0, func(context.Context, tcp.Query, tcp.Visit) error {
-		return fmt.Errorf("%s has none: %w", runtime.GOOS, errors.ErrUnsupported)
+		return fmt.Errorf("not on %s: %w", runtime.GOOS, errors.ErrUnsupported)
 	})
 }

@@ -446,8 +446,8 @@ type Result struct {
 	// LeftOut has the local ports of the sockets that are not the front's, one for each: local
 	// programs use these ports as their source ports.
 	LeftOut []uint16
-	// Users has one socket that a process has open for each port that has such sessions.
-	Users map[uint16]tcp.Socket
+	// PortSessions has one socket that a process has open for each port that has such sessions.
+	PortSessions map[uint16]tcp.Socket
 }
 
 // Result computes the metrics. Look describes the look whose sockets were added. A metric
@@ -457,7 +457,7 @@ func (t *Tally) Result(look tcp.Look) Result {
 	r := Result{
 		Evidence: t.evidence, Rules: t.rules, HiddenStates: look.HiddenStates,
 		States: t.states, Listeners: t.listeners, Ports: t.ports, Sampled: t.baseline != nil && t.baseline.full,
-		LeftOut: t.local.leftOut, Users: t.local.users,
+		LeftOut: t.local.leftOut, PortSessions: t.local.users,
 	}
 	r.Compared, r.Interval = t.baseline != nil || look.Compared, t.interval
 	provided := [numScopes]tcp.Facts{
