@@ -33,12 +33,12 @@ type rule struct {
 // rules are tried in order, the most certain first. The last one always holds.
 var rules = []rule{
 	{code: Down, holds: observation.nothingListens, phrase: phraseNoListener, text: noListener,
-		evidence: metrics(tally.Listeners, "nobody can connect")},
+		evidence: metrics(measured{tally.Listeners, "nobody can connect"})},
 	{code: Hung, holds: observation.notAccepting, confirms: observation.acceptedNone, phrase: "the front does not accept",
 		evidence: observation.acceptQueue, askOwner: true},
 	{code: Hung, holds: observation.mostUnread, confirms: observation.readNone, phrase: phraseNotReading,
-		evidence: metrics(tally.Unread, "sessions with bytes that the front has not read",
-			tally.UnreadBytes, "wait to be read"), askOwner: true},
+		evidence: metrics(measured{tally.Unread, "sessions with bytes that the front has not read"},
+			measured{tally.UnreadBytes, "wait to be read"}), askOwner: true},
 	{code: Unclear, holds: observation.closesUnreadWithoutTimes, evidence: observation.withoutTimes},
 	{code: Unclear, holds: observation.closesUnreadOthersIdle, confirms: observation.closesStayUnread,
 		evidence: observation.unreadCloses, askOwner: true},
@@ -56,8 +56,8 @@ var rules = []rule{
 	{code: CrashLoop, holds: observation.crashLoop, confirms: observation.stillDisconnecting,
 		phrase: "the front disconnects every client", evidence: observation.disconnected},
 	{code: NotClosing, holds: observation.notClosing, confirms: observation.closesStay, phrase: "the front does not close",
-		evidence: metrics(tally.CloseWait, "clients that closed, and the front has not",
-			tally.AcceptQueue, "wait to be accepted")},
+		evidence: metrics(measured{tally.CloseWait, "clients that closed, and the front has not"},
+			measured{tally.AcceptQueue, "wait to be accepted"})},
 	{code: Network, holds: observation.oneCutOff, phrase: "the way to one client is cut off",
 		evidence: observation.lostSegments, client: observation.cutOffAddr},
 	{code: ClientLoop, holds: observation.oneLoops, phrase: "one client looping, N % of them",
@@ -65,20 +65,20 @@ var rules = []rule{
 	{code: Unclear, holds: observation.oneMayLoop, phrase: "one client looping, or many behind one address, N % of them",
 		text: number(tally.TopClientPct), evidence: observation.maybeLooping},
 	{code: ClientLoop, holds: observation.oneDoesNotClose, phrase: "one client does not close",
-		evidence: metrics(tally.FinWait2, "sessions that the front has closed, and the client has not"),
+		evidence: metrics(measured{tally.FinWait2, "sessions that the front has closed, and the client has not"}),
 		client:   observation.topClient},
 	{code: Network, holds: observation.severalRetransmit, phrase: "network trouble toward N clients",
 		text: unreachable, evidence: observation.lostSegments},
 	{code: ClientLoop, holds: observation.oneDoesNotRead, phrase: phraseDoesNotRead,
 		evidence: observation.zeroWindow, client: observation.zeroWindowAddr},
 	{code: Down, holds: observation.someListenerMissing, phrase: phraseNoListener, text: noListener,
-		evidence: metrics(tally.Listeners, "and one port has none")},
+		evidence: metrics(measured{tally.Listeners, "and one port has none"})},
 	{code: Unclear, holds: observation.abnormalUnknown, evidence: observation.whyUnknown},
 	{code: Unclear, holds: observation.mostDoNotRead, evidence: observation.zeroWindow},
 	{code: Healthy, holds: observation.fewAbnormal, evidence: metrics()},
 	{code: MassLogoff, holds: observation.massLogoff, phrase: "many clients logged off",
-		evidence: metrics(tally.TimeWait, "sessions that were closed in order",
-			tally.AbnormalClients, "clients that closed them")},
+		evidence: metrics(measured{tally.TimeWait, "sessions that were closed in order"},
+			measured{tally.AbnormalClients, "clients that closed them"})},
 	{code: Unclear, holds: func(observation) bool { return true }, phrase: "unclear trouble",
 		evidence: observation.noPattern},
 }
@@ -118,12 +118,18 @@ func unreachable(o observation, phrase string) string {
 	return text
 }
 
-// metrics returns metrics as evidence: pairs of a metric and what its value means.
-func metrics(pairs ...any) func(observation) []Evidence {
+// measured is a metric, and what its value means.
+type measured struct {
+	metric tally.Metric
+	why    string
+}
+
+// metrics returns metrics as evidence.
+func metrics(shown ...measured) func(observation) []Evidence {
 	return func(o observation) []Evidence {
 		var list []Evidence
-		for i := 0; i < len(pairs); i += 2 {
-			list = append(list, o.evidence(pairs[i].(tally.Metric), pairs[i+1].(string)))
+		for _, m := range shown {
+			list = append(list, o.evidence(m.metric, m.why))
 		}
 		return list
 	}
@@ -462,8 +468,8 @@ func (o observation) cutOffAddr() netip.Addr {
 }
 
 func (o observation) lostSegments() []Evidence {
-	return metrics(tally.Retransmitting, "sockets whose segments are not acknowledged",
-		tally.UnsentBytes, "wait for an acknowledgement")(o)
+	return metrics(measured{tally.Retransmitting, "sockets whose segments are not acknowledged"},
+		measured{tally.UnsentBytes, "wait for an acknowledgement"})(o)
 }
 
 // sessions returns the number of sockets that can retransmit data or a close.
@@ -544,7 +550,7 @@ func (o observation) zeroWindow() []Evidence {
 
 // noPattern returns what there is, and what this look does not tell.
 func (o observation) noPattern() []Evidence {
-	list := metrics(tally.Abnormal, "sockets without a common pattern")(o)
+	list := metrics(measured{tally.Abnormal, "sockets without a common pattern"})(o)
 	undated := func(c tally.Client) bool { return c.States[tcp.TimeWait] > 0 && c.FirstClosed == 0 }
 	for _, fact := range []struct {
 		missing    bool

@@ -25,9 +25,9 @@ type span struct{ first, last time.Time }
 //	2026-01-01
 //
 // List each public holiday with the weekend days that it covers: a holiday on a Sunday
-// also closes the night session of Friday. Do not list a plain weekend, also not one
-// on which others work to make up for a holiday: exchanges are closed on it anyway, and
-// as a holiday it would close Friday's night session.
+// also closes the night session of Friday. Do not list an ordinary weekend,
+// nor one on which others work to make up for a holiday. The exchanges are closed then anyway,
+// and as a holiday it would close Friday's night session.
 //
 // Empty lines, CRLF and a byte order mark are ignored. Anything else is an error with the
 // name, the line's number and its text.

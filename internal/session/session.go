@@ -45,13 +45,12 @@ type Named struct {
 	Hours []string
 }
 
-// Calendars are those that Parse knows by name. The day starts and the night starts with the
-// call auction. Gold and oil are last to close, at 02:30.
+// Calendars are those that Parse knows by name. Day and night sessions start with the call
+// auction. At night gold and oil close last, at 02:30.
 //
-// Of cn-futures: from 10:15 to 10:30 commodities pause while index futures trade, so that is
-// no break. From 11:30 to 13:00 nothing trades; index futures are first to resume, bonds last
-// to close, at 15:15. Of cn-commodities: the pauses of the commodity exchanges, in which their
-// clients may be sent nothing.
+// cn-futures has no break from 10:15 to 10:30: commodities pause, but index futures trade. From
+// 11:30 to 13:00 nothing trades. Index futures resume first, and bonds close last, at 15:15.
+// cn-commodities has the pauses of the commodity exchanges, in which a front may send nothing.
 var Calendars = []Named{
 	{"cn-futures", "Mon-Fri", []string{"08:55-11:30", "13:00-15:15", "20:55-02:30"}},
 	{"cn-commodities", "Mon-Fri", []string{"08:55-10:15", "10:30-11:30", "13:30-15:15", "20:55-02:30"}},
