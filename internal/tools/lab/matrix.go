@@ -57,6 +57,8 @@ func blamesFront(code string) bool { return diagnosis.Code(code).BlamesFront() }
 // Right is also healthy, without an alarm, where the source or the check cannot know better.
 func (s situation) judge(l look) string {
 	switch {
+	case l.Source == "procnet" && l.Status == "UNKNOWN" && l.Code == "unclear":
+		return "" // it does not know the backlog, so a queue that does not empty may be full
 	case l.Status == "UNKNOWN" && l.Policy == "strict" && s.fine(), l.Code == "":
 		return "no answer"
 	case l.Status == "OK" && blamesFront(l.Code) && l.Policy == "":

@@ -46,6 +46,8 @@ func TestJudgeLook(t *testing.T) {
 		{well, "auto trade standard OK healthy", ""},
 		{well, "netstat trade standard OK unclear", ""},
 		{well, "auto trade strict WARNING unclear", "a false alarm"},
+		{well, "procnet trade standard UNKNOWN unclear", ""},
+		{well, "auto trade standard UNKNOWN unclear", "a false alarm"},
 		{well, "auto trade standard CRITICAL hung", "a false alarm"},
 		{well, "auto trade standard OK client_loop", "another diagnosis"},
 		{left, "auto feed standard CRITICAL mass_logoff", ""},
