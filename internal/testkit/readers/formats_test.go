@@ -58,7 +58,7 @@ func TestSchema(t *testing.T) {
 		members := answer.(map[string]any)
 		for member, value := range members {
 			delete(members, member)
-			if schema.Validate(members) == nil {
+			if schema.Validate(members) == nil && member != "by_port" { // for several ports only
 				t.Errorf("%s: %s may be missing", name, member)
 			}
 			members[member] = json.Number("-1")
