@@ -105,7 +105,7 @@ func TestUnfitSnapshot(t *testing.T) {
 		{"cut short", header + row, noon, "", "truncated after line 2: no trailer"},
 		{"cut in a row", strings.TrimSpace(string(good)[:len(header)+30]), noon, "",
 			"line 2: cut short, it has no end of line"},
-		{"a row lost", header + row + trailer, noon, "", `line 3: 1 sockets came before: "{\"sockets\":4}"`},
+		{"a row lost", header + row + trailer, noon, "", `line 3: 1 rows came before, so some are lost: "{\"sockets\":4}"`},
 		{"more behind it", string(good) + row, noon, "", "line 7: more after the trailer"},
 		{"another version", replaced(`"frontsockets_snapshot":1`, `"frontsockets_snapshot":2,"new":3`), noon, "",
 			"a snapshot of version 2; this program reads version 1"},
@@ -115,14 +115,15 @@ func TestUnfitSnapshot(t *testing.T) {
 		{"a state that is none", replaced("time_wait", "time_waits"), noon, "",
 			`line 3: 'time_waits' is not a TCP state: "{\"state\":\"time_waits\",`},
 		{"a fact that is none", replaced(`"drops"`, `"dropz"`), noon, "", `line 1: 'dropz' is not a fact`},
-		{"a member that is none", replaced(`"inode":`, `"inodes":`), noon, "", `line 2: json: unknown field "inodes"`},
+		{"a member that is none", replaced(`"inode":`, `"inodes":`), noon, "",
+			`line 2: not as --save wrote it: json: unknown field "inodes"`},
 		{"no facts", replaced(`"blind":[]`, `"blind":null`), noon, "", "line 1: not the whole header of a snapshot"},
 		{"a port that was not asked for", replaced("10.1.0.7:41213", "10.1.0.7:41214"), noon, "",
 			"line 3: port 41214 was not recorded: "},
 		{"a negative number", replaced(`"recv_q":0`, `"recv_q":-5`), noon, "",
-			"line 2: json: cannot unmarshal number -5 into Go struct field"},
+			"line 2: not as --save wrote it: json: cannot unmarshal number -5 into Go struct field"},
 		{"an address that is none", replaced("10.1.2.3:", "10.1.2.300:"), noon, "",
-			`line 3: ParseAddr("10.1.2.300"): IPv4 field has value >255`},
+			`line 3: not as --save wrote it: ParseAddr("10.1.2.300"): IPv4 field has value >255`},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			file := filepath.Join(t.TempDir(), "snapshot")

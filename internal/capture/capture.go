@@ -91,7 +91,10 @@ type session struct {
 // that memory is bounded: a few times what a host's largest front can serve.
 const maxRows = 1 << 18
 
-const giveTheLast = "if the file has several tables, give the last alone"
+const (
+	giveTheLast = "if the file has several tables, give the last alone"
+	theLast     = "there are several tables, of which to give the last alone"
+)
 
 var (
 	errHiddenRow = errors.New("holds a row, or a part of one, that cannot be read: it is cut, joined, changed," +
@@ -124,6 +127,9 @@ func (t *table) read(ctx context.Context, r io.Reader, g grammar) error {
 			line = plain
 		}
 		if wrong := g.line(line); wrong != nil && !cut {
+			if bytes.IndexByte(line, '\x1b') >= 0 {
+				wrong = fmt.Errorf("%w; the line has codes for colours", wrong)
+			}
 			return text.Wrong(fmt.Errorf("%w (%s)", wrong, g.advice()), original)
 		} else if cut && (wrong != nil || !g.whole(line)) {
 			return err
@@ -157,7 +163,7 @@ func (t *table) other(line []byte) error {
 	case !prose && t.doubt == nil:
 		t.doubt = fmt.Errorf("a row after line %d, which is none", t.n)
 	case t.found:
-		t.doubt = fmt.Errorf("a row after other text in line %d: %s", t.n, giveTheLast)
+		t.doubt = fmt.Errorf("a row after other text in line %d: rows were left out or broken, or %s", t.n, theLast)
 	}
 	t.inRows = false
 	return nil
@@ -187,7 +193,7 @@ func (t *table) admit(local, remote, line []byte, whole, merge bool) (bool, erro
 		return false, nil
 	}
 	if t.hidden.Has(t.row.State) {
-		return false, errors.New("a row that the title says was left out")
+		return false, errors.New("a listener or a session, which the title of its table says was left out")
 	}
 	if t.wanted++; t.wanted > maxRows {
 		return false, fmt.Errorf("more than %d rows with the ports %s", maxRows, t.query.Ports)

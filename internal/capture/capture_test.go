@@ -263,7 +263,8 @@ func TestUnreadable(t *testing.T) {
 		{"ss for netstat", "netstat", "State Recv-Q Send-Q Local Address:Port Peer Address:Port\nESTAB 0 0" +
 			" 10.1.0.7:41213 10.1.2.3:5\n", "line 2: a row of ss: give the file as ss:FILE"},
 		{"netstat for ss", "ss", header + good, "line 2: a row of netstat: give the file as netstat:FILE"},
-		{"binary", "netstat", header + "\x7fELF\x02\x01\x01\x00\x00\n", `line 2: not text: "\x7fELF\x02\x01\x01\x00\x00"`},
+		{"binary", "netstat", header + "\x7fELF\x02\x01\x01\x00\x00\n",
+			`line 2: not text, perhaps compressed or a packet capture: "\x7fELF\x02\x01\x01\x00\x00"`},
 		{"a NUL in the state", "netstat", header + "tcp 0 0 10.1.0.7:41213 10.1.2.3:5 TIME_WA\x00T\n", "line 2: not text"},
 		{"one long line", "netstat", header + strings.Repeat("x", 1<<18), "line 2: over 65536 bytes long: \"xxx"},
 		{"cut in the state", "netstat", header + good + "tcp 0 0 10.1.0.7:41213 10.1.2.3:5 TIME_W",
@@ -289,7 +290,7 @@ func TestUnreadable(t *testing.T) {
 		{"no address", "netstat", "tcp 0 0 10.1.0.777:41213 10.1.2.3:5 TIME_WAIT\n",
 			"line 1: '10.1.0.777' is not an IP address"},
 		{"name of a client", "netstat", "tcp 0 0 10.1.0.7:41213 desk2:5 TIME_WAIT\n",
-			"line 1: 'desk2' is not an IP address (option -n)"},
+			"line 1: 'desk2' is not an IP address, but a name (option -n)"},
 		{"Solaris, garbled", "netstat", "TCP: IPv4\n10.1.0.7.41213 10.1.2.3.50000 64240 x 64240 0 TIME_WAIT\n",
 			"line 2: not a row of netstat -an"},
 		{"Solaris with -u", "netstat", "10.1.0.7.41213 10.1.2.3.50000 trade 77 front 64240 0 64240 0 TIME_WAIT\n",

@@ -65,7 +65,7 @@ func (e *endpoint) addr() (netip.Addr, error) {
 	}
 	a, err := netip.ParseAddr(string(host))
 	if err != nil {
-		return a, fmt.Errorf("'%s' is not an IP address (option -n)", host)
+		return a, fmt.Errorf("'%s' is not an IP address, but a name (option -n) or changed text", host)
 	}
 	return a.Unmap(), nil
 }

@@ -275,7 +275,7 @@ func (n *netstat) tcp(proto []byte, w *textfile.Words) error {
 	}
 	if n.hasHeader {
 		if !n.layout.known || n.layout.queues != queues {
-			return errors.New("the header before it does not have the columns of this row")
+			return fmt.Errorf("the header in line %d is not known, or does not have the columns of this row", n.headed)
 		}
 	} else {
 		n.readTitle()
@@ -309,13 +309,13 @@ func (n *netstat) solaris(first []byte, w *textfile.Words) error {
 		}
 	}
 	if !isRow {
-		return errors.New("not a row of netstat -an")
+		return errors.New("not a row of netstat -an, or its headings are missing")
 	}
 	if err := n.beginRow(); err != nil {
 		return err
 	}
 	if n.hasHeader && !n.layout.known {
-		return errors.New("the header before it does not have the columns of this row")
+		return fmt.Errorf("the header in line %d is not known, or does not have the columns of this row", n.headed)
 	}
 	// The same words as in the rows of the others.
 	rest := textfile.Words{Line: bytes.Join([][]byte{second, line[w.At:]}, []byte(" "))}

@@ -127,7 +127,7 @@ func (r *ss) row(stateWord []byte, netid bool, w *textfile.Words) error {
 		return err
 	}
 	if r.unknown || r.netidKnown && r.netid != netid {
-		return errors.New("the header or the rows before it do not have the columns of this row")
+		return errors.New("the header is not known, or it or the rows before do not have the columns of this row")
 	}
 	r.netid, r.netidKnown = netid, true
 	if _, isQueue := textfile.Number(stateWord); isQueue {

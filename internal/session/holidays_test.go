@@ -67,7 +67,7 @@ func TestWrongHolidays(t *testing.T) {
 		}
 	}
 	if h, err := ParseHolidays(strings.NewReader("2\x000\x002\x006\x00\n"), "utf16"); h != nil || err == nil ||
-		!strings.HasPrefix(err.Error(), "utf16: line 1: not text: ") {
+		!strings.HasPrefix(err.Error(), "utf16: line 1: not text, perhaps compressed or a packet capture: ") {
 		t.Errorf("%v, %v", h, err)
 	}
 	cut := io.MultiReader(strings.NewReader("2026-01-01\n2026-01-02\n"), iotest.ErrReader(io.ErrUnexpectedEOF))

@@ -201,7 +201,7 @@ func read(text *textfile.Lines, file textfile.File, q tcp.Query, visit tcp.Visit
 				return tcp.Look{}, text.Wrong(err, line)
 			}
 			if t.Sockets != n {
-				return tcp.Look{}, text.Wrong(fmt.Errorf("%d sockets came before", n), line)
+				return tcp.Look{}, text.Wrong(fmt.Errorf("%d rows came before, so some are lost", n), line)
 			}
 			break
 		}
@@ -350,10 +350,10 @@ func strictJSON(line []byte, v any) error {
 	d := json.NewDecoder(bytes.NewReader(line))
 	d.DisallowUnknownFields()
 	if err := d.Decode(v); err != nil {
-		return err
+		return fmt.Errorf("not as --save wrote it: %w", err)
 	}
 	if _, err := d.Token(); err != io.EOF {
-		return errors.New("more than one value")
+		return errors.New("not as --save wrote it: more than one value")
 	}
 	return nil
 }

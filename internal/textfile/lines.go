@@ -93,7 +93,7 @@ func (l *Lines) take() ([]byte, error) {
 			line = line[:cr]
 		}
 		if bytes.IndexByte(line, 0) >= 0 {
-			return nil, l.Wrong(errors.New("not text"), line)
+			return nil, l.Wrong(errors.New("not text, perhaps compressed or a packet capture"), line)
 		}
 	}
 	if l.continued {
