@@ -34,6 +34,8 @@ func TestHostMonitor(t *testing.T) {
 	}
 	params := readTests(t, scripts)
 
+	// The reply says so as soon as the queue is full.
+	const hung = `\d+ (socket disconnect|accept queue of port \d+ is full, \d+ of \d+)`
 	var critical, recovery time.Duration
 	for _, f := range []struct{ script, title, ssh, port string }{
 		{"checkMdfrontSocket", "front7 market data", ssh[0], "41213"},
@@ -50,9 +52,9 @@ func TestHostMonitor(t *testing.T) {
 		front := newFront(t, clients...)
 		both("Ok", `0`)
 		began := front.act("hang")
-		awaitHostMonitor(t, command, "Bad", `\d+ socket disconnect`)
+		awaitHostMonitor(t, command, "Bad", hung)
 		critical = max(critical, time.Since(began))
-		both("Bad", `\d+ socket disconnect`)
+		both("Bad", hung)
 		began = time.Now()
 		front.act("healthy")
 		awaitHostMonitor(t, command, "Ok", `0`)

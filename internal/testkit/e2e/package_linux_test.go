@@ -70,7 +70,7 @@ func requireFiles(t *testing.T, what, listed, only string) {
 	t.Helper()
 	want := strings.Fields(common + only)
 	committed := run(t, "git", "-c", "safe.directory=*", "-C", repo,
-		"ls-tree", "-r", "--name-only", "HEAD", "contrib", "docs", "README.zh-CN.md")
+		"ls-tree", "-r", "--name-only", "HEAD", "contrib", "docs", "README.zh-CN.md", "CONTRIBUTING.md")
 	for _, name := range strings.Fields(committed) {
 		if !strings.HasPrefix(name, "contrib/packaging/") {
 			want = append(want, "/usr/share/doc/frontsockets/"+name)
