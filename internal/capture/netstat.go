@@ -34,6 +34,7 @@ type netstat struct {
 	before, protocols string
 	title             string // the line before the table
 	titled            bool   // what a title said is known
+	goodHost          []byte // the last one that was seen to be an address
 	isWhole           bool   // the last line is a whole row
 	padded            bool   // there are blanks after a state at the end of a row
 
@@ -120,7 +121,16 @@ func (n *netstat) isUnwanted(line []byte) bool {
 		return false
 	}
 	var e endpoint
-	return e.parse(local) == nil && !e.star && !n.query.Ports.Has(e.port) && e.isAddress()
+	if e.parse(local) != nil || e.star || n.query.Ports.Has(e.port) {
+		return false
+	}
+	if string(e.host) != string(n.goodHost) { // a host has few addresses of its own
+		if !e.isAddress() {
+			return false
+		}
+		n.goodHost = append(n.goodHost[:0], e.host...)
+	}
+	return true
 }
 
 // isTail reports whether a text was the end of a whole row, from the state on.
