@@ -161,7 +161,7 @@ func (t *table) other(line []byte) error {
 	case isState(first):
 		return errHiddenRow
 	case !prose && t.doubt == nil:
-		t.doubt = fmt.Errorf("a row after line %d, which is none", t.n)
+		t.doubt = fmt.Errorf("a row after line %d, which is neither a row nor a header: give one whole table", t.n)
 	case t.found:
 		t.doubt = fmt.Errorf("a row after other text in line %d: rows were left out or broken, or %s", t.n, theLast)
 	}

@@ -560,5 +560,5 @@ func (n *netstat) advice() string {
 	case n.layout.bsd:
 		return "capture with netstat -anW, on macOS netstat -anl"
 	}
-	return "capture with LC_ALL=C netstat -antW, or -ant if it has no -W"
+	return "capture with LC_ALL=C netstat -antW, or -ant if it has no -W, into a file"
 }

@@ -112,7 +112,10 @@ func (r *ss) otherProtocol(proto string, w *textfile.Words) error {
 			stateless && isStateOfSS(word) && string(word) != "ESTAB" && string(word) != "UNCONN"
 	}
 	const most = 2 // of a row
-	if endpoints > most || odd || r.netidKnown && !r.netid {
+	if r.netidKnown && !r.netid {
+		return fmt.Errorf("'%s' before a row, and no column for it: changed, or two rows in one line", proto)
+	}
+	if endpoints > most || odd {
 		return errTwoRows
 	}
 	r.inRows, r.isWhole = true, true
@@ -325,4 +328,4 @@ func (r *ss) end() error {
 	return nil
 }
 
-func (r *ss) advice() string { return "capture with ss -tan, with no filter and a wide window" }
+func (r *ss) advice() string { return "capture with ss -tan, with no filter, into a file" }
