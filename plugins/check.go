@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"frontsockets/internal/diagnosis"
+	"frontsockets/internal/logfile"
 	"frontsockets/internal/output"
 	"frontsockets/internal/process"
 	"frontsockets/internal/snapshot"
@@ -18,10 +19,37 @@ import (
 	"frontsockets/internal/verdict"
 )
 
-// check looks, judges and saves within the time limit, and completes the report.
+// check looks, judges, saves and logs within the time limit, and completes the report.
 func (p Profile) check(s settings, report output.Report) output.Report {
 	ctx, cancel := context.WithTimeout(context.Background(), s.timeout)
 	defer cancel()
+	report = p.inspect(ctx, s, report)
+	if s.log != "" {
+		s.appendLog(ctx, &report)
+	}
+	return report
+}
+
+// logBudget is how long the log may take when the look has used up the time limit: also such
+// a look is part of the story.
+const logBudget = 250 * time.Millisecond
+
+// appendLog appends the report to the log.
+func (s settings) appendLog(ctx context.Context, report *output.Report) {
+	if deadline, _ := ctx.Deadline(); time.Until(deadline) < logBudget {
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithTimeout(context.Background(), logBudget)
+		defer cancel()
+	}
+	line := output.LogLine(*report)
+	_, err := await(ctx, func() (none struct{}, err error) { return none, logfile.Append(s.log, line) })
+	if err != nil {
+		report.AddWriteError(fmt.Sprintf("log %s not written: %s", s.log, s.explain(err)))
+	}
+}
+
+// inspect looks, judges and saves, and completes the report.
+func (p Profile) inspect(ctx context.Context, s settings, report output.Report) output.Report {
 	i := &inspection{settings: s, feed: p.Feed, Report: report}
 	if p.sources != nil {
 		i.sources = p.sources
@@ -38,7 +66,7 @@ func (p Profile) check(s settings, report output.Report) output.Report {
 			return none, done.recording.Save(s.save, s.query, done.Look)
 		})
 		if err != nil {
-			done.SaveError = fmt.Sprintf("snapshot %s not written: %s", s.save, s.explain(err))
+			done.AddWriteError(fmt.Sprintf("snapshot %s not written: %s", s.save, s.explain(err)))
 		}
 	}
 	return done.Report
@@ -213,9 +241,10 @@ func (i *inspection) confirm(ctx context.Context) {
 }
 
 // findOwner finds the process that listens, and diagnoses again with what it shows. It has to
-// walk through all processes, so it does this only on request or for a suspected hang.
+// walk through all processes, so it does this only on request, for a suspected hang, or when the
+// log does not have these listeners yet: after a restart.
 func (i *inspection) findOwner(ctx context.Context) {
-	wanted := i.showOwner || i.Diagnosis.AskOwner
+	wanted := i.showOwner || i.Diagnosis.AskOwner || i.log != "" && !i.loggedListeners()
 	if i.Look.Recorded || len(i.Result.Listeners) == 0 || !wanted || i.OwnerUnknown != "" {
 		return
 	}
@@ -237,6 +266,15 @@ func (i *inspection) findOwner(ctx context.Context) {
 	}
 	i.Owner = &p
 	i.judge()
+}
+
+// loggedListeners reports whether the end of the log has every listener.
+func (i *inspection) loggedListeners() bool {
+	var members []string
+	for _, l := range i.Result.Listeners {
+		members = append(members, fmt.Sprintf(`"inode":%d}`, l.Inode))
+	}
+	return logfile.Mentions(i.log, members...)
 }
 
 // findPortUser finds the process that has a session on a port without a listener: if it is a

@@ -9,6 +9,7 @@
 //	threshold  capture  (netstat, ss)   diagnosis metrics → trouble  plugins  options, Run
 //	session    snapshot (our own)       verdict   metrics → status   cmd      the mains
 //	textfile   process  (who listens)
+//	logfile
 //
 // Package source sees sockets in the kernel's tables, capture in the text of netstat and ss,
 // snapshot in what --save wrote. Each hands them one by one to a visitor. Package tally counts

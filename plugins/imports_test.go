@@ -32,6 +32,7 @@ func TestImports(t *testing.T) {
 		"internal/tcp":       "",
 		"internal/threshold": "",
 		"internal/textfile":  "",
+		"internal/logfile":   "",
 		"internal/session":   "internal/textfile",
 		// The looks.
 		"internal/source":   "internal/tcp internal/textfile",
@@ -44,8 +45,9 @@ func TestImports(t *testing.T) {
 		"internal/verdict":   "internal/diagnosis internal/tally internal/tcp internal/threshold",
 		// The people.
 		"internal/output": "internal/diagnosis internal/tally internal/tcp internal/verdict",
-		"plugins": "internal/capture internal/diagnosis internal/output internal/process internal/session internal/snapshot" +
-			" internal/source internal/tally internal/tcp internal/textfile internal/threshold internal/verdict",
+		"plugins": "internal/capture internal/diagnosis internal/logfile internal/output internal/process" +
+			" internal/session internal/snapshot internal/source internal/tally internal/tcp internal/textfile" +
+			" internal/threshold internal/verdict",
 		"cmd/check_mdfront_sockets": "plugins",
 		"cmd/check_front_sockets":   "plugins",
 		"cmd/front_drill":           "",
@@ -65,7 +67,7 @@ func TestImports(t *testing.T) {
 		"github.com/shirou/gopsutil/v3/net":     "internal/source internal/tools/bench",
 		"github.com/shirou/gopsutil/v3/common":  "internal/source internal/process",
 		"github.com/shirou/gopsutil/v3/process": "internal/process",
-		"golang.org/x/sys/unix":                 "internal/source plugins cmd/front_drill " + workshop,
+		"golang.org/x/sys/unix":                 "internal/source internal/logfile plugins cmd/front_drill " + workshop,
 		"golang.org/x/sys/windows":              "internal/source cmd/front_drill",
 		"golang.org/x/text/encoding/unicode":    "internal/capture",
 		"github.com/google/renameio/v2":         "internal/snapshot",

@@ -33,6 +33,7 @@ type options struct {
 	Top          string   `long:"top" value-name:"N" default:"5"`
 	Source       string   `short:"s" long:"source" value-name:"SOURCE" unquote:"false" default:"auto"`
 	Save         string   `long:"save" value-name:"FILE" unquote:"false" default-mask:"none"`
+	Log          string   `long:"log" value-name:"FILE" unquote:"false" default-mask:"none"`
 	MaxAge       string   `long:"max-age" value-name:"DURATION" default-mask:"2m30s"`
 	Netns        string   `long:"netns" value-name:"PID|PATH|NAME" unquote:"false" default-mask:"own"`
 	Clients      string   `long:"clients" value-name:"FILE" unquote:"false" default-mask:"none"`
@@ -67,6 +68,8 @@ var optionHelp = map[string]string{
 	"top":    "number of clients that -v and JSON list",
 	"source": "where to look: " + strings.Join(SourceNames(), ", ") + "; FILE is a recording, - is stdin",
 	"save":   "also write the sockets to FILE as a snapshot, atomically",
+	"log": "also append the answer to FILE as one line of JSON, for front_report; %Y-%m-%d in the name is" +
+		" the day in --session-tz",
 	"max-age": "a snapshot older than this is UNKNOWN; if the option is given, so is an older netstat or ss" +
 		" FILE",
 	"netns":   "look inside another network namespace (needs CAP_SYS_ADMIN)",
@@ -96,12 +99,14 @@ type settings struct {
 	style   output.Style
 	name    string
 	save    string // a file, or empty
+	log     string // a file, or empty
 	timeout time.Duration
 
 	sample time.Duration // 0 for one look
 	// showOwner says that the answer tells the process that listens.
 	showOwner bool
 	clients   clientNames
+	zone      *time.Location
 	calendar  session.Calendar
 	at        time.Time // the time to judge the calendar at, zero for now
 }

@@ -10,6 +10,7 @@ import (
 	"unicode"
 	"unicode/utf8"
 
+	"frontsockets/internal/logfile"
 	"frontsockets/internal/output"
 	"frontsockets/internal/session"
 	"frontsockets/internal/tally"
@@ -34,7 +35,7 @@ func (p Profile) settings(o options, recorded textfile.File) (settings, error) {
 	s.readAnswer(o, &u) // first: an error is told in the format that was asked for
 	s.readFront(o, recorded, &u)
 	p.readThresholds(o, &s, &u)
-	s.readTimes(o, &u)
+	s.readTimes(o, recorded.Now, &u)
 	return s, u.err
 }
 
@@ -101,8 +102,8 @@ func (p Profile) readThresholds(o options, s *settings, u *usageError) {
 	u.reject("--stalled-after", cause)
 }
 
-// readTimes reads when to look and for how long.
-func (s *settings) readTimes(o options, u *usageError) {
+// readTimes reads when to look and for how long, and what depends on the day.
+func (s *settings) readTimes(o options, now time.Time, u *usageError) {
 	var cause error
 	s.timeout, cause = parseDuration(o.Timeout)
 	u.reject("-t", cause)
@@ -110,6 +111,11 @@ func (s *settings) readTimes(o options, u *usageError) {
 	u.reject("--sample", cause)
 	option, cause := s.parseSessions(o)
 	u.reject(option, cause)
+	if o.Log != "" && u.err == nil {
+		name, cause := logfile.ParseName(o.Log)
+		u.reject("--log", cause)
+		s.log = name.On(now.In(s.zone))
+	}
 }
 
 // parseSample reads how far apart two looks are, and whether something needs them.
@@ -148,6 +154,7 @@ func (s *settings) parseSessions(o options) (option string, err error) {
 	if err != nil {
 		return "--session-tz", fmt.Errorf("'%s' is not a time zone; use one such as Asia/Shanghai", o.SessionTZ)
 	}
+	s.zone = zone
 	var holidays session.Holidays
 	if o.Holidays != "" {
 		if len(o.Session) == 0 {

@@ -22,8 +22,8 @@ func HostMonitor(r Report, style Style) []byte {
 		status = "Ok"
 	case !style.Number:
 		reply += " " + r.trouble()
-		if r.SaveError != "" {
-			reply += "; " + r.SaveError
+		if r.WriteError != "" {
+			reply += "; " + r.WriteError
 		}
 	}
 	if style.Long && status != "Unknown" {
@@ -38,7 +38,7 @@ func (r Report) unknown() string {
 		return r.Failure
 	}
 	if r.Verdict.Status != verdict.Unknown {
-		return r.SaveError
+		return r.WriteError
 	}
 	return r.Verdict.Problems[0].Text
 }

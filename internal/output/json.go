@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"encoding/json"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -13,11 +14,28 @@ import (
 
 // JSON returns the report as one object on one line. What is not known is null.
 func JSON(r Report, style Style) []byte {
+	clients := r.counted().Clients
+	return r.json(clients[:min(style.Top, len(clients))])
+}
+
+// LogLine returns the report as JSON does, with the clients that have an abnormal socket and, if
+// there is room, those with most sessions.
+func LogLine(r Report) []byte {
+	const most = 200
+	clients := slices.Clone(r.counted().Clients)
+	slices.SortStableFunc(clients, func(a, b tally.Client) int {
+		return cmp.Or(cmp.Compare(b.Abnormal, a.Abnormal), cmp.Compare(b.Sessions, a.Sessions))
+	})
+	return r.json(clients[:min(most, len(clients))])
+}
+
+// json returns the report with these clients of all.
+func (r Report) json(clients []tally.Client) []byte {
 	doc := document{
-		Name: r.Name, Ports: r.Ports.String(), Service: r.Service, Version: r.Version,
+		Name: r.Name, Ports: r.Ports.String(), Service: r.Service, Version: r.Version, Format: jsonFormat,
 		Status: statusWord(r.Status()), ExitCode: int(r.Status()),
 		Reason: line(r.Reason()+r.hint()+r.remark(), maxOutput),
-		ByPort: r.jsonPorts(), Excluded: pointer(r.Excluded, r.Result != nil),
+		ByPort: r.jsonPorts(), Excluded: pointer(r.Excluded, r.Result != nil), OutOfSession: r.Outside != "",
 		Clients: []jsonClient{}, Listeners: []jsonListener{}, NoProcess: r.OwnerUnknown,
 		Source: r.source(), Host: r.Look.Host, Time: r.Look.Time.Format(time.RFC3339),
 	}
@@ -35,7 +53,8 @@ func JSON(r Report, style Style) []byte {
 	if r.Result != nil {
 		doc.Diagnosis, doc.Process = r.jsonDiagnosis(), toJSON(r.Owner)
 	}
-	for _, c := range counted.Clients[:min(style.Top, len(counted.Clients))] {
+	doc.ClientsOmitted = pointer(len(counted.Clients)-len(clients), r.Result != nil)
+	for _, c := range clients {
 		doc.Clients = append(doc.Clients, r.jsonClient(c))
 	}
 	for _, l := range counted.Listeners {
@@ -44,6 +63,7 @@ func JSON(r Report, style Style) []byte {
 			AcceptQueue: pointer(l.Queue, l.Facts.Has(tcp.FactRecvQ)),
 			Backlog:     pointer(l.Backlog, l.Facts.Has(tcp.FactBacklog)),
 			Drops:       pointer(l.Drops, l.Facts.Has(tcp.FactDrops)),
+			Inode:       pointer(l.Inode, l.Facts.Has(tcp.FactInode)),
 		})
 	}
 	b, err := json.Marshal(doc)
@@ -52,6 +72,9 @@ func JSON(r Report, style Style) []byte {
 	}
 	return append(b, '\n')
 }
+
+// jsonFormat is the number of the format. A change that would mislead older readers raises it.
+const jsonFormat = 1
 
 // document is described in docs/answer.schema.json, which is made from it.
 type document struct {
@@ -68,15 +91,20 @@ type document struct {
 	States      object[*int]      `json:"states"`
 	ByPort      *object[jsonPort] `json:"by_port,omitempty"` // if several ports were asked for
 	Excluded    *int              `json:"excluded"`          // sessions that --exclude left out
-	Clients     []jsonClient      `json:"clients"`
-	Listeners   []jsonListener    `json:"listeners"`
-	Process     *jsonProcess      `json:"process"`
-	NoProcess   string            `json:"process_unknown"`
-	Source      string            `json:"source"`
-	Host        string            `json:"host"`
-	Time        string            `json:"time"`
-	Service     string            `json:"service"`
-	Version     string            `json:"version"`
+	// OutOfSession says that nobody trades now, so the status is OK.
+	OutOfSession bool         `json:"out_of_session"`
+	Clients      []jsonClient `json:"clients"`
+	// ClientsOmitted counts the clients that Clients leaves out.
+	ClientsOmitted *int           `json:"clients_omitted"`
+	Listeners      []jsonListener `json:"listeners"`
+	Process        *jsonProcess   `json:"process"`
+	NoProcess      string         `json:"process_unknown"`
+	Source         string         `json:"source"`
+	Host           string         `json:"host"`
+	Time           string         `json:"time"`
+	Service        string         `json:"service"`
+	Version        string         `json:"version"`
+	Format         int            `json:"format"`
 }
 
 type limitPair struct {
@@ -170,6 +198,7 @@ type jsonListener struct {
 	AcceptQueue *uint32 `json:"accept_queue"`
 	Backlog     *uint32 `json:"backlog"`
 	Drops       *uint32 `json:"drops"`
+	Inode       *uint64 `json:"inode"`
 }
 
 // object is a JSON object whose members keep their order.

@@ -117,8 +117,8 @@ func (r Report) details(style Style) []string {
 	for _, p := range r.Verdict.Problems {
 		add("%s: %s", statusWord(p.Status), p.Text)
 	}
-	if r.SaveError != "" {
-		add("%s: %s", statusWord(verdict.Unknown), r.SaveError)
+	if r.WriteError != "" {
+		add("%s: %s", statusWord(verdict.Unknown), r.WriteError)
 	}
 	if r.Diagnosis.Code != "" {
 		add("diagnosis: %s", r.Diagnosis.Code)

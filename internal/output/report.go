@@ -55,8 +55,8 @@ type Report struct {
 	Failure string
 	// Usage says that Failure is the fault of the command line: nothing was asked.
 	Usage bool
-	// SaveError is why the snapshot that was asked for was not written, or empty.
-	SaveError string
+	// WriteError is why the snapshot or the line of the log was not written, or empty.
+	WriteError string
 }
 
 // Style is how the operator wants it shown.
@@ -94,16 +94,24 @@ func (f Format) ExitCode(r Report) int {
 	return int(r.Status())
 }
 
-// Status returns the verdict's status, or UNKNOWN if there is no result. If a snapshot was
-// not written, it is at least UNKNOWN.
+// Status returns the verdict's status, or UNKNOWN if there is no result. If a snapshot or
+// the line of the log was not written, it is at least UNKNOWN.
 func (r Report) Status() verdict.Status {
 	switch {
 	case r.Result == nil:
 		return verdict.Unknown
-	case r.SaveError != "":
+	case r.WriteError != "":
 		return r.Verdict.Status.Or(verdict.Unknown)
 	}
 	return r.Verdict.Status
+}
+
+// AddWriteError adds a reason to WriteError.
+func (r *Report) AddWriteError(why string) {
+	if r.WriteError != "" {
+		why = r.WriteError + "; " + why
+	}
+	r.WriteError = why
 }
 
 // statusWord returns the status as the guidelines print it.
@@ -209,13 +217,13 @@ func (r Report) source() string {
 	return r.Look.Source + " (" + strings.Join(r.Look.Skipped, "; ") + ")"
 }
 
-// remark returns what else the sentence must say: that a snapshot was not written, how many
+// remark returns what else the sentence must say: what was not written, how many
 // sessions were left out, notes on the calendar, what the source cannot see, and the source if
 // that is a recording or was not the first choice.
 func (r Report) remark() string {
 	var s string
-	if r.SaveError != "" {
-		s = "; " + r.SaveError
+	if r.WriteError != "" {
+		s = "; " + r.WriteError
 	}
 	if r.Result != nil && r.Excluded > 0 {
 		s += "; " + r.excluded()
