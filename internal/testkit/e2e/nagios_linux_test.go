@@ -291,13 +291,13 @@ func TestNagios(t *testing.T) {
 	began := mdfront7.act("hang")
 	want := with(allOK, "front7: market-data front", 2, "all-fronts: market-data fronts", 1)
 	s := awaitNagios(t, want)["front7: market-data front"]
-	requireNagios(t, "front7", s, "MDFRONT CRITICAL: ", "CLOSE_WAIT", " - the front does not ")
+	requireNagios(t, "front7", s, "MDFRONT CRITICAL: ", "CLOSE_WAIT", "the front does not ")
 	nrpeCritical, nrpePerfdata := s.checked.Sub(began), s.perfdata
 	// Then the trade front hangs too, so that both kinds of front have trouble.
 	trade7.act("hang")
 	want = with(want, "front7: trade front", 2, "all-fronts: trade fronts", 1)
 	s = awaitNagios(t, want)["front7: trade front"]
-	requireNagios(t, "front7", s, "FRONT CRITICAL: ", "CLOSE_WAIT", " - the front does not ")
+	requireNagios(t, "front7", s, "FRONT CRITICAL: ", "CLOSE_WAIT", "the front does not ")
 	trade7.act("healthy")
 	began = time.Now()
 	mdfront7.act("healthy")
@@ -320,7 +320,7 @@ func TestNagios(t *testing.T) {
 		want[fmt.Sprintf("front%d: market-data front", n+1)] = 2
 	}
 	s = awaitNagios(t, want)["local: local market-data"]
-	requireNagios(t, "local", s, "MDFRONT CRITICAL: ", " local :41213 ", "CLOSE_WAIT", " - the front does not ")
+	requireNagios(t, "local", s, "MDFRONT CRITICAL: ", " local :41213 ", "CLOSE_WAIT", "the front does not ")
 	critical, perfdata := s.checked.Sub(began), s.perfdata
 	began = time.Now()
 	mdfront.act("healthy")
