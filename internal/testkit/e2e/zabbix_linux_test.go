@@ -342,10 +342,12 @@ func (z *zabbix) awaitAnswer(t *testing.T, host, front, status, diagnosis string
 			continue
 		}
 		value := at(name)
-		if v, err := strconv.ParseFloat(value, 64); err != nil || v != *want {
+		v, err := strconv.ParseFloat(value, 64)
+		if err != nil || v != *want {
 			t.Errorf("%s is %q in Zabbix and %v in the answer", name, value, *want)
 		}
-		perfdata += fmt.Sprintf("%s=%s ", name, value)
+		// Zabbix writes a round-trip time of 6 µs as 6e-06.
+		perfdata += name + "=" + strconv.FormatFloat(v, 'f', -1, 64) + " "
 	}
 	return perfdata
 }
