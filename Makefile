@@ -3,7 +3,7 @@
 GO      ?= go
 BUILD   := CGO_ENABLED=0 $(GO) build -buildvcs=auto -trimpath -tags forceposix
 PLUGINS := ./cmd/check_mdfront_sockets ./cmd/check_front_sockets
-PROGRAMS := $(PLUGINS) ./cmd/front_drill
+PROGRAMS := $(PLUGINS) ./cmd/front_drill ./cmd/front_report
 PLATFORMS := linux/amd64 linux/arm64 linux/386 windows/amd64 darwin/arm64 freebsd/amd64
 NFPM := github.com/goreleaser/nfpm/v2/cmd/nfpm@v2.45.2
 CYCLONEDX := github.com/CycloneDX/cyclonedx-gomod/cmd/cyclonedx-gomod@v1.10.0

@@ -51,6 +51,9 @@ func TestImports(t *testing.T) {
 		"cmd/check_mdfront_sockets": "plugins",
 		"cmd/check_front_sockets":   "plugins",
 		"cmd/front_drill":           "",
+		// The story, which reads what the checks have logged.
+		"internal/report":  "internal/diagnosis internal/tcp",
+		"cmd/front_report": "internal/report",
 		// The workshop, which no check imports.
 		"internal/testkit/golden":     "",
 		"internal/testkit/population": "",
@@ -62,7 +65,8 @@ func TestImports(t *testing.T) {
 	}
 	const workshop = "internal/testkit/population internal/tools/bench internal/tools/lab"
 	only := map[string]string{ // import → the packages that may
-		"github.com/jessevdk/go-flags":          "plugins cmd/front_drill",
+		"github.com/jessevdk/go-flags":          "plugins cmd/front_drill cmd/front_report",
+		"github.com/tidwall/gjson":              "internal/report",
 		"github.com/atc0005/go-nagios":          "internal/output",
 		"github.com/shirou/gopsutil/v3/net":     "internal/source internal/tools/bench",
 		"github.com/shirou/gopsutil/v3/common":  "internal/source internal/process",

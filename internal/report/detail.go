@@ -1,0 +1,387 @@
+package report
+
+import (
+	"cmp"
+	"errors"
+	"fmt"
+	"io"
+	"math/bits"
+	"slices"
+	"strings"
+	"time"
+
+	"frontsockets/internal/diagnosis"
+	"frontsockets/internal/tcp"
+)
+
+// Detail is what the lines of an incident tell in full.
+type Detail struct {
+	Reason string // the answer at the worst moment
+	States []State
+	Points []Point // what the charts show
+	// First is the client that was affected first; nil if the log names none.
+	First   *Client
+	Clients []*Client // those affected most
+	More    int       // how many more clients were affected, at least
+	Others  []*Other  // every other front at the worst moment
+
+	here     clientsSeen // at the worst moment
+	unwell   int         // clients that were affected then
+	affected map[string]*Client
+}
+
+// State is a number of sockets in one state.
+type State struct {
+	Name string
+	N    int
+}
+
+// Point is one look of a chart.
+type Point struct {
+	At     time.Time
+	Status Status
+	States []State // nil if nothing was counted
+	// Queue, Backlog and FeedAge are nil if they are not known.
+	Queue, Backlog, FeedAge *float64
+}
+
+// Client is a client that was affected.
+type Client struct {
+	Address, Name string
+	Since         time.Time // of the first look at which it had an eighth of its Peak
+	Peak          int       // the most sockets that were affected at one time
+	Here          Fare      // at the worst moment
+	There         []Fare    // at every other front, in the order of Detail.Others
+	Verdict       Verdict
+
+	// since is when it had 1, 2, 4 … affected sockets first.
+	since [maxPower]int64
+}
+
+// maxPower is enough for 65,535 sockets, the most that one client can have with a port.
+const maxPower = 17
+
+// Fare is how a client fared at one front.
+type Fare struct {
+	Front  *Front
+	Seen   Seen
+	States []State
+	// Well says that all its sessions were established and the front itself was OK. Ill says that
+	// some of its sockets were abnormal.
+	Well, Ill bool
+}
+
+// Seen is what the log tells of a client at a front.
+type Seen int
+
+// What the log tells of a client.
+const (
+	NoLook    Seen = iota // no look at that time
+	NoSession             // the client had none
+	NotListed             // the line leaves out some clients, and this may be one of them
+	Listed
+)
+
+// Other is another front at the worst moment.
+type Other struct {
+	Front *Front
+	// Looked says that there was a look at that time, with this Status.
+	Looked bool
+	Status Status
+
+	look    outline
+	clients clientsSeen
+}
+
+// clientsSeen is the clients of one line.
+type clientsSeen struct {
+	fares map[string]Fare
+	all   bool // no client is left out
+}
+
+// Verdict is whose trouble it is, as the comparison with other fronts tells.
+type Verdict int
+
+// The verdicts.
+const (
+	NoVerdict Verdict = iota
+	TheFront          // the client is well at other fronts
+	TheClient         // it has trouble at other fronts too, and the other clients have none
+	OnlyHere          // it is well at other fronts, and the others are well here
+)
+
+// Numbers that bound what is read and shown.
+const (
+	// maxPoints is how many looks a chart has, and beginning how long after the begin of an
+	// incident every look is read, to see who was affected first.
+	maxPoints, beginning = 120, 2 * time.Minute
+	// maxClients is how many affected clients of an incident are compared, and shownClients how
+	// many of them are told.
+	maxClients, shownClients = 5000, 10
+	// reach is how far from the worst moment a look at another front may be, if looks there
+	// are not further apart.
+	reach = 90 * time.Second
+)
+
+// position is where a line is.
+type position struct {
+	file uint16
+	line uint32
+}
+
+// readDetails reads the lines that are shown.
+func (r *reader) readDetails(s *Story) error {
+	want := map[position][]func(entry){}
+	add := func(o outline, take func(entry)) {
+		at := position{o.file, o.line}
+		want[at] = append(want[at], take)
+	}
+	for _, n := range s.Incidents {
+		n.affected = map[string]*Client{}
+		for _, look := range n.sample() {
+			add(look, func(e entry) { n.take(r, look, e) })
+		}
+		for _, f := range s.Fronts {
+			if f == n.Front {
+				continue
+			}
+			other := nearest(f, n.worst.at)
+			n.Others = append(n.Others, other)
+			if other.Looked {
+				add(other.look, func(e entry) { other.clients = clientsOf(e, f, other.Status) })
+			}
+		}
+	}
+	if err := r.readLines(want); err != nil {
+		return err
+	}
+	for _, n := range s.Incidents {
+		n.tell(r)
+	}
+	return nil
+}
+
+// readLines reads the lines at the wanted positions in full.
+func (r *reader) readLines(want map[position][]func(entry)) error {
+	files := map[uint16]bool{}
+	for at := range want {
+		files[at.file] = true
+	}
+	for i, file := range r.files {
+		if !files[uint16(i)] {
+			continue
+		}
+		_, err := eachLine(file, func(n uint32, line []byte) {
+			takers := want[position{uint16(i), n}]
+			if len(takers) == 0 {
+				return
+			}
+			line, _ = whole(line)
+			e, err := entryOf(line)
+			if err != nil {
+				r.skipped.add(file, int(n), err)
+				return
+			}
+			for _, take := range takers {
+				take(e)
+			}
+		})
+		if err != nil && !errors.Is(err, io.ErrUnexpectedEOF) { // which the first reading has told
+			return fmt.Errorf("%s: %w", file, err)
+		}
+	}
+	return nil
+}
+
+// sample returns the looks of an incident that are read in full: those at its beginning, and
+// the worst one in each column of the charts.
+func (n *Incident) sample() []outline {
+	first, last := n.looks[0].at, n.looks[len(n.looks)-1].at
+	column := max((last-first)/maxPoints, 1)
+	var sample []outline
+	kept := int64(-1) // the column of the last one
+	for _, look := range n.looks {
+		c := (look.at - first) / column
+		beginning := look.at <= n.From.Add(beginning).Unix() && len(sample) < 3*maxPoints
+		switch {
+		case look == n.worst || beginning || c != kept:
+			sample = append(sample, look)
+		case sample[len(sample)-1] != n.worst && worse(look, sample[len(sample)-1]):
+			sample[len(sample)-1] = look
+		}
+		kept = c
+	}
+	return sample
+}
+
+// nearest returns a front as it was at a time.
+func nearest(f *Front, at int64) *Other {
+	i, _ := slices.BinarySearchFunc(f.looks, at, byTime)
+	best, distance := outline{}, int64(max(reach, 2*f.Interval)/time.Second)+1
+	for _, look := range f.looks[max(i-1, 0):min(i+1, len(f.looks))] {
+		if d := max(look.at-at, at-look.at); d < distance {
+			best, distance = look, d
+		}
+	}
+	return &Other{Front: f, Looked: best.at != 0, Status: best.status, look: best}
+}
+
+// take adds a line to the incident.
+func (n *Incident) take(r *reader, look outline, e entry) {
+	if look == n.worst {
+		n.here, n.Reason, n.States = clientsOf(e, n.Front, look.status), printable(e.Reason), statesOf(e.States)
+		for _, c := range e.Clients {
+			if n.sockets(r, c) > 0 {
+				n.unwell++
+			}
+		}
+	}
+	p := Point{At: r.at(look.at), Status: look.status, States: statesOf(e.States), FeedAge: e.Metrics["feed_age"]}
+	for _, l := range e.Listeners { // the fullest
+		if queue := number(l.AcceptQueue); queue != nil && (p.Queue == nil || *queue >= *p.Queue) {
+			p.Queue, p.Backlog = queue, number(l.Backlog)
+		}
+	}
+	n.Points = append(n.Points, p)
+	for _, c := range e.Clients {
+		affected := n.sockets(r, c)
+		if affected == 0 {
+			continue
+		}
+		address := printable(c.Address)
+		client, known := n.affected[address]
+		if !known {
+			if len(n.affected) == maxClients {
+				continue
+			}
+			client = &Client{Address: address}
+			n.affected[address] = client
+		}
+		client.Name = cmp.Or(printable(c.Name), client.Name)
+		client.Peak = max(client.Peak, affected)
+		for power := range bits.Len(uint(affected)) {
+			if power < maxPower && (client.since[power] == 0 || look.at < client.since[power]) {
+				client.since[power] = look.at
+			}
+		}
+	}
+}
+
+func number(n *uint32) *float64 {
+	if n == nil {
+		return nil
+	}
+	f := float64(*n)
+	return &f
+}
+
+// sockets returns how many sockets of a client are affected by the kind of trouble.
+func (n *Incident) sockets(r *reader, c clientEntry) int {
+	code := diagnosis.Code(r.code(n.worst))
+	affected := c.Abnormal
+	switch {
+	case code == diagnosis.FeedStalled && c.Stalled != nil:
+		affected = max(affected, *c.Stalled)
+	case code == diagnosis.ClientLoop && c.ZeroWindow != nil:
+		affected = max(affected, *c.ZeroWindow)
+	case code.BlamesFront() && c.UnreadBytes != nil && *c.UnreadBytes > 0:
+		affected = max(affected, 1) // how many is not told
+	}
+	return affected
+}
+
+// statesOf returns the states that have a socket, in the order of the kernel's numbers.
+func statesOf[N int | *int](counts map[string]N) []State {
+	var states []State
+	for s := tcp.Established; s < tcp.NumStates; s++ {
+		switch n := any(counts[s.String()]).(type) {
+		case int:
+			if n > 0 {
+				states = append(states, State{s.String(), n})
+			}
+		case *int:
+			if n != nil && *n > 0 {
+				states = append(states, State{s.String(), *n})
+			}
+		}
+	}
+	return states
+}
+
+// tell completes the detail when all lines have been read.
+func (n *Incident) tell(r *reader) {
+	slices.SortFunc(n.Points, func(a, b Point) int { return a.At.Compare(b.At) })
+	for _, c := range n.affected {
+		eighth := max(bits.Len(uint(c.Peak))-1-3, 0)
+		c.Since = r.at(c.since[min(eighth, maxPower-1)])
+		n.Clients = append(n.Clients, c)
+	}
+	slices.SortFunc(n.Clients, func(a, b *Client) int {
+		return cmp.Or(cmp.Compare(b.Peak, a.Peak), a.Since.Compare(b.Since), strings.Compare(a.Address, b.Address))
+	})
+	if len(n.Clients) > 0 {
+		n.First = slices.MinFunc(n.Clients, func(a, b *Client) int { return a.Since.Compare(b.Since) })
+	}
+	if n.More = len(n.Clients) - shownClients; n.More > 0 {
+		n.Clients = n.Clients[:shownClients]
+	} else {
+		n.More = 0
+	}
+	for _, c := range n.Clients {
+		c.Here = n.here.fare(n.Front, c.Address)
+		for _, o := range n.Others {
+			c.There = append(c.There, o.clients.fare(o.Front, c.Address))
+		}
+		c.Verdict = c.verdict(diagnosis.Code(r.code(n.worst)), n.unwell)
+	}
+}
+
+// clientsOf returns the clients of a line.
+func clientsOf(e entry, f *Front, status Status) clientsSeen {
+	seen := clientsSeen{fares: map[string]Fare{}, all: e.Omitted != nil && *e.Omitted == 0}
+	for _, c := range e.Clients {
+		seen.fares[printable(c.Address)] = Fare{
+			Front: f, Seen: Listed, States: statesOf(c.States), Ill: c.Abnormal > 0,
+			Well: status == OK && c.Abnormal == 0 && c.States[tcp.Established.String()] > 0,
+		}
+	}
+	return seen
+}
+
+// fare returns how a client fared at a front.
+func (s clientsSeen) fare(f *Front, address string) Fare {
+	fare, listed := s.fares[address]
+	switch {
+	case listed:
+		return fare
+	case s.fares == nil:
+		return Fare{Front: f, Seen: NoLook}
+	case s.all:
+		return Fare{Front: f, Seen: NoSession}
+	}
+	return Fare{Front: f, Seen: NotListed}
+}
+
+// verdict says whose trouble it is, where the comparison with other fronts decides. Unwell is
+// the number of clients that are affected here.
+func (c *Client) verdict(code diagnosis.Code, unwell int) Verdict {
+	well, ill := false, false
+	for _, f := range c.There {
+		well = well || f.Well
+		ill = ill || f.Ill
+	}
+	const several = 2 // clients that are affected at once
+	switch {
+	case code.BlamesFront() && well && !ill:
+		return TheFront
+	case code != diagnosis.ClientLoop:
+		return NoVerdict
+	case well && !ill && unwell >= several:
+		return TheFront
+	case well && !ill:
+		return OnlyHere
+	case ill && !well && unwell < several:
+		return TheClient
+	}
+	return NoVerdict
+}

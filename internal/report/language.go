@@ -1,0 +1,181 @@
+package report
+
+import (
+	"strings"
+
+	"frontsockets/internal/diagnosis"
+)
+
+// Language is the words of a story in one language. Those with verbs are formats.
+type Language struct {
+	Name string // as --lang has it, and HTML's lang
+
+	comma, and, colon, stop string
+
+	// The summary.
+	period, looks, gap, moreGaps, restarted, moreRestarts string
+	skipped, moreSkipped, noIncident, untold              string
+
+	// An incident.
+	incident, until, notOver                 string
+	diagnosed, step, noDiagnosis             string
+	said, states, first                      string
+	othersWell, frontWas, notLooked          string
+	restartedFrom, notKnown, since           string
+	lost, goesOn, closed, well               string
+	afterRestart, affected                   string
+	here, there, nowhere, isWell, moreFronts string
+	moreClients                              string
+	seen                                     map[Seen]string
+	verdicts                                 map[Verdict]string
+	codes                                    map[diagnosis.Code]string
+	units                                    *strings.Replacer
+	kinds                                    map[Kind]string
+	Labels                                   map[string]string // of the page
+}
+
+// Languages are the languages of --lang, the default first.
+var Languages = []*Language{&english, &chinese}
+
+var english = Language{
+	Name: "en", comma: ", ", and: " and ", colon: ": ", stop: ".",
+
+	period:       "Fronts: %d, from %s to %s (%s), %s looks.",
+	looks:        "%s: %d looks, one every %s: %s",
+	gap:          "; no look from %s to %s",
+	moreGaps:     ", and %d more gaps",
+	restarted:    "; restarted at %s",
+	moreRestarts: ", and %d more times",
+	skipped:      "Lines that were skipped: %d",
+	moreSkipped:  "and %d more",
+	noIncident:   "No incident: every look was OK.",
+	untold:       "%d more incidents, which were shorter or less bad, are not told; use --from and --to.",
+
+	incident: "Incident %d of %d: %s was %s from %s",
+	until:    " to %s (%s)", notOver: "; its end was not seen",
+	diagnosed: "Diagnosis: %s.", step: "%s from %s", noDiagnosis: "none, because the check had no answer",
+	said:          "The check said at the worst moment, %s: %s",
+	states:        "Sockets then: %s.",
+	first:         "First client affected: %s, since %s.",
+	othersWell:    "Other fronts then: %d of %d well",
+	frontWas:      "%s was %s",
+	notLooked:     "%d without a look at that time",
+	restartedFrom: "Restarted at %s: process before %s, after %s.",
+	notKnown:      "not known", since: ", since %s",
+	lost:         "It was not OK at %s; no look came after that.",
+	goesOn:       "It was not over at the last look, %s.",
+	closed:       "The trading session ended at %s; then nobody judges the front.",
+	well:         "All was well at %s, after %s",
+	afterRestart: ", %s after the restart",
+	affected:     "Clients affected most, at the worst moment:",
+	here:         "%s here", there: "%s at %s",
+	nowhere: "not seen at another front", isWell: "%s and well", moreFronts: "%d more",
+	moreClients: "and %d more clients",
+	seen: map[Seen]string{
+		NoLook: "no look at that time", NoSession: "no session", NotListed: "not among the clients of the log",
+	},
+	verdicts: map[Verdict]string{
+		TheFront:  "the front, not the client",
+		TheClient: "the client, not the front",
+		OnlyHere:  "it has trouble only here, and the other clients here have none",
+	},
+	codes: map[diagnosis.Code]string{
+		diagnosis.Healthy:          "no trouble",
+		diagnosis.Down:             "nothing listens",
+		diagnosis.Hung:             "the front does not accept or read",
+		diagnosis.OutOfDescriptors: "the front has no free descriptors",
+		diagnosis.CrashLoop:        "the front closes every session soon",
+		diagnosis.FeedStalled:      "the front sends nothing",
+		diagnosis.NotClosing:       "the front does not close sessions",
+		diagnosis.ClientLoop:       "one client is in trouble",
+		diagnosis.Network:          "the network loses packets",
+		diagnosis.SynBacklog:       "half-open connections pile up",
+		diagnosis.MassLogoff:       "many clients have logged off",
+		diagnosis.Unclear:          "the evidence does not decide",
+	},
+	units: strings.NewReplacer(),
+	kinds: map[Kind]string{
+		KindOK: "OK", KindWarning: "WARNING", KindCritical: "CRITICAL", KindUnknown: "UNKNOWN",
+		KindClosed: "no trading session", KindGap: "no look",
+	},
+	Labels: map[string]string{
+		"title": "The story of the fronts", "strips": "Status of every front over time", "looks": "The looks of every front",
+		"clients": "How the clients affected most fared at the worst moment", "client": "Client",
+		"verdict": "Whose trouble", "undecided": "this does not decide",
+		"charts": "Sockets, accept queue and age of the feed over time; the values are in the table below",
+		"states": "Sockets by state", "queueChart": "Accept queue and its backlog", "queue": "accept queue",
+		"backlog": "backlog", "ageChart": "Seconds since data was sent to any client", "age": "feed age",
+		"values": "The values as a table", "footer": "Made by front_report. All times are in the zone of the log.",
+	},
+}
+
+var chinese = Language{
+	Name: "zh", comma: "，", and: "、", colon: "：", stop: "。",
+
+	period:       "共 %d 个前置，%s 至 %s（%s），检查 %s 次。",
+	looks:        "%s：检查 %d 次，每 %s一次：%s",
+	gap:          "；%s 至 %s 没有检查",
+	moreGaps:     "，另有 %d 段空缺",
+	restarted:    "；%s 重启",
+	moreRestarts: "，另外重启 %d 次",
+	skipped:      "跳过的行：%d",
+	moreSkipped:  "另有 %d 行",
+	noIncident:   "没有故障：每次检查都是 OK。",
+	untold:       "另有 %d 次较短或较轻的故障没有列出；请用 --from 和 --to 缩小时段。",
+
+	incident: "故障 %d/%d：%s %s，自 %s",
+	until:    " 至 %s（%s）", notOver: "，未见结束",
+	diagnosed: "诊断：%s。", step: "%s，自 %s", noDiagnosis: "无，检查没有得出结果",
+	said:          "最严重时 %s 检查的输出：%s",
+	states:        "当时的套接字：%s。",
+	first:         "最先受影响的客户：%s，自 %s。",
+	othersWell:    "当时其他前置：%d/%d 正常",
+	frontWas:      "%s 为 %s",
+	notLooked:     "%d 个当时没有检查",
+	restartedFrom: "%s 重启：之前进程 %s，之后进程 %s。",
+	notKnown:      "不详", since: "，自 %s",
+	lost:         "%s 仍不正常，此后没有检查。",
+	goesOn:       "最后一次检查 %s 时尚未结束。",
+	closed:       "%s 交易时段结束，此后不再判断。",
+	well:         "%s 恢复正常，历时 %s",
+	afterRestart: "，距重启 %s",
+	affected:     "受影响最重的客户（最严重时）：",
+	here:         "本前置 %s", there: "%[2]s 上 %[1]s",
+	nowhere: "其他前置上未见", isWell: "%s，正常", moreFronts: "另外 %d 个前置",
+	moreClients: "另有 %d 个客户",
+	seen: map[Seen]string{
+		NoLook: "当时没有检查", NoSession: "没有会话", NotListed: "不在日志所列客户之中",
+	},
+	verdicts: map[Verdict]string{
+		TheFront:  "问题在前置，不在客户",
+		TheClient: "问题在客户，不在前置",
+		OnlyHere:  "只在本前置有问题，而本前置的其他客户都正常",
+	},
+	codes: map[diagnosis.Code]string{
+		diagnosis.Healthy:          "正常",
+		diagnosis.Down:             "没有监听",
+		diagnosis.Hung:             "前置不接受连接或不读数据",
+		diagnosis.OutOfDescriptors: "前置的文件描述符用尽",
+		diagnosis.CrashLoop:        "前置很快关闭每个会话",
+		diagnosis.FeedStalled:      "前置不发送数据",
+		diagnosis.NotClosing:       "前置不关闭会话",
+		diagnosis.ClientLoop:       "单个客户有问题",
+		diagnosis.Network:          "网络丢包",
+		diagnosis.SynBacklog:       "半开连接堆积",
+		diagnosis.MassLogoff:       "大量客户退出",
+		diagnosis.Unclear:          "证据不足以判断",
+	},
+	units: strings.NewReplacer("h", "小时", "m", "分", "s", "秒"),
+	kinds: map[Kind]string{
+		KindOK: "OK", KindWarning: "WARNING", KindCritical: "CRITICAL", KindUnknown: "UNKNOWN",
+		KindClosed: "非交易时段", KindGap: "没有检查",
+	},
+	Labels: map[string]string{
+		"title": "前置故障经过", "strips": "各前置的状态", "looks": "各前置的检查情况",
+		"clients": "受影响最重的客户在最严重时的情况", "client": "客户", "verdict": "问题在谁", "undecided": "据此不能判断",
+		"charts": "套接字、accept 队列和行情间隔随时间的变化，数值见下表",
+		"states": "各状态的套接字数", "queueChart": "accept 队列及其上限", "queue": "accept 队列",
+		"backlog": "上限", "ageChart": "距最近一次向任一客户发送数据的秒数", "age": "行情间隔",
+		"values": "数值表", "footer": "由 front_report 生成。时间均为日志所在时区。",
+	},
+}

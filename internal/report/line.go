@@ -1,0 +1,171 @@
+package report
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/tidwall/gjson"
+)
+
+// newestFormat is the newest format of a line that this program reads.
+const newestFormat = 1
+
+// Errors of a line.
+var (
+	errTorn    = errors.New("torn: its writer was killed, or is still writing")
+	errForeign = errors.New("not a line of --log")
+	errNewer   = errors.New("written by a newer version")
+)
+
+// Identity is what tells one front from another.
+type Identity struct{ Host, Service, Name, Ports string }
+
+// outline is what is kept of every line.
+type outline struct {
+	at     int64 // Unix time in seconds
+	line   uint32
+	file   uint16
+	code   uint16 // index of the diagnosis in the reader's table
+	closed bool   // out of every trading session
+	status Status
+	socket uint32 // index of the listeners in the reader's table, 0 is not known
+	// trouble is the number of sockets that are not well: abnormal, unread or not accepted.
+	trouble uint32
+}
+
+// Status is the exit code of a check.
+type Status uint8
+
+// The statuses.
+const (
+	OK Status = iota
+	Warning
+	Critical
+	Unknown
+)
+
+var statusNames = []string{"OK", "WARNING", "CRITICAL", "UNKNOWN"}
+
+func (s Status) String() string { return statusNames[s] }
+
+// rank orders statuses as the checks do: CRITICAL over UNKNOWN over WARNING over OK.
+var rank = [...]int{OK: 0, Warning: 1, Unknown: 2, Critical: 3}
+
+// glance is what the first reading takes from a line. It is valid as long as the line.
+type glance struct {
+	Identity
+	status  Status
+	code    string
+	trouble uint64
+	closed  bool
+	time    string
+	inodes  []uint64 // of the listeners, sorted
+	process gjson.Result
+}
+
+// start is how every line begins. Nothing else in a line can have these bytes: in a string the
+// quotes are escaped.
+var start = []byte(`{"name":`)
+
+// whole returns what follows a torn line on the same line, and whether something was torn.
+func whole(line []byte) (rest []byte, torn bool) {
+	if i := bytes.LastIndex(line, start); i > 0 {
+		return line[i:], true
+	}
+	return line, false
+}
+
+// glanceAt reads what the first reading needs of a line. It does not look at the rest, which
+// most lines are read for only once: the second reading finds out what is wrong there.
+func glanceAt(line []byte) (glance, error) {
+	var g glance
+	incomplete := errForeign
+	if bytes.HasPrefix(line, start) {
+		incomplete = errTorn
+	}
+	if len(line) < 2 || line[0] != '{' || line[len(line)-1] != '}' {
+		return g, incomplete
+	}
+	status, format := gjson.Result{}, gjson.Result{}
+	gjson.ParseBytes(line).ForEach(func(key, value gjson.Result) bool {
+		switch key.Str {
+		case "name":
+			g.Name = value.Str
+		case "ports":
+			g.Ports = value.Str
+		case "host":
+			g.Host = value.Str
+		case "service":
+			g.Service = value.Str
+		case "exit_code":
+			status = value
+		case "diagnosis":
+			g.code = value.Get("code").Str
+		case "metrics":
+			g.trouble = value.Get("abnormal").Uint() + value.Get("unread").Uint() + value.Get("accept_queue").Uint()
+		case "out_of_session":
+			g.closed = value.Bool()
+		case "time":
+			g.time = value.Str
+		case "format":
+			format = value
+		case "process":
+			g.process = value
+		case "listeners":
+			value.ForEach(func(_, listener gjson.Result) bool {
+				g.inodes = append(g.inodes, listener.Get("inode").Uint())
+				return true
+			})
+		}
+		return true
+	})
+	switch {
+	case format.Int() > newestFormat:
+		return g, errNewer
+	case status.Type != gjson.Number || status.Uint() > uint64(Unknown):
+		return g, incomplete
+	case g.Ports == "" || g.Service == "" || g.time == "":
+		return g, incomplete
+	}
+	g.status = Status(status.Uint())
+	slices.Sort(g.inodes)
+	return g, nil
+}
+
+// entry is what the second reading takes from a line.
+type entry struct {
+	Reason    string
+	Diagnosis *struct{ Code, Text string }
+	Metrics   map[string]*float64
+	States    map[string]*int
+	Clients   []clientEntry
+	Omitted   *int `json:"clients_omitted"`
+	Listeners []struct {
+		AcceptQueue *uint32 `json:"accept_queue"`
+		Backlog     *uint32
+	}
+	Time time.Time
+}
+
+// clientEntry is one client in a line.
+type clientEntry struct {
+	Address, Name      string
+	Sessions, Abnormal int
+	States             map[string]int
+	UnreadBytes        *uint64 `json:"unread_bytes"`
+	Stalled            *int
+	ZeroWindow         *int `json:"zero_window"`
+}
+
+// entryOf reads a line in full.
+func entryOf(line []byte) (entry, error) {
+	var e entry
+	if err := json.Unmarshal(line, &e); err != nil {
+		return e, fmt.Errorf("%w: %w", errForeign, err)
+	}
+	return e, nil
+}

@@ -1,0 +1,397 @@
+// Package report tells the story of a day from the logs of --log: which front was in trouble,
+// from when to when, whose sessions these were, and how the same clients fared at other fronts.
+//
+// The logs are read twice. The first reading keeps a few bytes of every line and finds the
+// incidents. The second reads in full only the lines that are shown.
+package report
+
+import (
+	"cmp"
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+)
+
+// Story is what the logs tell.
+type Story struct {
+	From, To  time.Time // of the first and the last look
+	Looks     int
+	Fronts    []*Front
+	Incidents []*Incident // those that are told, in order of time
+	// Untold is how many more incidents there are: less bad or shorter ones.
+	Untold  int
+	Skipped Skipped
+}
+
+// Front is one front and all its looks.
+type Front struct {
+	Identity
+	Title    string // its name, and as much more as tells it from the others
+	Looks    int
+	ByStatus [4]int
+	Interval time.Duration // the usual time from one look to the next
+	Gaps     []Span        // without looks
+	Restarts []Restart
+	Strip    []Segment
+
+	looks []outline
+}
+
+// Span is a time.
+type Span struct{ From, To time.Time }
+
+// Duration returns its length.
+func (s Span) Duration() time.Duration { return s.To.Sub(s.From) }
+
+// Segment is a span of the strip, in which all looks have one Kind.
+type Segment struct {
+	Span
+	Kind Kind
+}
+
+// Kind is how the strip shows a span: a status, or that there is none.
+type Kind int
+
+// The kinds of a span.
+const (
+	KindOK Kind = iota
+	KindWarning
+	KindCritical
+	KindUnknown
+	KindClosed // out of every trading session
+	KindGap    // no looks
+)
+
+// Restart is the moment from which a front has another listener.
+type Restart struct {
+	At            time.Time // when the new process started if that is known, or of the first look that saw it
+	Before, After *Process  // nil if nobody saw them
+}
+
+// Incident is a time in which a front was not OK.
+type Incident struct {
+	Front *Front
+	Span  // from the first look that was not OK to the first that was
+	// Over says that it has an end. Closed says that this is the end of the trading session,
+	// and Lost that no look came after it.
+	Over, Closed, Lost bool
+	Looks              int
+	Worst              Status
+	WorstAt            time.Time
+	Steps              []Step // how the diagnosis went
+	Restarts           []Restart
+	Detail
+
+	looks []outline // with some before and after
+	worst outline
+}
+
+// Step is a diagnosis and the look that said it first.
+type Step struct {
+	At   time.Time
+	Code string
+}
+
+// Numbers that decide what is one incident, and how much is told.
+const (
+	// calmLooks is how many looks must be OK until an incident is over.
+	calmLooks = 3
+	// gapFactor is how many times the usual interval may pass until it is a gap.
+	gapFactor = 3
+	// around is how much is shown before and after an incident.
+	around = 5 * time.Minute
+	// maxIncidents is how many incidents are told, and maxSteps how many steps of one.
+	maxIncidents, maxSteps = 50, 12
+	// maxColumns is how many segments the strip has at most.
+	maxColumns = 480
+)
+
+// Read reads the logs and tells their story.
+func Read(files []string, from, to Bound) (*Story, error) {
+	r := reader{files: files, from: from, to: to}
+	if err := r.read(); err != nil {
+		return nil, err
+	}
+	if len(r.fronts) == 0 {
+		return nil, r.nothing()
+	}
+	s := &Story{}
+	for _, front := range r.fronts {
+		s.Fronts = append(s.Fronts, r.front(front))
+	}
+	slices.SortFunc(s.Fronts, func(a, b *Front) int {
+		return cmp.Or(cmp.Compare(a.Name, b.Name), cmp.Compare(a.Host, b.Host), cmp.Compare(a.Service, b.Service),
+			cmp.Compare(a.Ports, b.Ports))
+	})
+	titles(s.Fronts)
+	for _, f := range s.Fronts {
+		s.Looks += f.Looks
+		first, last := r.at(f.looks[0].at), r.at(f.looks[len(f.looks)-1].at)
+		if s.From.IsZero() || first.Before(s.From) {
+			s.From = first
+		}
+		if last.After(s.To) {
+			s.To = last
+		}
+	}
+	for _, f := range s.Fronts {
+		f.Strip = r.strip(f, Span{s.From, s.To})
+		s.Incidents = append(s.Incidents, r.incidents(f)...)
+	}
+	s.choose()
+	if err := r.readDetails(s); err != nil {
+		return nil, err
+	}
+	s.Skipped = r.skipped
+	return s, nil
+}
+
+// nothing says why there is no story.
+func (r *reader) nothing() error {
+	switch {
+	case r.zone != nil:
+		return errors.New("no look between --from and --to")
+	case r.skipped.N > 0:
+		p := r.skipped.First[0]
+		return fmt.Errorf("no line that --log wrote; the first that is not: %s:%d: %s", p.File, p.Line, p.Why)
+	}
+	return errors.New("no line: the logs are empty")
+}
+
+func (r *reader) at(unix int64) time.Time { return time.Unix(unix, 0).In(r.zone) }
+
+// front returns a front with what its looks show.
+func (r *reader) front(t *timeline) *Front {
+	f := &Front{Identity: t.Identity, looks: t.looks, Looks: len(t.looks)}
+	var intervals []int64
+	for i, look := range f.looks {
+		f.ByStatus[look.status]++
+		if i > 0 {
+			intervals = append(intervals, look.at-f.looks[i-1].at)
+		}
+	}
+	slices.Sort(intervals)
+	if n := len(intervals); n > 0 {
+		f.Interval = time.Duration(intervals[n/2]) * time.Second
+	}
+	var before uint32
+	for i, look := range f.looks {
+		if i > 0 && f.isGap(f.looks[i-1], look) {
+			f.Gaps = append(f.Gaps, Span{r.at(f.looks[i-1].at), r.at(look.at)})
+		}
+		if look.socket == 0 {
+			continue
+		}
+		if before != 0 && before != look.socket {
+			f.Restarts = append(f.Restarts, r.restart(before, look))
+		}
+		before = look.socket
+	}
+	return f
+}
+
+// isGap reports whether looks are missing between two.
+func (f *Front) isGap(a, b outline) bool {
+	const second = 1 // the precision of the times
+	return b.at-a.at > gapFactor*int64(f.Interval/time.Second)+second
+}
+
+// restart returns the restart that the first look with new listeners shows.
+func (r *reader) restart(before uint32, look outline) Restart {
+	restart := Restart{At: r.at(look.at)}
+	if p, known := r.owners[before]; known {
+		restart.Before = &p
+	}
+	if p, known := r.owners[look.socket]; known {
+		restart.After = &p
+		if started := p.Started.In(r.zone); !p.Started.IsZero() && started.Before(restart.At) {
+			restart.At = started
+		}
+	}
+	return restart
+}
+
+// titles gives every front the shortest title that no other has.
+func titles(fronts []*Front) {
+	longer := []func(f *Front) string{
+		func(f *Front) string { return cmp.Or(f.Name, f.Service+" :"+f.Ports) },
+		func(f *Front) string { return cmp.Or(f.Name, f.Service) + " :" + f.Ports },
+		func(f *Front) string { return cmp.Or(f.Name, f.Service) + " :" + f.Ports + " on " + f.Host },
+		func(f *Front) string { return f.Name + " " + f.Service + " :" + f.Ports + " on " + f.Host },
+	}
+	for _, title := range longer {
+		used := map[string]int{}
+		for _, f := range fronts {
+			f.Title = title(f)
+			used[f.Title]++
+		}
+		if len(used) == len(fronts) {
+			return
+		}
+	}
+}
+
+// incidents finds the incidents of a front.
+func (r *reader) incidents(f *Front) []*Incident {
+	var list []*Incident
+	var now *Incident
+	calm := 0
+	for _, look := range f.looks {
+		switch {
+		case look.status != OK && now == nil:
+			now = &Incident{Front: f}
+			list = append(list, now)
+			fallthrough
+		case look.status != OK:
+			calm, now.Over = 0, false
+			now.add(r, look)
+		case now != nil:
+			if calm++; calm == 1 {
+				now.Over, now.To, now.Closed = true, r.at(look.at), look.closed
+			}
+			if calm == calmLooks || look.closed {
+				now = nil
+			}
+		}
+	}
+	for i, n := range list {
+		window := Span{n.From.Add(-around), n.To.Add(around)}
+		if i > 0 && list[i-1].To.After(window.From) {
+			window.From = list[i-1].To
+		}
+		if i+1 < len(list) && list[i+1].From.Before(window.To) {
+			window.To = list[i+1].From
+		}
+		n.complete(r, window)
+	}
+	return list
+}
+
+// add adds a look that is not OK.
+func (n *Incident) add(r *reader, look outline) {
+	at := r.at(look.at)
+	if n.Looks++; n.Looks == 1 {
+		n.From = at
+	}
+	n.To = at
+	if n.Looks == 1 || worse(look, n.worst) {
+		n.Worst, n.worst = look.status, look
+	}
+	code := r.code(look)
+	if last := len(n.Steps) - 1; last < 0 || n.Steps[last].Code != code {
+		n.Steps = append(n.Steps, Step{at, code})
+	}
+}
+
+// code returns the diagnosis of a look, or "" if it has none.
+func (r *reader) code(look outline) string { return r.codes.values[look.code-1] }
+
+// worse reports whether a shows more trouble than b.
+func worse(a, b outline) bool {
+	return cmp.Or(cmp.Compare(rank[a.status], rank[b.status]), cmp.Compare(a.trouble, b.trouble)) > 0
+}
+
+// complete adds what is known only at the end. The window has some time before and after, but
+// nothing of another incident.
+func (n *Incident) complete(r *reader, window Span) {
+	looks := n.Front.looks
+	begin, _ := slices.BinarySearchFunc(looks, window.From.Unix(), byTime)
+	end, _ := slices.BinarySearchFunc(looks, window.To.Unix()+1, byTime)
+	n.looks = looks[begin:end]
+	n.Lost = !n.Over && n.To.Unix() < looks[len(looks)-1].at
+	for _, restart := range n.Front.Restarts {
+		if !restart.At.Before(window.From) && !restart.At.After(window.To) {
+			n.Restarts = append(n.Restarts, restart)
+		}
+	}
+	if len(n.Steps) > maxSteps {
+		n.Steps = n.Steps[:maxSteps]
+	}
+	n.WorstAt = r.at(n.worst.at)
+}
+
+func byTime(o outline, at int64) int { return cmp.Compare(o.at, at) }
+
+// choose keeps the worst incidents, in order of time.
+func (s *Story) choose() {
+	slices.SortStableFunc(s.Incidents, func(a, b *Incident) int {
+		return cmp.Or(cmp.Compare(rank[b.Worst], rank[a.Worst]), cmp.Compare(b.Duration(), a.Duration()))
+	})
+	if s.Untold = len(s.Incidents) - maxIncidents; s.Untold > 0 {
+		s.Incidents = s.Incidents[:maxIncidents]
+	} else {
+		s.Untold = 0
+	}
+	slices.SortStableFunc(s.Incidents, func(a, b *Incident) int { return a.From.Compare(b.From) })
+}
+
+// strip returns the segments of a front over the whole period.
+func (r *reader) strip(f *Front, whole Span) []Segment {
+	column := max(whole.Duration()/maxColumns, time.Second)
+	var strip []Segment
+	add := func(from, to time.Time, kind Kind) {
+		if last := len(strip) - 1; last >= 0 && strip[last].Kind == kind && !from.After(strip[last].To) {
+			strip[last].To = to
+			return
+		}
+		strip = append(strip, Segment{Span{from, to}, kind})
+	}
+	var pending Segment // the column that is being filled
+	flush := func() {
+		if !pending.To.IsZero() {
+			add(pending.From, pending.To, pending.Kind)
+		}
+		pending = Segment{}
+	}
+	for i, look := range f.looks {
+		from, to := r.at(look.at), r.at(look.at).Add(f.Interval)
+		if i+1 < len(f.looks) {
+			if to = r.at(f.looks[i+1].at); f.isGap(look, f.looks[i+1]) {
+				to = from.Add(f.Interval)
+			}
+		}
+		kind := kindOf(look)
+		if pending.To.IsZero() || from.Sub(pending.From) >= column || from.After(pending.To) {
+			flush()
+			pending = Segment{Span{from, to}, kind}
+			continue
+		}
+		pending.To = to
+		if worseKind(kind, pending.Kind) {
+			pending.Kind = kind
+		}
+	}
+	flush()
+	return withGaps(strip, whole)
+}
+
+// withGaps fills the times without looks.
+func withGaps(strip []Segment, whole Span) []Segment {
+	var full []Segment
+	at := whole.From
+	for _, s := range strip {
+		if s.From.After(at) {
+			full = append(full, Segment{Span{at, s.From}, KindGap})
+		}
+		full = append(full, s)
+		at = s.To
+	}
+	if whole.To.After(at) {
+		full = append(full, Segment{Span{at, whole.To}, KindGap})
+	}
+	return full
+}
+
+func kindOf(look outline) Kind {
+	if look.closed {
+		return KindClosed
+	}
+	return Kind(look.status)
+}
+
+// worseKind reports whether a column should show a rather than b.
+func worseKind(a, b Kind) bool {
+	order := [...]int{KindClosed: 0, KindOK: 1, KindWarning: 2, KindUnknown: 3, KindCritical: 4}
+	return order[a] > order[b]
+}
