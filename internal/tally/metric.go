@@ -187,7 +187,7 @@ var metrics = [NumMetrics]definition{
 	Reconnects: {name: "reconnects", help: "Remote addresses and ports that only the second look saw.",
 		compute: func(t *Tally, _ *Result) Value { return count(t.reconnects) }, sees: everyState},
 	UnreadStuck: {name: "unread_stuck", help: "ESTABLISHED sockets with unread bytes from which the front read nothing.",
-		compute: func(t *Tally, _ *Result) Value { return count(t.evidence.StuckUnread) }, needs: readBytes},
+		compute: func(t *Tally, _ *Result) Value { return count(t.signs.StuckUnread) }, needs: readBytes},
 }
 
 // timeWaitFull is why a count is a lower bound.

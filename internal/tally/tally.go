@@ -137,7 +137,7 @@ type Tally struct {
 	reconnects   int
 	stillWaiting map[uint16]int // connections that wait to be accepted as before, by local port
 
-	evidence Evidence
+	signs    Signs
 	suspects *Baseline
 	local    localPrograms
 
@@ -145,8 +145,8 @@ type Tally struct {
 	all, ofListeners, ofEstablished tcp.Facts
 }
 
-// Evidence is what a diagnosis needs besides the metrics.
-type Evidence struct {
+// Signs are the counts and facts that a diagnosis needs besides the metrics.
+type Signs struct {
 	// Waiting is the connections that the front has not accepted: ESTABLISHED or
 	// CLOSE_WAIT without an owner. Its age is that of the oldest.
 	Waiting Group
@@ -251,7 +251,7 @@ func (t *Tally) count(s *tcp.Socket) {
 	if s.Progress == tcp.Stuck && isWaiting(s) {
 		t.stillWaiting[s.Local.Port()]++
 	}
-	t.evidence.add(s)
+	t.signs.add(s)
 	if !s.Remote.Addr().IsUnspecified() { // else it is bound or closed, and nobody's session
 		t.addToClient(s)
 	}
@@ -304,10 +304,10 @@ func (t *Tally) addEstablished(s *tcp.Socket) {
 	if s.LastDataSent >= t.rules.StalledAfter {
 		t.stalled++
 		if !blocked && !isWaiting(s) {
-			t.evidence.Unfed++
+			t.signs.Unfed++
 		}
 	}
-	t.evidence.FeedBlocked = blocked && (t.states[tcp.Established] == 1 || t.evidence.FeedBlocked)
+	t.signs.FeedBlocked = blocked && (t.states[tcp.Established] == 1 || t.signs.FeedBlocked)
 	// A segment that is sent again counts as sent just now, but its data is old. Such
 	// sockets decide only where there are no others.
 	retransmits := s.Retransmits > 0
@@ -321,56 +321,56 @@ func (t *Tally) addEstablished(s *tcp.Socket) {
 	}
 }
 
-func (e *Evidence) add(s *tcp.Socket) {
+func (signs *Signs) add(s *tcp.Socket) {
 	hasTimes := s.Facts.Has(tcp.FactLastDataSent)
 	established, closeWait := s.State == tcp.Established, s.State == tcp.CloseWait
 	switch {
 	case !hasTimes:
 	case isWaiting(s):
-		e.Waiting.add(s.LastDataSent, oldest)
+		signs.Waiting.add(s.LastDataSent, oldest)
 	case s.Inode != 0 && established && s.Retransmits == 0:
-		e.Served.add(s.LastDataSent, youngest)
+		signs.Served.add(s.LastDataSent, youngest)
 	}
 	if closeWait && s.RecvQ > 0 {
-		e.UnreadCloses.add(s.LastDataSent, oldest)
+		signs.UnreadCloses.add(s.LastDataSent, oldest)
 	}
 	if established && s.RecvQ > 0 && hasTimes && s.LastDataReceived >= MinimumWait {
-		e.UnreadLong++
+		signs.UnreadLong++
 	}
 	if s.ZeroWindow {
-		e.ZeroWindows++
+		signs.ZeroWindows++
 	}
 	switch closing := s.State == tcp.FinWait1 || s.State == tcp.LastAck || s.State == tcp.Closing; {
 	case s.Retransmits == 0:
 	case s.State == tcp.SynRecv:
-		e.SynRetransmits++
+		signs.SynRetransmits++
 	case closing:
-		e.RetransmittingClose++
+		signs.RetransmittingClose++
 	}
-	e.addProgress(s)
+	signs.addProgress(s)
 }
 
 // addProgress counts a socket by what the front did for it since the look before.
-func (e *Evidence) addProgress(s *tcp.Socket) {
+func (signs *Signs) addProgress(s *tcp.Socket) {
 	switch s.Progress {
 	case tcp.Accepted:
-		e.Accepted++
+		signs.Accepted++
 	case tcp.Read:
-		e.Read++
+		signs.Read++
 	case tcp.Closed:
-		e.Closed++
+		signs.Closed++
 	case tcp.Stuck:
 		switch {
 		case isWaiting(s):
-			e.StuckWaiting++
+			signs.StuckWaiting++
 		case s.State == tcp.Established:
-			e.StuckUnread++
+			signs.StuckUnread++
 		case s.State == tcp.FinWait2:
-			e.StuckFinWait2++
+			signs.StuckFinWait2++
 		default:
-			e.StuckCloseWait++
+			signs.StuckCloseWait++
 			if s.RecvQ > 0 {
-				e.StuckUnreadClose++
+				signs.StuckUnreadClose++
 			}
 		}
 	}
@@ -426,7 +426,7 @@ func (t *Tally) addToClient(s *tcp.Socket) {
 
 // Result is a finished tally.
 type Result struct {
-	Evidence
+	Signs
 	Values Values
 	Rules  Rules
 	// HiddenStates is the states whose sockets the source cannot see.
@@ -455,7 +455,7 @@ type Result struct {
 func (t *Tally) Result(look tcp.Look) Result {
 	t.countHeld()
 	r := Result{
-		Evidence: t.evidence, Rules: t.rules, HiddenStates: look.HiddenStates,
+		Signs: t.signs, Rules: t.rules, HiddenStates: look.HiddenStates,
 		States: t.states, Listeners: t.listeners, Ports: t.ports, Sampled: t.baseline != nil && t.baseline.full,
 		LeftOut: t.local.leftOut, PortSessions: t.local.users,
 	}
