@@ -58,14 +58,16 @@ type inspection struct {
 	feed bool
 	output.Report
 
-	baseline  *tally.Baseline // of --sample, or of the look that raised a suspicion
-	compared  time.Time       // when the baseline was begun
-	suspects  *tally.Baseline // of the last look
-	started   time.Time       // when the last look was begun
-	recording *snapshot.Recording
-	owner     *process.Owner
-	suspicion bool          // one look is not enough to say what was diagnosed
-	searched  time.Duration // spent on searches for processes
+	// baseline is what a look is compared with: the full one of --sample, or that of the look
+	// that raised a suspicion, with its suspects only.
+	baseline        *tally.Baseline
+	baselineStarted time.Time       // when the look of the baseline was begun
+	suspectBaseline *tally.Baseline // of the last look
+	lookStarted     time.Time       // when the last look was begun
+	recording       *snapshot.Recording
+	owner           *process.Owner
+	suspicion       bool          // one look is not enough to say what was diagnosed
+	searched        time.Duration // spent on searches for processes
 }
 
 // run takes the steps of a check: baseline, count, judge, find the owner.
@@ -89,9 +91,9 @@ func (i *inspection) takeBaseline(ctx context.Context) error {
 	if i.sample == 0 {
 		return nil
 	}
-	i.compared = time.Now()
+	i.baselineStarted = time.Now()
 	_, err := source.First(ctx, i.sources, i.query, func() tcp.Visit {
-		i.baseline = tally.NewBaseline()
+		i.baseline = tally.NewFullBaseline()
 		return i.included(i.baseline.Add)
 	})
 	if err != nil {
@@ -110,7 +112,7 @@ func (i *inspection) takeBaseline(ctx context.Context) error {
 		}
 	}
 	select {
-	case <-time.After(i.sample - time.Since(i.compared)):
+	case <-time.After(i.sample - time.Since(i.baselineStarted)):
 		return nil
 	case <-ctx.Done():
 		return ctx.Err()
@@ -121,9 +123,9 @@ func (i *inspection) takeBaseline(ctx context.Context) error {
 func (i *inspection) count(ctx context.Context) error {
 	var interval time.Duration
 	if i.baseline != nil {
-		interval = time.Since(i.compared)
+		interval = time.Since(i.baselineStarted)
 	}
-	i.started = time.Now()
+	i.lookStarted = time.Now()
 	var t *tally.Tally
 	look, err := source.First(ctx, i.sources, i.query, func() tcp.Visit {
 		t = tally.New(i.rules, i.baseline, interval)
@@ -145,7 +147,7 @@ func (i *inspection) count(ctx context.Context) error {
 	}
 	look.Compared = look.Compared || i.baseline != nil
 	result := t.Result(look)
-	i.Look, i.Result, i.suspects = look, &result, t.Suspects()
+	i.Look, i.Result, i.suspectBaseline = look, &result, t.SuspectBaseline()
 	return nil
 }
 
@@ -186,13 +188,13 @@ func (i *inspection) confirm(ctx context.Context) {
 	}
 	again, waits := i.suspicion, []time.Duration{shortly, diagnosis.MinimumInterval}
 	if i.baseline == nil {
-		i.baseline, i.compared = i.suspects, i.started
+		i.baseline, i.baselineStarted = i.suspectBaseline, i.lookStarted
 		again = again || slices.ContainsFunc(i.Result.Listeners, tally.Listener.MayOverflow)
 	} else { // --sample has looked twice already
 		waits = waits[1:]
 	}
 	for _, wait := range waits {
-		wait -= time.Since(i.compared)
+		wait -= time.Since(i.baselineStarted)
 		deadline, limited := ctx.Deadline()
 		if !again || limited && time.Until(deadline) < wait+shortly {
 			return

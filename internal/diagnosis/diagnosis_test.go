@@ -282,7 +282,7 @@ func TestSecondLook(t *testing.T) {
 			var second *tally.Tally
 			for _, tl := range []*tally.Tally{first, nil} {
 				if tl == nil {
-					tl = tally.New(rules, first.Suspects(), apart)
+					tl = tally.New(rules, first.SuspectBaseline(), apart)
 					second = tl
 				}
 				tl.Add(&tcp.Socket{State: tcp.Listen, Facts: test.provides, Local: local, RecvQ: test.queue, SendQ: 4096})
@@ -383,7 +383,7 @@ func TestLogoffSampled(t *testing.T) {
 		{"at times that are not known", time.Millisecond, time.Second, everything &^ tcp.FactClosed, 0, Unclear},
 		{"at once, and they come back", time.Millisecond, time.Second, everything, 9, Unclear},
 	} {
-		first := tally.NewBaseline()
+		first := tally.NewFullBaseline()
 		second := tally.New(rules, first, time.Second)
 		for i := range 60 {
 			s := tcp.Socket{

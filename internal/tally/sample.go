@@ -7,7 +7,10 @@ import (
 	"frontsockets/internal/tcp"
 )
 
-// Baseline is the first of two looks, which the second is compared with.
+// Baseline is what is kept of the first of two looks, so that the second can be compared with it.
+// There are two kinds. A full one (NewFullBaseline) has every session: --sample asks for it. One of
+// suspects (Tally.SuspectBaseline) has only the sessions that wait for the front. Every look makes
+// one, which costs little, so that the next look can confirm or clear a suspicion.
 type Baseline struct {
 	sessions map[ends]earlier
 	drops    map[listenerID]uint32
@@ -17,8 +20,8 @@ type Baseline struct {
 	// facts is what every listener provided.
 	facts     tcp.Facts
 	listeners []tcp.Socket
-	// full says that it has every session, and not only those that wait for the front.
-	full bool
+	// hasEverySession says that it is a full baseline.
+	hasEverySession bool
 }
 
 // ends identify a session: its two addresses and ports.
@@ -38,15 +41,15 @@ type earlier struct {
 	bytesRead uint64
 }
 
-// NewBaseline returns a first look that has seen nothing yet and will see every session.
-func NewBaseline() *Baseline {
-	b := newSuspects()
-	b.full = true
+// NewFullBaseline returns an empty baseline. The caller adds every socket.
+func NewFullBaseline() *Baseline {
+	b := newSuspectBaseline()
+	b.hasEverySession = true
 	return b
 }
 
-// newSuspects returns a first look that will see only the sessions that wait for the front.
-func newSuspects() *Baseline {
+// newSuspectBaseline returns an empty baseline. The caller adds the listeners and the suspects.
+func newSuspectBaseline() *Baseline {
 	return &Baseline{
 		sessions: map[ends]earlier{}, drops: map[listenerID]uint32{}, queues: map[listenerID]uint32{},
 		waitingOn: map[uint16]int{}, facts: ^tcp.Facts(0),
@@ -101,7 +104,7 @@ func (b *Baseline) Compare(s *tcp.Socket, interval time.Duration) {
 	}
 }
 
-// queue returns how long a listener's accept queue was in this first look, and reports whether
+// queue returns how long a listener's accept queue was in the first look, and reports whether
 // it may not have been emptied since: stillWaiting of its connections wait as before. The front
 // accepts in order, so if no connection of the first look still waits, the queue was emptied.
 // Connections that their clients have reset stay in the queue, but are in no table. A queue with

@@ -137,9 +137,10 @@ type Tally struct {
 	reconnects   int
 	stillWaiting map[uint16]int // connections that wait to be accepted as before, by local port
 
-	signs    Signs
-	suspects *Baseline
-	local    localPrograms
+	signs Signs
+	// suspectBaseline has the suspects of this look. The next look may be compared with it.
+	suspectBaseline *Baseline
+	local           localPrograms
 
 	// What every socket, every listener and every established socket provided.
 	all, ofListeners, ofEstablished tcp.Facts
@@ -188,19 +189,19 @@ type Signs struct {
 	Accepted, Read, Closed int
 }
 
-// New returns an empty tally. Baseline is the first of two looks, made an interval before,
-// or nil.
+// New returns an empty tally. Baseline is that of an earlier look, made an interval before, or
+// nil. It may be of either kind.
 func New(rules Rules, baseline *Baseline, interval time.Duration) *Tally {
 	t := &Tally{
-		rules:         rules,
-		clients:       map[netip.Addr]*clientTally{},
-		suspects:      newSuspects(),
-		baseline:      baseline,
-		interval:      interval,
-		stillWaiting:  map[uint16]int{},
-		all:           ^tcp.Facts(0),
-		ofListeners:   ^tcp.Facts(0),
-		ofEstablished: ^tcp.Facts(0),
+		rules:           rules,
+		clients:         map[netip.Addr]*clientTally{},
+		suspectBaseline: newSuspectBaseline(),
+		baseline:        baseline,
+		interval:        interval,
+		stillWaiting:    map[uint16]int{},
+		all:             ^tcp.Facts(0),
+		ofListeners:     ^tcp.Facts(0),
+		ofEstablished:   ^tcp.Facts(0),
 	}
 	if rules.ByPort {
 		t.ports = map[uint16]*PortStates{}
@@ -243,7 +244,7 @@ func (t *Tally) count(s *tcp.Socket) {
 		t.mptcp++
 	}
 	if isSuspect(s) {
-		t.suspects.Add(s)
+		t.suspectBaseline.Add(s)
 	}
 	if t.baseline != nil {
 		t.baseline.Compare(s, t.interval)
@@ -264,7 +265,7 @@ func (t *Tally) addListener(s *tcp.Socket) {
 	t.listeners = append(t.listeners, Listener{
 		Local: s.Local, Facts: s.Facts, Inode: s.Inode, UID: s.UID, Queue: s.RecvQ, Backlog: s.SendQ, Drops: s.Drops,
 	})
-	t.suspects.Add(s)
+	t.suspectBaseline.Add(s)
 	if t.baseline != nil {
 		if before, there := t.baseline.drops[listenerID{s.Local, s.Inode}]; there {
 			t.dropped = max(t.dropped, s.Drops-before)
@@ -272,12 +273,13 @@ func (t *Tally) addListener(s *tcp.Socket) {
 	}
 }
 
-// Suspects returns the sessions that wait for the front, to compare another look with.
-func (t *Tally) Suspects() *Baseline { return t.suspects }
+// SuspectBaseline returns the baseline of this look for the next one. It has the listeners and the
+// sessions that wait for the front.
+func (t *Tally) SuspectBaseline() *Baseline { return t.suspectBaseline }
 
 // isNew reports whether only the second of two looks saw the session.
 func (t *Tally) isNew(s *tcp.Socket) bool {
-	if t.baseline == nil || !t.baseline.full {
+	if t.baseline == nil || !t.baseline.hasEverySession {
 		return false
 	}
 	_, there := t.baseline.sessions[ends{s.Local, s.Remote}]
@@ -456,7 +458,7 @@ func (t *Tally) Result(look tcp.Look) Result {
 	t.countHeld()
 	r := Result{
 		Signs: t.signs, Rules: t.rules, HiddenStates: look.HiddenStates,
-		States: t.states, Listeners: t.listeners, Ports: t.ports, Sampled: t.baseline != nil && t.baseline.full,
+		States: t.states, Listeners: t.listeners, Ports: t.ports, Sampled: t.baseline != nil && t.baseline.hasEverySession,
 		LeftOut: t.local.leftOut, PortSessions: t.local.users,
 	}
 	r.Compared, r.Interval = t.baseline != nil || look.Compared, t.interval
