@@ -22,9 +22,9 @@ import (
 func (p Profile) check(s settings, report output.Report) output.Report {
 	ctx, cancel := context.WithTimeout(context.Background(), s.timeout)
 	defer cancel()
-	i := &inspection{settings: s, feed: p.Feed, Report: report}
+	i := &inspection{Report: report, settings: s, feed: p.Feed}
 	if p.sources != nil {
-		i.sources = p.sources
+		i.settings.sources = p.sources
 	}
 	// i is read only once run has ended: an inspection that is too late still writes to it.
 	done, err := await(ctx, func() (*inspection, error) { return i, i.run(ctx) })
@@ -54,10 +54,10 @@ func (s settings) explain(err error) string {
 
 // inspection is one check on its way from the sockets to the report.
 type inspection struct {
-	settings
-	feed bool
-	output.Report
+	output.Report // completed step by step
 
+	settings settings
+	feed     bool
 	// baseline is what a look is compared with: the full one of --sample, or that of the look
 	// that raised a suspicion, with its suspects only.
 	baseline        *tally.Baseline
@@ -65,9 +65,9 @@ type inspection struct {
 	suspectBaseline *tally.Baseline // of the last look
 	lookStarted     time.Time       // when the last look was begun
 	recording       *snapshot.Recording
-	owner           *process.Owner
-	suspicion       bool          // one look is not enough to say what was diagnosed
-	searched        time.Duration // spent on searches for processes
+	listenerOwner   *process.Owner // found with the baseline, nil if not; Report.Owner describes it
+	suspicion       bool           // one look is not enough to say what was diagnosed
+	searched        time.Duration  // spent on searches for processes
 }
 
 // run takes the steps of a check: baseline, count, judge, find the owner.
@@ -88,19 +88,19 @@ func (i *inspection) run(ctx context.Context) error {
 // takeBaseline takes the first of two looks, if --sample asks for two, and waits for the
 // time of the second.
 func (i *inspection) takeBaseline(ctx context.Context) error {
-	if i.sample == 0 {
+	if i.settings.sample == 0 {
 		return nil
 	}
 	i.baselineStarted = time.Now()
-	_, err := source.First(ctx, i.sources, i.query, func() tcp.Visit {
+	_, err := source.First(ctx, i.settings.sources, i.settings.query, func() tcp.Visit {
 		i.baseline = tally.NewFullBaseline()
 		return i.included(i.baseline.Add)
 	})
 	if err != nil {
 		return err
 	}
-	if listeners := i.baseline.Listeners(); i.showOwner && len(listeners) > 0 {
-		i.owner, err = bestEffort(ctx, i, func(ctx context.Context) (*process.Owner, error) {
+	if listeners := i.baseline.Listeners(); i.settings.showOwner && len(listeners) > 0 {
+		i.listenerOwner, err = bestEffort(ctx, i, func(ctx context.Context) (*process.Owner, error) {
 			owner, err := process.Find(ctx, listeners)
 			if err == nil {
 				owner.StartCPU(ctx)
@@ -112,7 +112,7 @@ func (i *inspection) takeBaseline(ctx context.Context) error {
 		}
 	}
 	select {
-	case <-time.After(i.sample - time.Since(i.baselineStarted)):
+	case <-time.After(i.settings.sample - time.Since(i.baselineStarted)):
 		return nil
 	case <-ctx.Done():
 		return ctx.Err()
@@ -127,10 +127,10 @@ func (i *inspection) count(ctx context.Context) error {
 	}
 	i.lookStarted = time.Now()
 	var t *tally.Tally
-	look, err := source.First(ctx, i.sources, i.query, func() tcp.Visit {
-		t = tally.New(i.rules, i.baseline, interval)
+	look, err := source.First(ctx, i.settings.sources, i.settings.query, func() tcp.Visit {
+		t = tally.New(i.settings.rules, i.baseline, interval)
 		add := i.included(t.Add)
-		if i.save == "" {
+		if i.settings.save == "" {
 			return add
 		}
 		i.recording = new(snapshot.Recording)
@@ -155,11 +155,11 @@ func (i *inspection) count(ctx context.Context) error {
 // those that it does, anew with each look.
 func (i *inspection) included(visit tcp.Visit) tcp.Visit {
 	i.Excluded = 0
-	if len(i.query.Exclude) == 0 {
+	if len(i.settings.query.Exclude) == 0 {
 		return visit
 	}
 	return func(s *tcp.Socket) {
-		if i.query.Excludes(s) {
+		if i.settings.query.Excludes(s) {
 			i.Excluded++
 			return
 		}
@@ -217,12 +217,12 @@ func (i *inspection) confirm(ctx context.Context) {
 // findOwner finds the process that listens, and diagnoses again with what it shows. It has to
 // walk through all processes, so it does this only on request or for a suspected hang.
 func (i *inspection) findOwner(ctx context.Context) {
-	wanted := i.showOwner || i.Diagnosis.AskOwner
+	wanted := i.settings.showOwner || i.Diagnosis.AskOwner
 	if i.Look.Recorded || len(i.Result.Listeners) == 0 || !wanted || i.OwnerUnknown != "" {
 		return
 	}
 	p, err := bestEffort(ctx, i, func(ctx context.Context) (tcp.Process, error) {
-		owner, err := i.owner, error(nil)
+		owner, err := i.listenerOwner, error(nil)
 		if owner == nil {
 			// Of several listeners the one with the longest queue is in trouble.
 			longest := slices.MaxFunc(i.Result.Listeners, func(a, b tally.Listener) int { return cmp.Compare(a.Queue, b.Queue) })
