@@ -92,15 +92,15 @@ func (b *Baseline) Compare(s *tcp.Socket, interval time.Duration) {
 	}
 	switch open := s.State == tcp.Established || s.State == tcp.CloseWait; {
 	case before.waiting && open && s.Inode == 0:
-		s.Progress = tcp.Stuck
+		s.Progress = tcp.ProgressStuck
 	case before.waiting:
-		s.Progress = tcp.Accepted
+		s.Progress = tcp.ProgressAccepted
 	case before.state == tcp.CloseWait && s.State != tcp.CloseWait:
-		s.Progress = tcp.Closed
+		s.Progress = tcp.ProgressClosed
 	case before.recvQ > 0 && open:
 		s.Progress = before.reading(s, interval)
 	case before.state == s.State && (s.State == tcp.CloseWait || s.State == tcp.FinWait2):
-		s.Progress = tcp.Stuck
+		s.Progress = tcp.ProgressStuck
 	}
 }
 
@@ -123,9 +123,9 @@ func (e earlier) reading(s *tcp.Socket, interval time.Duration) tcp.Progress {
 	exact := s.Facts.Has(tcp.FactBytesRead) && e.facts.Has(tcp.FactBytesRead)
 	switch {
 	case exact && s.BytesRead > e.bytesRead, s.RecvQ < e.recvQ:
-		return tcp.Read
+		return tcp.ProgressRead
 	case exact, quiet, s.State == tcp.CloseWait: // after its close a client sends no more
-		return tcp.Stuck
+		return tcp.ProgressStuck
 	}
-	return tcp.NotCompared
+	return tcp.ProgressNotCompared
 }

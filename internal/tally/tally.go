@@ -249,7 +249,7 @@ func (t *Tally) count(s *tcp.Socket) {
 	if t.baseline != nil {
 		t.baseline.Compare(s, t.interval)
 	}
-	if s.Progress == tcp.Stuck && isWaiting(s) {
+	if s.Progress == tcp.ProgressStuck && isWaiting(s) {
 		t.stillWaiting[s.Local.Port()]++
 	}
 	t.signs.add(s)
@@ -355,13 +355,13 @@ func (signs *Signs) add(s *tcp.Socket) {
 // addProgress counts a socket by what the front did for it since the look before.
 func (signs *Signs) addProgress(s *tcp.Socket) {
 	switch s.Progress {
-	case tcp.Accepted:
+	case tcp.ProgressAccepted:
 		signs.Accepted++
-	case tcp.Read:
+	case tcp.ProgressRead:
 		signs.Read++
-	case tcp.Closed:
+	case tcp.ProgressClosed:
 		signs.Closed++
-	case tcp.Stuck:
+	case tcp.ProgressStuck:
 		switch {
 		case isWaiting(s):
 			signs.StuckWaiting++

@@ -58,11 +58,11 @@ type Progress uint8
 
 // The kinds of progress.
 const (
-	NotCompared Progress = iota // there was no earlier look, or there is nothing to compare
-	Stuck                       // it waits to be accepted, read or closed, as it did before
-	Accepted
-	Read
-	Closed // by the front
+	ProgressNotCompared Progress = iota // there was no earlier look, or there is nothing to compare
+	ProgressStuck                       // it waits to be accepted, read or closed, as it did before
+	ProgressAccepted
+	ProgressRead
+	ProgressClosed // by the front
 )
 
 var progressNames = []string{"", "stuck", "accepted", "read", "closed"}
