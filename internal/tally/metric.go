@@ -176,7 +176,7 @@ var metrics = [NumMetrics]definition{
 	FeedAge: {name: "feed_age", unit: "s", help: "Seconds since data was sent to any ESTABLISHED client.",
 		compute: feedAge, needs: lastDataSent},
 	ZeroWindow: {name: "zero_window", help: "Sessions whose client takes no more data.",
-		compute: func(t *Tally, _ *Result) Value { return count(t.zeroWindow) }, needs: retransmits},
+		compute: func(t *Tally, _ *Result) Value { return count(t.signs.ZeroWindows) }, needs: retransmits},
 	RequestAge: {name: "request_age", unit: "s", help: "Seconds since any ESTABLISHED client sent data.",
 		compute: requestAge, needs: lastDataReceived},
 	RTT: {name: "rtt", unit: "s", help: "Median smoothed round-trip time of the ESTABLISHED sockets.",

@@ -119,7 +119,7 @@ type Tally struct {
 	listeners []Listener
 	ports     map[uint16]*PortStates // nil unless Rules.ByPort
 
-	abnormal, mptcp, unaccepted, unread, unsent, retransmitting, stalled, zeroWindow int
+	abnormal, mptcp, unaccepted, unread, unsent, retransmitting, stalled int
 
 	unreadBytes, unsentBytes uint64
 
@@ -229,9 +229,6 @@ func (t *Tally) count(s *tcp.Socket) {
 	t.all &= s.Facts
 	if s.Retransmits > 0 {
 		t.retransmitting++
-	}
-	if s.ZeroWindow {
-		t.zeroWindow++
 	}
 	if s.State == tcp.Listen {
 		t.addListener(s)
