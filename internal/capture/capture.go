@@ -24,7 +24,7 @@ func From(tool string, file textfile.File) tcp.Source {
 	name := tool + ":" + file.Name
 	return tcp.Source{Name: name, Look: func(ctx context.Context, q tcp.Query, visit tcp.Visit) (tcp.Look, error) {
 		t := table{
-			query: q, visit: visit, states: map[string]tcp.State{}, provides: tcp.FactClient,
+			query: q, visit: visit, states: map[string]tcp.State{}, provides: tcp.FactRemote,
 			seed: maphash.MakeSeed(), sessions: map[uint64]session{},
 		}
 		var g grammar = &netstat{table: &t, tails: map[string]bool{}}

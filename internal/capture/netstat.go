@@ -396,7 +396,7 @@ func (n *netstat) row(shape *rowShape, localWord []byte, w *textfile.Words) erro
 // wantedRow hands on a row with a port that was asked for.
 func (n *netstat) wantedRow(shape *rowShape, row *netstatRow, line []byte) error {
 	s := &n.table.row
-	*s = tcp.Socket{State: row.state, Facts: tcp.FactClient, RecvQ: shape.recvQ, SendQ: shape.sendQ}
+	*s = tcp.Socket{State: row.state, Facts: tcp.FactRemote, RecvQ: shape.recvQ, SendQ: shape.sendQ}
 	local, err := n.address(&row.local, row.cutLocal > 0)
 	if err != nil {
 		return err
@@ -411,7 +411,7 @@ func (n *netstat) wantedRow(shape *rowShape, row *netstatRow, line []byte) error
 	if cutsHost(&row.remote, row.cutRemote) {
 		n.widths.note(row.cutRemote).client = true
 		if _, err := row.remote.addr(); err != nil {
-			s.Facts &^= tcp.FactClient
+			s.Facts &^= tcp.FactRemote
 		}
 	}
 	s.Local, s.Remote = netip.AddrPortFrom(local, row.local.port), netip.AddrPortFrom(remote, row.remote.port)
@@ -543,7 +543,7 @@ func (n *netstat) end() error {
 	}
 	noClients, err := n.widths.verdict(len(n.query.Addresses) > 0)
 	if noClients {
-		n.provides &^= tcp.FactClient
+		n.provides &^= tcp.FactRemote
 	}
 	if err != nil {
 		err = fmt.Errorf("%w (%s)", err, n.advice())

@@ -152,7 +152,7 @@ func (r *ss) row(stateWord []byte, netid bool, w *textfile.Words) error {
 	s := &r.table.row
 	*s = tcp.Socket{
 		State: state,
-		Facts: tcp.FactClient | tcp.FactRecvQ | tcp.FactSendQ | tcp.FactBacklog,
+		Facts: tcp.FactRemote | tcp.FactRecvQ | tcp.FactSendQ | tcp.FactBacklog,
 		RecvQ: clamp(recvQ), SendQ: clamp(sendQ),
 	}
 	if state == tcp.Listen && sendQ == 0 { // from /proc/net/tcp it prints 0
