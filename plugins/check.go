@@ -186,17 +186,17 @@ func (i *inspection) confirm(ctx context.Context) {
 	if i.Look.Recorded {
 		return
 	}
-	again, waits := i.suspicion, []time.Duration{shortly, diagnosis.MinimumInterval}
+	lookAgain, waits := i.suspicion, []time.Duration{shortly, diagnosis.MinimumInterval}
 	if i.baseline == nil {
 		i.baseline, i.baselineStarted = i.suspectBaseline, i.lookStarted
-		again = again || slices.ContainsFunc(i.Result.Listeners, tally.Listener.MayOverflow)
+		lookAgain = lookAgain || slices.ContainsFunc(i.Result.Listeners, tally.Listener.MayOverflow)
 	} else { // --sample has looked twice already
 		waits = waits[1:]
 	}
 	for _, wait := range waits {
 		wait -= time.Since(i.baselineStarted)
 		deadline, limited := ctx.Deadline()
-		if !again || limited && time.Until(deadline) < wait+shortly {
+		if !lookAgain || limited && time.Until(deadline) < wait+shortly {
 			return
 		}
 		select {
@@ -210,7 +210,7 @@ func (i *inspection) confirm(ctx context.Context) {
 			return
 		}
 		i.judge()
-		again = i.suspicion
+		lookAgain = i.suspicion
 	}
 }
 

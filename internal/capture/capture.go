@@ -24,7 +24,7 @@ func From(tool string, file textfile.File) tcp.Source {
 	name := tool + ":" + file.Name
 	return tcp.Source{Name: name, Look: func(ctx context.Context, q tcp.Query, visit tcp.Visit) (tcp.Look, error) {
 		t := table{
-			query: q, visit: visit, states: map[string]tcp.State{}, provides: tcp.FactRemote,
+			query: q, visit: visit, stateOf: map[string]tcp.State{}, provides: tcp.FactRemote,
 			seed: maphash.MakeSeed(), sessions: map[uint64]session{},
 		}
 		var g grammar = &netstat{table: &t, tails: map[string]bool{}}
@@ -57,10 +57,10 @@ type grammar interface {
 
 // table is what the tools share.
 type table struct {
-	query  tcp.Query
-	visit  tcp.Visit
-	row    tcp.Socket
-	states map[string]tcp.State // words that were read already
+	query   tcp.Query
+	visit   tcp.Visit
+	row     tcp.Socket
+	stateOf map[string]tcp.State // words that were read already
 
 	// found says that there was a header or a row.
 	found    bool
@@ -201,11 +201,11 @@ func (t *table) admit(local, remote, line []byte, whole, merge bool) (bool, erro
 	if !whole || t.row.State == tcp.Listen || t.row.Remote.Addr().IsUnspecified() {
 		return true, nil // they may look alike
 	}
-	ends, row := t.hash(local, remote), t.hash(bytes.TrimRight(line, " \t"), nil)
-	before, again := t.sessions[ends]
+	pair, row := t.hash(local, remote), t.hash(bytes.TrimRight(line, " \t"), nil)
+	before, seen := t.sessions[pair]
 	switch {
-	case !again:
-		t.sessions[ends] = session{row, t.row.State, t.n}
+	case !seen:
+		t.sessions[pair] = session{row, t.row.State, t.n}
 		return true, nil
 	case before.state != t.row.State:
 		return false, fmt.Errorf("the session of line %d in another state: %s", before.line, giveTheLast)

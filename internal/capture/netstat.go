@@ -44,7 +44,7 @@ type netstat struct {
 // rowShape is how the last whole row was written. Most rows begin with the same text, have
 // the same columns, and are of other ports: they need not be read word by word.
 type rowShape struct {
-	text   []byte // what comes before the local address
+	prefix []byte // what comes before the local address
 	proto  string
 	queues bool
 	recvQ  uint32
@@ -56,15 +56,15 @@ type rowShape struct {
 
 func (n *netstat) line(line []byte) error {
 	n.isWhole = false
-	if last := &n.last; len(last.text) > 0 && bytes.HasPrefix(line, last.text) {
-		w := textfile.Words{Line: line, At: len(last.text)}
+	if last := &n.last; len(last.prefix) > 0 && bytes.HasPrefix(line, last.prefix) {
+		w := textfile.Words{Line: line, At: len(last.prefix)}
 		return n.row(last, w.Next(), &w)
 	}
 	w := textfile.Words{Line: line}
 	first := w.Next()
 	switch {
 	case first == nil:
-		return n.text(line)
+		return n.otherText(line)
 	case isTCP(first):
 		return n.tcp(first, &w)
 	case isOther(first):
@@ -101,7 +101,7 @@ func (n *netstat) line(line []byte) error {
 	case dotted:
 		return n.otherSolaris(line)
 	}
-	return n.text(line)
+	return n.otherText(line)
 }
 
 // isUnwanted reports whether a line is a row of another port that is written as the last
@@ -109,14 +109,14 @@ func (n *netstat) line(line []byte) error {
 func (n *netstat) isUnwanted(line []byte) bool {
 	l := &n.last
 	if l.state == 0 || len(line) <= l.state || !n.isTail(line[l.state:]) ||
-		string(line[:len(l.text)]) != string(l.text) || line[l.state-1] != ' ' || line[l.state-2] != ' ' ||
+		string(line[:len(l.prefix)]) != string(l.prefix) || line[l.state-1] != ' ' || line[l.state-2] != ' ' ||
 		line[l.remote] <= ' ' || line[l.remote-1] != ' ' || line[l.remote-2] != ' ' {
 		return false
 	}
-	local := line[len(l.text):l.remote]
+	local := line[len(l.prefix):l.remote]
 	local = local[:max(bytes.IndexByte(local, ' '), 0)]
 	const blanks = "                                                                "
-	gap := line[len(l.text)+len(local) : l.remote]
+	gap := line[len(l.prefix)+len(local) : l.remote]
 	if len(gap) > len(blanks) || string(gap) != blanks[:len(gap)] {
 		return false
 	}
@@ -141,9 +141,9 @@ func (n *netstat) isTail(text []byte) bool {
 // isRule reports whether a line underlines a header.
 func isRule(line []byte) bool { return len(bytes.Trim(line, "- \t")) == 0 }
 
-// text takes a line that is neither a row nor a header.
-func (n *netstat) text(line []byte) error {
-	n.last.text, n.last.state = nil, 0
+// otherText takes a line that is neither a row nor a header.
+func (n *netstat) otherText(line []byte) error {
+	n.last.prefix, n.last.state = nil, 0
 	if rest := bytes.TrimLeft(line, " \t"); len(rest) > 0 {
 		// The programs of Windows -b come after their rows, behind blanks or in brackets.
 		windows := n.inRows && len(rest) < len(line) && !n.last.queues && n.last.proto == "TCP"
@@ -160,7 +160,7 @@ func (n *netstat) text(line []byte) error {
 
 // newSection begins the rows of a protocol of Solaris.
 func (n *netstat) newSection(name, family string) error {
-	n.last.text, n.last.state = nil, 0
+	n.last.prefix, n.last.state = nil, 0
 	if name == "TCP:" {
 		if strings.Contains(n.before, name+family+" ") {
 			return n.errTwoTables()
@@ -177,7 +177,7 @@ func (n *netstat) newTable(h layout, line []byte) error {
 	if rejectSecondRow(line) != nil {
 		return errors.New("a row after the header in one line")
 	}
-	n.last.text, n.last.state = nil, 0
+	n.last.prefix, n.last.state = nil, 0
 	family6 := strings.Contains(n.title, "Internet6") // of NetBSD
 	if h.known && n.header > 0 && n.section == "" && !h.bsd && !family6 {
 		return n.errTwoTables()
@@ -212,7 +212,7 @@ func (n *netstat) readTitle() {
 
 // otherProtocol passes over a row of another protocol, unless a row of TCP is in it.
 func (n *netstat) otherProtocol(proto []byte, w *textfile.Words) error {
-	n.last.text, n.last.state = nil, 0
+	n.last.prefix, n.last.state = nil, 0
 	isUnix, isSCTP := string(proto) == "unix", bytes.HasPrefix(proto, []byte("sctp"))
 	wanted, others, odd := 0, 0, false
 	for i, word := 0, w.Next(); word != nil; i, word = i+1, w.Next() {
@@ -266,7 +266,7 @@ func (n *netstat) tcp(proto []byte, w *textfile.Words) error {
 	}
 	var e endpoint
 	if !n.inRows && isProse(local) && !queues && e.parse(local) != nil { // a heading that begins with TCP
-		return n.text(w.Line)
+		return n.otherText(w.Line)
 	}
 	var sendQ uint64
 	if queues {
@@ -291,8 +291,8 @@ func (n *netstat) tcp(proto []byte, w *textfile.Words) error {
 		n.readTitle()
 	}
 	n.last = rowShape{
-		text:  append(n.last.text[:0], w.Line[:w.At-len(local)]...),
-		proto: string(proto), queues: queues, recvQ: clamp(recvQ), sendQ: clamp(sendQ),
+		prefix: append(n.last.prefix[:0], w.Line[:w.At-len(local)]...),
+		proto:  string(proto), queues: queues, recvQ: clamp(recvQ), sendQ: clamp(sendQ),
 	}
 	if name := string(proto) + " "; !strings.Contains(n.protocols, name) {
 		if strings.Contains(n.before, name) {
@@ -310,7 +310,7 @@ func (n *netstat) solaris(first []byte, w *textfile.Words) error {
 	var remote endpoint
 	isRow := remote.parse(second) == nil && remote.dotted
 	if !isRow && n.section == "" {
-		return n.text(line) // two endpoints make a row, and in the table of TCP one
+		return n.otherText(line) // two endpoints make a row, and in the table of TCP one
 	}
 	var queues [4]uint64 // Swind Send-Q Rwind Recv-Q
 	for i := range queues {
@@ -447,7 +447,7 @@ func (n *netstat) remember(shape *rowShape, line []byte, remote, stateEnd int, w
 	for state > 0 && line[state-1] > ' ' {
 		state--
 	}
-	if shape == &n.last && whole && remote > len(shape.text)+2 && state > remote+2 && n.isWhole {
+	if shape == &n.last && whole && remote > len(shape.prefix)+2 && state > remote+2 && n.isWhole {
 		shape.remote, shape.state = remote, state
 		shape.tail = append(shape.tail[:0], line[state:]...)
 		const most = 64

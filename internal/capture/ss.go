@@ -158,11 +158,11 @@ func (r *ss) row(stateWord []byte, netid bool, w *textfile.Words) error {
 	if state == tcp.Listen && sendQ == 0 { // from /proc/net/tcp it prints 0
 		s.Facts &^= tcp.FactBacklog
 	}
-	return r.ends(s, w)
+	return r.fromLocal(s, w)
 }
 
-// ends reads a row from its local address on.
-func (r *ss) ends(s *tcp.Socket, w *textfile.Words) error {
+// fromLocal reads a row from its local address on.
+func (r *ss) fromLocal(s *tcp.Socket, w *textfile.Words) error {
 	var local, remote endpoint
 	localWord := w.Next()
 	if err := local.parse(localWord); err != nil {

@@ -126,10 +126,10 @@ func jsonLine(v any) []byte {
 // Save writes the snapshot of a look, its sockets asked for by q. Readers see the old
 // file or the new one, whole. After an error the old one is still there.
 func (r *Recording) Save(file string, q tcp.Query, look tcp.Look) error {
-	return replaceFile(file, r.text(q, look))
+	return replaceFile(file, r.encode(q, look))
 }
 
-func (r *Recording) text(q tcp.Query, look tcp.Look) []byte {
+func (r *Recording) encode(q tcp.Query, look tcp.Look) []byte {
 	h := header{
 		Version: formatVersion, Time: look.Time, Host: look.Host, Source: look.Source, Compared: look.Compared,
 		Skipped: append([]string{}, look.Skipped...), Ports: q.Ports.String(),

@@ -72,10 +72,10 @@ type lookalikes map[[2]netip.AddrPort]int
 
 // refuse returns an error if there are such sessions.
 func (l lookalikes) refuse() error {
-	for ends, n := range l {
+	for pair, n := range l {
 		if n > 1 {
-			return fmt.Errorf("%d sessions are from %s to %s, and gopsutil would count one (see docs/SOURCES.md)", n, ends[1],
-				ends[0])
+			return fmt.Errorf("%d sessions are from %s to %s, and gopsutil would count one (see docs/SOURCES.md)", n, pair[1],
+				pair[0])
 		}
 	}
 	return nil

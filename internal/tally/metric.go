@@ -71,7 +71,7 @@ type definition struct {
 	// needs is the fact that the sockets must provide, or the metric is unknown.
 	needs need
 	// sees is the states that the source must see, or the metric is unknown.
-	sees states
+	sees neededStates
 	// isShare says that the metric is a part of a whole. Where either is a lower bound the
 	// share is unknown: more sockets may make it larger or smaller.
 	isShare bool
@@ -111,13 +111,13 @@ var (
 	lastDataSent     = need{ofEstablished, tcp.FactLastDataSent, "the time of the last data sent"}
 	lastDataReceived = need{ofEstablished, tcp.FactLastDataSent, "the time of the last data received"}
 	roundTripTime    = need{ofEstablished, tcp.FactRTT, "round-trip times"}
-	everyState       = states{func(Rules) tcp.StateSet { return ^tcp.Set(tcp.Listen) }, "the sockets of all states"}
-	listening        = states{func(Rules) tcp.StateSet { return tcp.Set(tcp.Listen) }, "listening sockets"}
-	abnormalStates   = states{func(r Rules) tcp.StateSet { return ^r.Normal }, "the sockets of all abnormal states"}
+	everyState       = neededStates{func(Rules) tcp.StateSet { return ^tcp.Set(tcp.Listen) }, "the sockets of all states"}
+	listening        = neededStates{func(Rules) tcp.StateSet { return tcp.Set(tcp.Listen) }, "listening sockets"}
+	abnormalStates   = neededStates{func(r Rules) tcp.StateSet { return ^r.Normal }, "the sockets of all abnormal states"}
 )
 
-// states is a set of states that depends on the rules, and its name.
-type states struct {
+// neededStates is a set of states that depends on the rules, and its name.
+type neededStates struct {
 	set  func(Rules) tcp.StateSet
 	name string
 }
@@ -198,7 +198,7 @@ func inState(s tcp.State, name string, ofSessions bool) definition {
 	return definition{
 		name: name, state: s, help: "Sockets in state " + strings.ToUpper(name) + ".", ofSessions: ofSessions,
 		compute: func(t *Tally, _ *Result) Value { return count(t.states[s]) },
-		sees:    states{func(Rules) tcp.StateSet { return tcp.Set(s) }, "all sockets in state " + name},
+		sees:    neededStates{func(Rules) tcp.StateSet { return tcp.Set(s) }, "all sockets in state " + name},
 	}
 }
 

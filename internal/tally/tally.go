@@ -279,7 +279,7 @@ func (t *Tally) isNew(s *tcp.Socket) bool {
 	if t.baseline == nil || !t.baseline.hasEverySession {
 		return false
 	}
-	_, there := t.baseline.sessions[ends{s.Local, s.Remote}]
+	_, there := t.baseline.sessions[addressPair{s.Local, s.Remote}]
 	return !there
 }
 
