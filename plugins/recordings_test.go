@@ -242,7 +242,7 @@ func TestBadRecordings(t *testing.T) {
 	}
 	for source, want := range map[string]string{
 		"netstat:" + file: `netstat:` + file + `: line 2: '10.1.2.3:70000' has a port over 65535 ` +
-			`(capture with LC_ALL=C netstat -antW, or -ant if it has no -W, into a file): ` +
+			`(capture with LC_ALL=C netstat -antW > FILE, or -ant if it has no -W): ` +
 			`"tcp 0 0 10.1.0.7:41213 10.1.2.3:70000 TIME_WAIT"`,
 		"netstat:" + dir:                 "netstat:" + dir + ": read " + dir + ": is a directory",
 		"ss:" + dir + "/none":            "ss:" + dir + "/none: open " + dir + "/none: no such file or directory",

@@ -554,11 +554,11 @@ func (n *netstat) end() error {
 func (n *netstat) advice() string {
 	switch {
 	case n.section != "":
-		return "capture with netstat -an -P tcp"
+		return "capture with netstat -an -P tcp > FILE"
 	case n.found && !n.last.queues && n.last.proto == "TCP":
-		return "capture with netstat -an"
+		return "capture with netstat -an > FILE"
 	case n.layout.bsd:
-		return "capture with netstat -anW, on macOS netstat -anl"
+		return "capture with netstat -anW > FILE, on macOS netstat -anl > FILE"
 	}
-	return "capture with LC_ALL=C netstat -antW, or -ant if it has no -W, into a file"
+	return "capture with LC_ALL=C netstat -antW > FILE, or -ant if it has no -W"
 }

@@ -328,4 +328,4 @@ func (r *ss) end() error {
 	return nil
 }
 
-func (r *ss) advice() string { return "capture with ss -tan, with no filter, into a file" }
+func (r *ss) advice() string { return "capture with ss -tan > FILE, with no filter" }
