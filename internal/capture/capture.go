@@ -99,7 +99,22 @@ const (
 var (
 	errHiddenRow = errors.New("holds a row, or a part of one, that cannot be read: it is cut, joined, changed," +
 		" or has text before it")
-	errTwoRows = errors.New("two rows in one line")
+	errTwoRows      = errors.New("two rows in one line: a line break was lost")
+	errDots         = errors.New("dots in a row: a part of it, or other rows, were left out")
+	errJoinedHeader = errors.New("a row after the header in one line: line breaks were lost, as in echo $(...)")
+)
+
+// advised is an error that says itself what to do. No general advice follows it.
+type advised string
+
+func (a advised) Error() string { return string(a) }
+
+const (
+	errListenQueues = advised("a table of accept queues (netstat -L), not of sessions: capture with netstat -an > FILE")
+	errColours      = advised("the line has codes for colours: switch them off (grep --color=never) or capture without" +
+		" grep")
+	errForeignBlanks = advised("a row with bytes that are not ASCII where blanks are expected: it may be copied from a" +
+		" web page or a chat; give the file that the command wrote")
 )
 
 func (t *table) read(ctx context.Context, r io.Reader, g grammar) error {
@@ -127,10 +142,7 @@ func (t *table) read(ctx context.Context, r io.Reader, g grammar) error {
 			line = plain
 		}
 		if wrong := g.line(line); wrong != nil && !cut {
-			if bytes.IndexByte(line, '\x1b') >= 0 {
-				wrong = fmt.Errorf("%w; the line has codes for colours", wrong)
-			}
-			return text.Wrong(fmt.Errorf("%w (%s)", wrong, g.advice()), original)
+			return text.Wrong(explain(wrong, line, g.advice()), original)
 		} else if cut && (wrong != nil || !g.whole(line)) {
 			return err
 		}
@@ -142,6 +154,23 @@ func (t *table) read(ctx context.Context, r io.Reader, g grammar) error {
 		return fmt.Errorf("empty: the command that wrote it printed nothing (%s)", g.advice())
 	}
 	return fmt.Errorf("no socket table; it begins %.100q (%s)", first, g.advice())
+}
+
+// explain returns the error for a line that cannot be read, with what to do. Where the line shows
+// how it was changed, the error says that, and not what could not be read because of it.
+func explain(wrong error, line []byte, advice string) error {
+	var complete advised
+	switch before, after := brokenAddress(line); {
+	case errors.As(wrong, &complete):
+		return wrong
+	case bytes.IndexByte(line, '\x1b') >= 0:
+		return errColours
+	case errors.Is(wrong, errHiddenRow) && hasForeignBlanks(line):
+		return errForeignBlanks
+	case before != nil:
+		wrong = fmt.Errorf("the address '%s %s' has a blank after '%s': the text was changed", before, after, before)
+	}
+	return fmt.Errorf("%w (%s)", wrong, advice)
 }
 
 // other judges a line that is neither a row nor a header.

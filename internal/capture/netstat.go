@@ -55,6 +55,14 @@ type rowShape struct {
 }
 
 func (n *netstat) line(line []byte) error {
+	err := n.readLine(line)
+	if err != nil && n.layout.listenQueues {
+		return errListenQueues
+	}
+	return err
+}
+
+func (n *netstat) readLine(line []byte) error {
 	n.isWhole = false
 	if last := &n.last; len(last.prefix) > 0 && bytes.HasPrefix(line, last.prefix) {
 		w := textfile.Words{Line: line, At: len(last.prefix)}
@@ -175,7 +183,7 @@ func (n *netstat) newSection(name, family string) error {
 // newTable begins the table of a header.
 func (n *netstat) newTable(h layout, line []byte) error {
 	if rejectSecondRow(line) != nil {
-		return errors.New("a row after the header in one line")
+		return errJoinedHeader
 	}
 	n.last.prefix, n.last.state = nil, 0
 	family6 := strings.Contains(n.title, "Internet6") // of NetBSD
@@ -366,7 +374,8 @@ func (n *netstat) row(shape *rowShape, localWord []byte, w *textfile.Words) erro
 	n.padded = n.padded || len(rest) > 0 && isRule(rest)
 	n.isWhole = len(rest) > 0 || !bytes.HasSuffix(w.Line, []byte("CLOSE"))
 	if n.padded && !n.isWhole {
-		return errors.New("the state may be cut: other rows have blanks after it")
+		return errors.New("the line ends with CLOSE, which may be the first part of CLOSE_WAIT: other rows have blanks" +
+			" after the state, so a line break was added")
 	}
 	if row.rest, err = afterState(rest); err != nil {
 		return err
