@@ -35,6 +35,9 @@ func From(tool string, file textfile.File) tcp.Source {
 		if err == nil && file.MaxAge > 0 {
 			err = file.CheckAge(written, file.MaxAge)
 		}
+		if errors.Is(err, textfile.ErrGzip) {
+			err = fmt.Errorf("%w; unpack it with gunzip, or pipe the output of zcat into -s %s:-", err, tool)
+		}
 		return tcp.Look{
 			Source: name, Provides: t.provides, HiddenStates: t.hidden, Recorded: true, Time: written,
 		}, err

@@ -265,6 +265,8 @@ func TestUnreadable(t *testing.T) {
 		{"netstat for ss", "ss", header + good, "line 2: a row of netstat: give the file as netstat:FILE"},
 		{"binary", "netstat", header + "\x7fELF\x02\x01\x01\x00\x00\n",
 			`line 2: not text, perhaps compressed or a packet capture: "\x7fELF\x02\x01\x01\x00\x00"`},
+		{"gzip", "netstat", "\x1f\x8b\x08\x00\x00\x00\x00\x00\x00\x03\xed",
+			"not text: it is compressed (gzip); unpack it with gunzip, or pipe the output of zcat into -s netstat:-"},
 		{"a NUL in the state", "netstat", header + "tcp 0 0 10.1.0.7:41213 10.1.2.3:5 TIME_WA\x00T\n", "line 2: not text"},
 		{"one long line", "netstat", header + strings.Repeat("x", 1<<18), "line 2: over 65536 bytes long: \"xxx"},
 		{"cut in the state", "netstat", header + good + "tcp 0 0 10.1.0.7:41213 10.1.2.3:5 TIME_W",

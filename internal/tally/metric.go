@@ -260,11 +260,11 @@ func (m Metric) value(t *Tally, r *Result, provided [numScopes]tcp.Facts, look t
 	case d.ofSessions && t.mptcp > 0: // an MPTCP session can hang in CLOSE_WAIT on ESTABLISHED subflows
 		return unknown(fmt.Sprintf("%d of the sockets are subflows of MPTCP, which hide the state of the session", t.mptcp))
 	case d.sees.set != nil && hidden&d.sees.set(t.rules) != 0:
-		return unknown("this source does not see " + d.sees.name)
+		return unknown(notSeen(hidden, d.sees.name))
 	case (d.needs.scope == ofListeners || d.needs.scope == ofListenersTwice) && hidden.Has(tcp.Listen):
 		return unknown("this source does not see listening sockets")
 	case d.needs.scope == ofEstablished && hidden.Has(tcp.Established):
-		return unknown("this source does not see established sockets")
+		return unknown(notSeen(hidden, "established sockets"))
 	}
 	v := d.compute(t, r)
 	if !provided[d.needs.scope].Has(d.needs.facts) {
@@ -278,6 +278,17 @@ func (m Metric) value(t *Tally, r *Result, provided [numScopes]tcp.Facts, look t
 	}
 	return v
 }
+
+// notSeen returns why sockets are unknown, and what to do about a capture of listeners only.
+func notSeen(hidden tcp.StateSet, what string) string {
+	if hidden == everySession {
+		return "only listening sockets were asked for; use netstat -an or ss -tan"
+	}
+	return "this source does not see " + what
+}
+
+// everySession is the states of sessions.
+const everySession tcp.StateSet = 1<<tcp.NumStates - 2 - 1<<tcp.Listen
 
 // String returns the metric's name in options, perfdata and JSON.
 func (m Metric) String() string { return metrics[m].name }

@@ -152,6 +152,15 @@ func TestUnknown(t *testing.T) {
 		t.Error("an accept queue overflows a backlog that nobody knows")
 	}
 
+	// netstat -l and ss -l leave out the sessions.
+	onlyListeners := ^tcp.Set(tcp.Listen) & (1<<tcp.NumStates - 2)
+	for _, m := range []Metric{Abnormal, Established, Unread} {
+		got := New(rules, nil, 0).Result(tcp.Look{Provides: everything, HiddenStates: onlyListeners}).Values[m].Unknown
+		if want := "only listening sockets were asked for; use netstat -an or ss -tan"; got != want {
+			t.Errorf("%s is unknown since %q, want %q", m, got, want)
+		}
+	}
+
 	// What a source never tells is unknown even of no socket.
 	check(t, New(rules, nil, 0).Result(tcp.Look{Provides: tcp.FactRemote}),
 		"unread=U unsent_bytes=U unaccepted=U retransmitting=U stalled=U accept_queue=U accept_queue_pct=U abnormal=0"+
