@@ -14,16 +14,16 @@ const timeLayout = "Mon 2006-01-02 15:04 MST"
 // somebody traded then or trades now. Otherwise a recording that is left from the weekend would
 // be OK on Monday. With --at only that time counts.
 func (i *inspection) applySession(now time.Time) {
-	if !i.calendar.HasSessions() {
+	if !i.settings.calendar.HasSessions() {
 		return
 	}
 	seen := i.Look.Time
-	if !i.at.IsZero() {
-		now, seen = i.at, i.at
+	if !i.settings.at.IsZero() {
+		now, seen = i.settings.at, i.settings.at
 		i.Notes = append(i.Notes, "sessions judged as of "+now.Format(timeLayout)+" (--at)")
 	}
-	open, next := i.calendar.At(now)
-	openThen, _ := i.calendar.At(seen)
+	open, next := i.settings.calendar.At(now)
+	openThen, _ := i.settings.calendar.At(seen)
 	i.Session = i.describeSession(now, open, openThen, next)
 	i.noteHolidays(now)
 	if open || openThen {
@@ -41,7 +41,7 @@ func (i *inspection) applySession(now time.Time) {
 // describeSession returns what -v says of the calendar.
 func (i *inspection) describeSession(now time.Time, open, openThen bool, next time.Time) string {
 	text := "open"
-	switch until := i.calendar.Until(now); {
+	switch until := i.settings.calendar.Until(now); {
 	case open && !until.IsZero():
 		text += " until " + until.Format(timeLayout)
 	case !open && next.IsZero():
@@ -52,7 +52,7 @@ func (i *inspection) describeSession(now time.Time, open, openThen bool, next ti
 	if !open && openThen {
 		text += ", open when the sockets were seen"
 	}
-	switch holidays := i.calendar.Holidays(); {
+	switch holidays := i.settings.calendar.Holidays(); {
 	case holidays == nil:
 		return text + "; no holidays are known (--holidays)"
 	case len(holidays) == 0:
@@ -65,14 +65,14 @@ func (i *inspection) describeSession(now time.Time, open, openThen bool, next ti
 // noteHolidays says at the end of the line that the file of holidays is out of date. It
 // changes no status: on most days there is no holiday.
 func (i *inspection) noteHolidays(now time.Time) {
-	holidays := i.calendar.Holidays()
+	holidays := i.settings.calendar.Holidays()
 	if holidays == nil {
 		return
 	}
 	switch last := holidays.Last(); {
 	case last.IsZero():
 		i.Notes = append(i.Notes, "no holidays known (--holidays)")
-	case last.Before(i.calendar.Today(now)):
+	case last.Before(i.settings.calendar.Today(now)):
 		i.Notes = append(i.Notes, "no holidays known after "+last.Format(time.DateOnly)+" (--holidays)")
 	}
 }

@@ -50,9 +50,9 @@ func (s settings) appendLog(ctx context.Context, report *output.Report) {
 
 // inspect looks, judges and saves, and completes the report.
 func (p Profile) inspect(ctx context.Context, s settings, report output.Report) output.Report {
-	i := &inspection{settings: s, feed: p.Feed, Report: report}
+	i := &inspection{Report: report, settings: s, feed: p.Feed}
 	if p.sources != nil {
-		i.sources = p.sources
+		i.settings.sources = p.sources
 	}
 	// i is read only once run has ended: an inspection that is too late still writes to it.
 	done, err := await(ctx, func() (*inspection, error) { return i, i.run(ctx) })
@@ -82,18 +82,20 @@ func (s settings) explain(err error) string {
 
 // inspection is one check on its way from the sockets to the report.
 type inspection struct {
-	settings
-	feed bool
-	output.Report
+	output.Report // completed step by step
 
-	baseline  *tally.Baseline // of --sample, or of the look that raised a suspicion
-	compared  time.Time       // when the baseline was begun
-	suspects  *tally.Baseline // of the last look
-	started   time.Time       // when the last look was begun
-	recording *snapshot.Recording
-	owner     *process.Owner
-	suspicion bool          // one look is not enough to say what was diagnosed
-	searched  time.Duration // spent on searches for processes
+	settings settings
+	feed     bool
+	// baseline is what a look is compared with: the full one of --sample, or that of the look
+	// that raised a suspicion, with its suspects only.
+	baseline        *tally.Baseline
+	baselineStarted time.Time       // when the look of the baseline was begun
+	suspectBaseline *tally.Baseline // of the last look
+	lookStarted     time.Time       // when the last look was begun
+	recording       *snapshot.Recording
+	listenerOwner   *process.Owner // found with the baseline, nil if not; Report.Owner describes it
+	suspicion       bool           // one look is not enough to say what was diagnosed
+	searched        time.Duration  // spent on searches for processes
 }
 
 // run takes the steps of a check: baseline, count, judge, find the owner.
@@ -114,19 +116,19 @@ func (i *inspection) run(ctx context.Context) error {
 // takeBaseline takes the first of two looks, if --sample asks for two, and waits for the
 // time of the second.
 func (i *inspection) takeBaseline(ctx context.Context) error {
-	if i.sample == 0 {
+	if i.settings.sample == 0 {
 		return nil
 	}
-	i.compared = time.Now()
-	_, err := source.First(ctx, i.sources, i.query, func() tcp.Visit {
-		i.baseline = tally.NewBaseline()
+	i.baselineStarted = time.Now()
+	_, err := source.First(ctx, i.settings.sources, i.settings.query, func() tcp.Visit {
+		i.baseline = tally.NewFullBaseline()
 		return i.included(i.baseline.Add)
 	})
 	if err != nil {
 		return err
 	}
-	if listeners := i.baseline.Listeners(); i.showOwner && len(listeners) > 0 {
-		i.owner, err = bestEffort(ctx, i, func(ctx context.Context) (*process.Owner, error) {
+	if listeners := i.baseline.Listeners(); i.settings.showOwner && len(listeners) > 0 {
+		i.listenerOwner, err = bestEffort(ctx, i, func(ctx context.Context) (*process.Owner, error) {
 			owner, err := process.Find(ctx, listeners)
 			if err == nil {
 				owner.StartCPU(ctx)
@@ -138,7 +140,7 @@ func (i *inspection) takeBaseline(ctx context.Context) error {
 		}
 	}
 	select {
-	case <-time.After(i.sample - time.Since(i.compared)):
+	case <-time.After(i.settings.sample - time.Since(i.baselineStarted)):
 		return nil
 	case <-ctx.Done():
 		return ctx.Err()
@@ -149,14 +151,14 @@ func (i *inspection) takeBaseline(ctx context.Context) error {
 func (i *inspection) count(ctx context.Context) error {
 	var interval time.Duration
 	if i.baseline != nil {
-		interval = time.Since(i.compared)
+		interval = time.Since(i.baselineStarted)
 	}
-	i.started = time.Now()
+	i.lookStarted = time.Now()
 	var t *tally.Tally
-	look, err := source.First(ctx, i.sources, i.query, func() tcp.Visit {
-		t = tally.New(i.rules, i.baseline, interval)
+	look, err := source.First(ctx, i.settings.sources, i.settings.query, func() tcp.Visit {
+		t = tally.New(i.settings.rules, i.baseline, interval)
 		add := i.included(t.Add)
-		if i.save == "" {
+		if i.settings.save == "" {
 			return add
 		}
 		i.recording = new(snapshot.Recording)
@@ -173,7 +175,7 @@ func (i *inspection) count(ctx context.Context) error {
 	}
 	look.Compared = look.Compared || i.baseline != nil
 	result := t.Result(look)
-	i.Look, i.Result, i.suspects = look, &result, t.Suspects()
+	i.Look, i.Result, i.suspectBaseline = look, &result, t.SuspectBaseline()
 	return nil
 }
 
@@ -181,11 +183,11 @@ func (i *inspection) count(ctx context.Context) error {
 // those that it does, anew with each look.
 func (i *inspection) included(visit tcp.Visit) tcp.Visit {
 	i.Excluded = 0
-	if len(i.query.Exclude) == 0 {
+	if len(i.settings.query.Exclude) == 0 {
 		return visit
 	}
 	return func(s *tcp.Socket) {
-		if i.query.Excludes(s) {
+		if i.settings.query.Excludes(s) {
 			i.Excluded++
 			return
 		}
@@ -212,17 +214,17 @@ func (i *inspection) confirm(ctx context.Context) {
 	if i.Look.Recorded {
 		return
 	}
-	again, waits := i.suspicion, []time.Duration{shortly, diagnosis.MinimumInterval}
+	lookAgain, waits := i.suspicion, []time.Duration{shortly, diagnosis.MinimumInterval}
 	if i.baseline == nil {
-		i.baseline, i.compared = i.suspects, i.started
-		again = again || slices.ContainsFunc(i.Result.Listeners, tally.Listener.MayOverflow)
+		i.baseline, i.baselineStarted = i.suspectBaseline, i.lookStarted
+		lookAgain = lookAgain || slices.ContainsFunc(i.Result.Listeners, tally.Listener.MayOverflow)
 	} else { // --sample has looked twice already
 		waits = waits[1:]
 	}
 	for _, wait := range waits {
-		wait -= time.Since(i.compared)
+		wait -= time.Since(i.baselineStarted)
 		deadline, limited := ctx.Deadline()
-		if !again || limited && time.Until(deadline) < wait+shortly {
+		if !lookAgain || limited && time.Until(deadline) < wait+shortly {
 			return
 		}
 		select {
@@ -236,7 +238,7 @@ func (i *inspection) confirm(ctx context.Context) {
 			return
 		}
 		i.judge()
-		again = i.suspicion
+		lookAgain = i.suspicion
 	}
 }
 
@@ -244,12 +246,12 @@ func (i *inspection) confirm(ctx context.Context) {
 // walk through all processes, so it does this only on request, for a suspected hang, or when the
 // log does not have these listeners yet: after a restart.
 func (i *inspection) findOwner(ctx context.Context) {
-	wanted := i.showOwner || i.Diagnosis.AskOwner || i.log != "" && !i.loggedListeners()
+	wanted := i.settings.showOwner || i.Diagnosis.AskOwner || i.settings.log != "" && !i.loggedListeners()
 	if i.Look.Recorded || len(i.Result.Listeners) == 0 || !wanted || i.OwnerUnknown != "" {
 		return
 	}
 	p, err := bestEffort(ctx, i, func(ctx context.Context) (tcp.Process, error) {
-		owner, err := i.owner, error(nil)
+		owner, err := i.listenerOwner, error(nil)
 		if owner == nil {
 			// Of several listeners the one with the longest queue is in trouble.
 			longest := slices.MaxFunc(i.Result.Listeners, func(a, b tally.Listener) int { return cmp.Compare(a.Queue, b.Queue) })
@@ -274,7 +276,7 @@ func (i *inspection) loggedListeners() bool {
 	for _, l := range i.Result.Listeners {
 		members = append(members, fmt.Sprintf(`"inode":%d}`, l.Inode))
 	}
-	return logfile.Mentions(i.log, members...)
+	return logfile.Mentions(i.settings.log, members...)
 }
 
 // findPortUser finds the process that has a session on a port without a listener: if it is a

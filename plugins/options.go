@@ -74,7 +74,8 @@ var optionHelp = map[string]string{
 		" FILE",
 	"netns":   "look inside another network namespace (needs CAP_SYS_ADMIN)",
 	"clients": "names of client addresses: a file with PREFIX NAME on each line",
-	"policy":  "ready-made thresholds; your own -w or -c for a metric replaces the policy's",
+	"policy": "ready-made thresholds (seed: the rule of the operators' old script); your own -w or -c for a metric" +
+		" replaces the policy's",
 	"session": "trading session, such as Mon-Fri 20:30-02:45, cn-futures or cn-commodities; OK outside every session;" +
 		" repeatable",
 	"session-tz": "time zone of the sessions",

@@ -17,7 +17,7 @@ type Policy struct{ warning, critical []string }
 // PolicyNames are the names of the policies, the default first.
 var PolicyNames = []string{"standard", "seed", "strict"}
 
-// Policies returns those that --policy knows. The seed is the old script's rule. Standard
+// Policies returns those that --policy knows. Seed is the rule of the operators' old script. Standard
 // adds the diagnoses that blame the front, so that no answer is OK while its words do. Strict
 // alarms for every trouble that has a name, and counts nothing: it works for a front of three
 // clients as for one of 10,000.

@@ -24,7 +24,7 @@ func From(tool string, file textfile.File) tcp.Source {
 	name := tool + ":" + file.Name
 	return tcp.Source{Name: name, Look: func(ctx context.Context, q tcp.Query, visit tcp.Visit) (tcp.Look, error) {
 		t := table{
-			query: q, visit: visit, states: map[string]tcp.State{}, provides: tcp.FactClient,
+			query: q, visit: visit, stateOf: map[string]tcp.State{}, provides: tcp.FactRemote,
 			seed: maphash.MakeSeed(), sessions: map[uint64]session{},
 		}
 		var g grammar = &netstat{table: &t, tails: map[string]bool{}}
@@ -34,6 +34,9 @@ func From(tool string, file textfile.File) tcp.Source {
 		written, err := file.Read(func(r io.Reader) error { return t.read(ctx, r, g) })
 		if err == nil && file.MaxAge > 0 {
 			err = file.CheckAge(written, file.MaxAge)
+		}
+		if errors.Is(err, textfile.ErrGzip) {
+			err = fmt.Errorf("%w; unpack it with gunzip, or pipe the output of zcat into -s %s:-", err, tool)
 		}
 		return tcp.Look{
 			Source: name, Provides: t.provides, HiddenStates: t.hidden, Recorded: true, Time: written,
@@ -57,10 +60,10 @@ type grammar interface {
 
 // table is what the tools share.
 type table struct {
-	query  tcp.Query
-	visit  tcp.Visit
-	row    tcp.Socket
-	states map[string]tcp.State // words that were read already
+	query   tcp.Query
+	visit   tcp.Visit
+	row     tcp.Socket
+	stateOf map[string]tcp.State // words that were read already
 
 	// found says that there was a header or a row.
 	found    bool
@@ -99,7 +102,22 @@ const (
 var (
 	errHiddenRow = errors.New("holds a row, or a part of one, that cannot be read: it is cut, joined, changed," +
 		" or has text before it")
-	errTwoRows = errors.New("two rows in one line")
+	errTwoRows      = errors.New("two rows in one line: a line break was lost")
+	errDots         = errors.New("dots in a row: a part of it, or other rows, were left out")
+	errJoinedHeader = errors.New("a row after the header in one line: line breaks were lost, as in echo $(...)")
+)
+
+// advised is an error that says itself what to do. No general advice follows it.
+type advised string
+
+func (a advised) Error() string { return string(a) }
+
+const (
+	errListenQueues = advised("a table of accept queues (netstat -L), not of sessions: capture with netstat -an > FILE")
+	errColours      = advised("the line has codes for colours: switch them off (grep --color=never) or capture without" +
+		" grep")
+	errForeignBlanks = advised("a row with bytes that are not ASCII where blanks are expected: it may be copied from a" +
+		" web page or a chat; give the file that the command wrote")
 )
 
 func (t *table) read(ctx context.Context, r io.Reader, g grammar) error {
@@ -127,10 +145,7 @@ func (t *table) read(ctx context.Context, r io.Reader, g grammar) error {
 			line = plain
 		}
 		if wrong := g.line(line); wrong != nil && !cut {
-			if bytes.IndexByte(line, '\x1b') >= 0 {
-				wrong = fmt.Errorf("%w; the line has codes for colours", wrong)
-			}
-			return text.Wrong(fmt.Errorf("%w (%s)", wrong, g.advice()), original)
+			return text.Wrong(explain(wrong, line, g.advice()), original)
 		} else if cut && (wrong != nil || !g.whole(line)) {
 			return err
 		}
@@ -142,6 +157,23 @@ func (t *table) read(ctx context.Context, r io.Reader, g grammar) error {
 		return fmt.Errorf("empty: the command that wrote it printed nothing (%s)", g.advice())
 	}
 	return fmt.Errorf("no socket table; it begins %.100q (%s)", first, g.advice())
+}
+
+// explain returns the error for a line that cannot be read, with what to do. Where the line shows
+// how it was changed, the error says that, and not what could not be read because of it.
+func explain(wrong error, line []byte, advice string) error {
+	var complete advised
+	switch before, after := brokenAddress(line); {
+	case errors.As(wrong, &complete):
+		return wrong
+	case bytes.IndexByte(line, '\x1b') >= 0:
+		return errColours
+	case errors.Is(wrong, errHiddenRow) && hasForeignBlanks(line):
+		return errForeignBlanks
+	case before != nil:
+		wrong = fmt.Errorf("the address '%s %s' has a blank after '%s': the text was changed", before, after, before)
+	}
+	return fmt.Errorf("%w (%s)", wrong, advice)
 }
 
 // other judges a line that is neither a row nor a header.
@@ -201,11 +233,11 @@ func (t *table) admit(local, remote, line []byte, whole, merge bool) (bool, erro
 	if !whole || t.row.State == tcp.Listen || t.row.Remote.Addr().IsUnspecified() {
 		return true, nil // they may look alike
 	}
-	ends, row := t.hash(local, remote), t.hash(bytes.TrimRight(line, " \t"), nil)
-	before, again := t.sessions[ends]
+	pair, row := t.hash(local, remote), t.hash(bytes.TrimRight(line, " \t"), nil)
+	before, seen := t.sessions[pair]
 	switch {
-	case !again:
-		t.sessions[ends] = session{row, t.row.State, t.n}
+	case !seen:
+		t.sessions[pair] = session{row, t.row.State, t.n}
 		return true, nil
 	case before.state != t.row.State:
 		return false, fmt.Errorf("the session of line %d in another state: %s", before.line, giveTheLast)

@@ -30,7 +30,7 @@ func readText(kind, text string, q tcp.Query) (rows []tcp.Socket, seen tcp.Look,
 }
 
 const (
-	queues = tcp.FactClient | tcp.FactRecvQ | tcp.FactSendQ
+	queues = tcp.FactRemote | tcp.FactRecvQ | tcp.FactSendQ
 )
 
 // renderings are the text formats: how a socket looks in each, and what it tells.
@@ -54,7 +54,7 @@ var renderings = []struct {
 			colon(s.Remote), upper(s.State), timer)
 	}},
 	{"Windows", "netstat", "  Proto  Lokale Adresse         Remoteadresse          Status           PID\r\n",
-		tcp.FactClient, false, func(s tcp.Socket) string {
+		tcp.FactRemote, false, func(s tcp.Socket) string {
 			word := strings.NewReplacer("syn_recv", "SYN_RECEIVED", "fin_wait1", "FIN_WAIT_1", "fin_wait2", "FIN_WAIT_2",
 				"close", "BOUND", "listen", "LISTENING").Replace(s.State.String())
 			if s.State == tcp.CloseWait {
@@ -265,6 +265,8 @@ func TestUnreadable(t *testing.T) {
 		{"netstat for ss", "ss", header + good, "line 2: a row of netstat: give the file as netstat:FILE"},
 		{"binary", "netstat", header + "\x7fELF\x02\x01\x01\x00\x00\n",
 			`line 2: not text, perhaps compressed or a packet capture: "\x7fELF\x02\x01\x01\x00\x00"`},
+		{"gzip", "netstat", "\x1f\x8b\x08\x00\x00\x00\x00\x00\x00\x03\xed",
+			"not text: it is compressed (gzip); unpack it with gunzip, or pipe the output of zcat into -s netstat:-"},
 		{"a NUL in the state", "netstat", header + "tcp 0 0 10.1.0.7:41213 10.1.2.3:5 TIME_WA\x00T\n", "line 2: not text"},
 		{"one long line", "netstat", header + strings.Repeat("x", 1<<18), "line 2: over 65536 bytes long: \"xxx"},
 		{"cut in the state", "netstat", header + good + "tcp 0 0 10.1.0.7:41213 10.1.2.3:5 TIME_W",
@@ -306,11 +308,20 @@ func TestUnreadable(t *testing.T) {
 		{"ss, lastsnd", "ss", "ESTAB 0 0 10.1.0.7:41213 10.1.2.3:5\n\t cubic lastsnd:-5\n",
 			"line 2: 'lastsnd:-5' is not a number of milliseconds"},
 		{"a coloured row", "netstat", header + "\x1b[31mtcp 0 0 10.1.0.7:41213 10.1.2.3:5 TIME_WAIT\x1b[0m\n",
-			"line 2: holds a row, or a part of one"},
+			"line 2: the line has codes for colours: "},
 		{"a quoted row", "netstat", header + good + "> " + good, "line 3: holds a row, or a part of one"},
 		{"a row of a diff", "netstat", header + good + "+" + good, "line 3: holds a row, or a part of one"},
 		{"a hard blank in an address", "netstat", header + "tcp 0 0 10.1.0\u00a0.7:41213 10.1.2.3:5 TIME_WAIT\n",
-			"line 2: '10.1.2.3:5' is not the word for a TCP state"},
+			"line 2: the address '10.1.0 .7:41213' has a blank after '10.1.0': the text was changed (capture with "},
+		{"a blank in the peer", "netstat", header + "tcp 0 0 10.1.0.7:41213 10.1.2 .3:5 TIME_WAIT\n",
+			"line 2: the address '10.1.2 .3:5' has a blank after '10.1.2'"},
+		{"a blank before the port", "ss", "ESTAB 0 0 10.1.0.7: 41213 10.1.2.3:5\n",
+			"line 1: the address '10.1.0.7: 41213' has a blank after '10.1.0.7:'"},
+		{"a blank in an IPv6 address", "ss", "ESTAB 0 0 [2001:db8 ::7]:41213 [2001:db8::9]:5\n",
+			"line 1: the address '[2001:db8 ::7]:41213' has a blank after '[2001:db8'"},
+		{"netstat -L of macOS", "netstat", "Listen         Local Address\n0/0/128        *.41213\n",
+			"line 2: a table of accept queues (netstat -L), not of sessions"},
+		{"dots in a row", "netstat", header + strings.TrimSpace(good) + " ...\n", "line 2: dots in a row"},
 		{"two rows in a line", "netstat", header + strings.TrimSpace(good) + "  " + good, "line 2: two rows in one line"},
 		{"another's row before it", "netstat", header + "tcp 0 0 10.1.0.7:8080 10.1.2.3:5 TIME_WAIT " + good,
 			"line 2: two rows in one line"},
@@ -354,7 +365,7 @@ func TestCutAddresses(t *testing.T) {
 		for _, s := range rows {
 			knows &= s.Facts
 		}
-		if err != nil || len(rows) != strings.Count(test.text, "\n") || knows.Has(tcp.FactClient) != test.knows {
+		if err != nil || len(rows) != strings.Count(test.text, "\n") || knows.Has(tcp.FactRemote) != test.knows {
 			t.Errorf("%s: %d rows, knows %b, %v", test.name, len(rows), knows, err)
 		}
 	}
@@ -473,7 +484,7 @@ func fuzzCapture(f *testing.F, kind string) {
 		_, err := from(kind, bytes.NewReader(text)).Look(context.Background(), front, func(s *tcp.Socket) {
 			n++
 			if s.Local.Port() != 41213 || s.State < tcp.Established || s.State >= tcp.NumStates ||
-				s.Facts.Has(tcp.FactClient) && !s.Remote.Addr().IsValid() {
+				s.Facts.Has(tcp.FactRemote) && !s.Remote.Addr().IsValid() {
 				t.Errorf("%+v", s)
 			}
 		})

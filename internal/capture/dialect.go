@@ -111,7 +111,7 @@ func isStateOfSS(word []byte) bool {
 
 // state reads a state word. It remembers the few spellings there are.
 func (t *table) state(word []byte) (tcp.State, error) {
-	if s, ok := t.states[string(word)]; ok {
+	if s, ok := t.stateOf[string(word)]; ok {
 		return s, nil
 	}
 	if len(word) == 0 {
@@ -127,7 +127,7 @@ func (t *table) state(word []byte) (tcp.State, error) {
 	}
 	const longest = 17 // of all true spellings
 	if err == nil && len(word) <= longest {
-		t.states[string(word)] = s
+		t.stateOf[string(word)] = s
 	}
 	return s, err
 }

@@ -2,6 +2,7 @@ package capture
 
 import (
 	"bytes"
+	"slices"
 	"strings"
 )
 
@@ -10,6 +11,8 @@ type layout struct {
 	known  bool // the order of the columns
 	queues bool // there are columns for them
 	bsd    bool // "(state)": OpenBSD repeats its headers, net-tools and Windows do not
+	// listenQueues says that this is the table of netstat -L.
+	listenQueues bool
 	// width is that of an address, 0 if the header does not tell.
 	width int
 }
@@ -46,6 +49,7 @@ func readHeader(line []byte) (l layout, ok bool) {
 		return l, false
 	}
 	if other {
+		l.listenQueues = slices.Contains(names, "Listen")
 		return l, true
 	}
 	bsd := l.bsd

@@ -44,7 +44,7 @@ type netstat struct {
 // rowShape is how the last whole row was written. Most rows begin with the same text, have
 // the same columns, and are of other ports: they need not be read word by word.
 type rowShape struct {
-	text   []byte // what comes before the local address
+	prefix []byte // what comes before the local address
 	proto  string
 	queues bool
 	recvQ  uint32
@@ -55,16 +55,24 @@ type rowShape struct {
 }
 
 func (n *netstat) line(line []byte) error {
+	err := n.readLine(line)
+	if err != nil && n.layout.listenQueues {
+		return errListenQueues
+	}
+	return err
+}
+
+func (n *netstat) readLine(line []byte) error {
 	n.isWhole = false
-	if last := &n.last; len(last.text) > 0 && bytes.HasPrefix(line, last.text) {
-		w := textfile.Words{Line: line, At: len(last.text)}
+	if last := &n.last; len(last.prefix) > 0 && bytes.HasPrefix(line, last.prefix) {
+		w := textfile.Words{Line: line, At: len(last.prefix)}
 		return n.row(last, w.Next(), &w)
 	}
 	w := textfile.Words{Line: line}
 	first := w.Next()
 	switch {
 	case first == nil:
-		return n.text(line)
+		return n.otherText(line)
 	case isTCP(first):
 		return n.tcp(first, &w)
 	case isOther(first):
@@ -101,7 +109,7 @@ func (n *netstat) line(line []byte) error {
 	case dotted:
 		return n.otherSolaris(line)
 	}
-	return n.text(line)
+	return n.otherText(line)
 }
 
 // isUnwanted reports whether a line is a row of another port that is written as the last
@@ -109,14 +117,14 @@ func (n *netstat) line(line []byte) error {
 func (n *netstat) isUnwanted(line []byte) bool {
 	l := &n.last
 	if l.state == 0 || len(line) <= l.state || !n.isTail(line[l.state:]) ||
-		string(line[:len(l.text)]) != string(l.text) || line[l.state-1] != ' ' || line[l.state-2] != ' ' ||
+		string(line[:len(l.prefix)]) != string(l.prefix) || line[l.state-1] != ' ' || line[l.state-2] != ' ' ||
 		line[l.remote] <= ' ' || line[l.remote-1] != ' ' || line[l.remote-2] != ' ' {
 		return false
 	}
-	local := line[len(l.text):l.remote]
+	local := line[len(l.prefix):l.remote]
 	local = local[:max(bytes.IndexByte(local, ' '), 0)]
 	const blanks = "                                                                "
-	gap := line[len(l.text)+len(local) : l.remote]
+	gap := line[len(l.prefix)+len(local) : l.remote]
 	if len(gap) > len(blanks) || string(gap) != blanks[:len(gap)] {
 		return false
 	}
@@ -141,9 +149,9 @@ func (n *netstat) isTail(text []byte) bool {
 // isRule reports whether a line underlines a header.
 func isRule(line []byte) bool { return len(bytes.Trim(line, "- \t")) == 0 }
 
-// text takes a line that is neither a row nor a header.
-func (n *netstat) text(line []byte) error {
-	n.last.text, n.last.state = nil, 0
+// otherText takes a line that is neither a row nor a header.
+func (n *netstat) otherText(line []byte) error {
+	n.last.prefix, n.last.state = nil, 0
 	if rest := bytes.TrimLeft(line, " \t"); len(rest) > 0 {
 		// The programs of Windows -b come after their rows, behind blanks or in brackets.
 		windows := n.inRows && len(rest) < len(line) && !n.last.queues && n.last.proto == "TCP"
@@ -160,7 +168,7 @@ func (n *netstat) text(line []byte) error {
 
 // newSection begins the rows of a protocol of Solaris.
 func (n *netstat) newSection(name, family string) error {
-	n.last.text, n.last.state = nil, 0
+	n.last.prefix, n.last.state = nil, 0
 	if name == "TCP:" {
 		if strings.Contains(n.before, name+family+" ") {
 			return n.errTwoTables()
@@ -175,9 +183,9 @@ func (n *netstat) newSection(name, family string) error {
 // newTable begins the table of a header.
 func (n *netstat) newTable(h layout, line []byte) error {
 	if rejectSecondRow(line) != nil {
-		return errors.New("a row after the header in one line")
+		return errJoinedHeader
 	}
-	n.last.text, n.last.state = nil, 0
+	n.last.prefix, n.last.state = nil, 0
 	family6 := strings.Contains(n.title, "Internet6") // of NetBSD
 	if h.known && n.header > 0 && n.section == "" && !h.bsd && !family6 {
 		return n.errTwoTables()
@@ -212,7 +220,7 @@ func (n *netstat) readTitle() {
 
 // otherProtocol passes over a row of another protocol, unless a row of TCP is in it.
 func (n *netstat) otherProtocol(proto []byte, w *textfile.Words) error {
-	n.last.text, n.last.state = nil, 0
+	n.last.prefix, n.last.state = nil, 0
 	isUnix, isSCTP := string(proto) == "unix", bytes.HasPrefix(proto, []byte("sctp"))
 	wanted, others, odd := 0, 0, false
 	for i, word := 0, w.Next(); word != nil; i, word = i+1, w.Next() {
@@ -266,7 +274,7 @@ func (n *netstat) tcp(proto []byte, w *textfile.Words) error {
 	}
 	var e endpoint
 	if !n.inRows && isProse(local) && !queues && e.parse(local) != nil { // a heading that begins with TCP
-		return n.text(w.Line)
+		return n.otherText(w.Line)
 	}
 	var sendQ uint64
 	if queues {
@@ -291,8 +299,8 @@ func (n *netstat) tcp(proto []byte, w *textfile.Words) error {
 		n.readTitle()
 	}
 	n.last = rowShape{
-		text:  append(n.last.text[:0], w.Line[:w.At-len(local)]...),
-		proto: string(proto), queues: queues, recvQ: clamp(recvQ), sendQ: clamp(sendQ),
+		prefix: append(n.last.prefix[:0], w.Line[:w.At-len(local)]...),
+		proto:  string(proto), queues: queues, recvQ: clamp(recvQ), sendQ: clamp(sendQ),
 	}
 	if name := string(proto) + " "; !strings.Contains(n.protocols, name) {
 		if strings.Contains(n.before, name) {
@@ -310,7 +318,7 @@ func (n *netstat) solaris(first []byte, w *textfile.Words) error {
 	var remote endpoint
 	isRow := remote.parse(second) == nil && remote.dotted
 	if !isRow && n.section == "" {
-		return n.text(line) // two endpoints make a row, and in the table of TCP one
+		return n.otherText(line) // two endpoints make a row, and in the table of TCP one
 	}
 	var queues [4]uint64 // Swind Send-Q Rwind Recv-Q
 	for i := range queues {
@@ -366,7 +374,8 @@ func (n *netstat) row(shape *rowShape, localWord []byte, w *textfile.Words) erro
 	n.padded = n.padded || len(rest) > 0 && isRule(rest)
 	n.isWhole = len(rest) > 0 || !bytes.HasSuffix(w.Line, []byte("CLOSE"))
 	if n.padded && !n.isWhole {
-		return errors.New("the state may be cut: other rows have blanks after it")
+		return errors.New("the line ends with CLOSE, which may be the first part of CLOSE_WAIT: other rows have blanks" +
+			" after the state, so a line break was added")
 	}
 	if row.rest, err = afterState(rest); err != nil {
 		return err
@@ -396,7 +405,7 @@ func (n *netstat) row(shape *rowShape, localWord []byte, w *textfile.Words) erro
 // wantedRow hands on a row with a port that was asked for.
 func (n *netstat) wantedRow(shape *rowShape, row *netstatRow, line []byte) error {
 	s := &n.table.row
-	*s = tcp.Socket{State: row.state, Facts: tcp.FactClient, RecvQ: shape.recvQ, SendQ: shape.sendQ}
+	*s = tcp.Socket{State: row.state, Facts: tcp.FactRemote, RecvQ: shape.recvQ, SendQ: shape.sendQ}
 	local, err := n.address(&row.local, row.cutLocal > 0)
 	if err != nil {
 		return err
@@ -411,7 +420,7 @@ func (n *netstat) wantedRow(shape *rowShape, row *netstatRow, line []byte) error
 	if cutsHost(&row.remote, row.cutRemote) {
 		n.widths.note(row.cutRemote).client = true
 		if _, err := row.remote.addr(); err != nil {
-			s.Facts &^= tcp.FactClient
+			s.Facts &^= tcp.FactRemote
 		}
 	}
 	s.Local, s.Remote = netip.AddrPortFrom(local, row.local.port), netip.AddrPortFrom(remote, row.remote.port)
@@ -447,7 +456,7 @@ func (n *netstat) remember(shape *rowShape, line []byte, remote, stateEnd int, w
 	for state > 0 && line[state-1] > ' ' {
 		state--
 	}
-	if shape == &n.last && whole && remote > len(shape.text)+2 && state > remote+2 && n.isWhole {
+	if shape == &n.last && whole && remote > len(shape.prefix)+2 && state > remote+2 && n.isWhole {
 		shape.remote, shape.state = remote, state
 		shape.tail = append(shape.tail[:0], line[state:]...)
 		const most = 64
@@ -543,7 +552,7 @@ func (n *netstat) end() error {
 	}
 	noClients, err := n.widths.verdict(len(n.query.Addresses) > 0)
 	if noClients {
-		n.provides &^= tcp.FactClient
+		n.provides &^= tcp.FactRemote
 	}
 	if err != nil {
 		err = fmt.Errorf("%w (%s)", err, n.advice())
@@ -554,11 +563,11 @@ func (n *netstat) end() error {
 func (n *netstat) advice() string {
 	switch {
 	case n.section != "":
-		return "capture with netstat -an -P tcp"
+		return "capture with netstat -an -P tcp > FILE"
 	case n.found && !n.last.queues && n.last.proto == "TCP":
-		return "capture with netstat -an"
+		return "capture with netstat -an > FILE"
 	case n.layout.bsd:
-		return "capture with netstat -anW, on macOS netstat -anl"
+		return "capture with netstat -anW > FILE, on macOS netstat -anl > FILE"
 	}
-	return "capture with LC_ALL=C netstat -antW, or -ant if it has no -W, into a file"
+	return "capture with LC_ALL=C netstat -antW > FILE, or -ant if it has no -W"
 }

@@ -23,11 +23,11 @@ import (
 // With -O that is on the row itself, and ss -tuan names the protocol first.
 type ss struct {
 	*table
-	pending   bool // the row is read, and the lines after it are still to come
-	inDetails bool // the last line was one of these
-	ages      bool // somewhere it says how long ago something was sent, received or acknowledged
-	broken    bool // some line of details is broken, so that facts may be missing or cut
-	unknown   bool // the header is not known
+	pending     bool  // the row is read, and the lines after it are still to come
+	inDetails   bool  // the last line was one of these
+	ages        bool  // somewhere it says how long ago something was sent, received or acknowledged
+	broken      bool  // some line of details is broken, so that facts may be missing or cut
+	wrongHeader error // for any row, if the header is not known
 	// netid is whether rows begin with the protocol, once that is known.
 	netid, netidKnown bool
 	isWhole           bool // the last row is complete even if it is the last and has no end
@@ -38,7 +38,9 @@ const ssHeader = "State Recv-Q Send-Q Local Address:Port Peer Address:Port"
 
 var (
 	errNoStates = errors.New("no column of states, as ss prints with a filter such as 'state close-wait'")
-	errUnix     = errors.New("a row of a unix socket, whose name is any text that a user of the host chooses, even rows")
+	errUnix     = errors.New("a unix socket, as ss prints without -t: any user of the host can give it a name that looks" +
+		" like rows of TCP")
+	errHeader = errors.New("the header is not known, or it or the rows before do not have the columns of this row")
 )
 
 func (r *ss) isUnwanted([]byte) bool { return false }
@@ -87,14 +89,19 @@ func (r *ss) newTable(line []byte) error {
 	case strings.HasPrefix(header, "Recv-Q"):
 		return errNoStates
 	case rejectSecondRow(line) != nil:
-		return errors.New("a row after the header in one line")
+		return errJoinedHeader
 	case !strings.HasPrefix(header, "State "):
 		return r.other(line)
 	case r.header > 0:
 		return r.errTwoTables()
 	}
 	r.beginTable()
-	r.unknown = !strings.HasPrefix(header, ssHeader)
+	switch r.wrongHeader = nil; {
+	case strings.HasPrefix(ssHeader, header) && header != ssHeader:
+		r.wrongHeader = fmt.Errorf("the header in line %d is broken into two lines: the window was too narrow", r.n)
+	case !strings.HasPrefix(header, ssHeader):
+		r.wrongHeader = errHeader
+	}
 	r.netid, r.netidKnown = netid, true
 	return nil
 }
@@ -129,8 +136,11 @@ func (r *ss) row(stateWord []byte, netid bool, w *textfile.Words) error {
 	if err := r.beginRow(); err != nil {
 		return err
 	}
-	if r.unknown || r.netidKnown && r.netid != netid {
-		return errors.New("the header is not known, or it or the rows before do not have the columns of this row")
+	if r.wrongHeader != nil {
+		return r.wrongHeader
+	}
+	if r.netidKnown && r.netid != netid {
+		return errHeader
 	}
 	r.netid, r.netidKnown = netid, true
 	if _, isQueue := textfile.Number(stateWord); isQueue {
@@ -152,17 +162,17 @@ func (r *ss) row(stateWord []byte, netid bool, w *textfile.Words) error {
 	s := &r.table.row
 	*s = tcp.Socket{
 		State: state,
-		Facts: tcp.FactClient | tcp.FactRecvQ | tcp.FactSendQ | tcp.FactBacklog,
+		Facts: tcp.FactRemote | tcp.FactRecvQ | tcp.FactSendQ | tcp.FactBacklog,
 		RecvQ: clamp(recvQ), SendQ: clamp(sendQ),
 	}
 	if state == tcp.Listen && sendQ == 0 { // from /proc/net/tcp it prints 0
 		s.Facts &^= tcp.FactBacklog
 	}
-	return r.ends(s, w)
+	return r.fromLocal(s, w)
 }
 
-// ends reads a row from its local address on.
-func (r *ss) ends(s *tcp.Socket, w *textfile.Words) error {
+// fromLocal reads a row from its local address on.
+func (r *ss) fromLocal(s *tcp.Socket, w *textfile.Words) error {
 	var local, remote endpoint
 	localWord := w.Next()
 	if err := local.parse(localWord); err != nil {
@@ -328,4 +338,4 @@ func (r *ss) end() error {
 	return nil
 }
 
-func (r *ss) advice() string { return "capture with ss -tan, with no filter, into a file" }
+func (r *ss) advice() string { return "capture with ss -tan > FILE, with no filter" }

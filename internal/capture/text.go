@@ -137,6 +137,45 @@ func (t *table) rejectHiddenRow(line []byte) error {
 	return nil
 }
 
+// hasForeignBlanks reports whether a line has bytes beyond ASCII in the name of the protocol or
+// beside an address or a state. In another code than UTF-8 the blanks of a web page are such bytes.
+func hasForeignBlanks(line []byte) bool {
+	for w := (textfile.Words{Line: line}); ; {
+		word := w.Next()
+		if word == nil {
+			return false
+		}
+		if !isASCII(word) && (isTCP(word[:min(len("tcp"), len(word))]) || addressOrState.Match(word)) {
+			return true
+		}
+	}
+}
+
+// brokenAddress returns the two parts of the first address that a blank breaks in two: neither
+// is an address with its port, and both together are one.
+func brokenAddress(line []byte) (before, after []byte) {
+	w := textfile.Words{Line: line}
+	for before = w.Next(); before != nil; before = after {
+		after = w.Next()
+		if after != nil && !isSocketAddress(before) && !isSocketAddress(after) &&
+			isSocketAddress(bytes.Join([][]byte{before, after}, nil)) {
+			return before, after
+		}
+	}
+	return nil, nil
+}
+
+// isSocketAddress reports whether a word is an IP address with a port in digits.
+func isSocketAddress(word []byte) bool {
+	var e endpoint
+	isPart := bytes.HasPrefix(word, []byte("[")) != (bytes.IndexByte(word, ']') >= 0)
+	if isPart || e.parse(word) != nil || e.star || len(e.host) == 0 {
+		return false
+	}
+	_, err := e.addr()
+	return err == nil
+}
+
 // isState reports whether a word is a state in capitals.
 func isState(word []byte) bool {
 	if len(word) < len("IDLE") || word[0] < 'A' || word[0] > 'Z' || bytes.ContainsFunc(word, unicode.IsLower) {
@@ -159,7 +198,10 @@ func rejectSecondRow(rest []byte) error {
 		}
 		var e endpoint
 		dots := bytes.HasSuffix(word, []byte("...")) || bytes.HasSuffix(word, []byte("…"))
-		if dots || isTCP(word) || isState(word) || e.parse(word) == nil && e.looksLikeAddress() {
+		if dots {
+			return errDots
+		}
+		if isTCP(word) || isState(word) || e.parse(word) == nil && e.looksLikeAddress() {
 			return errTwoRows
 		}
 	}

@@ -92,8 +92,8 @@ func Diagnose(r tally.Result, ports tcp.Ports, feed bool, owner *tcp.Process) Di
 	})
 	rule := rules[i]
 	d := Diagnosis{Code: rule.code, Text: rule.phrase, Evidence: rule.evidence(o)}
-	if rule.text != nil {
-		d.Text = rule.text(o, rule.phrase)
+	if rule.fill != nil {
+		d.Text = rule.fill(o, rule.phrase)
 	}
 	if rule.client != nil {
 		d.Client = rule.client(o)

@@ -21,8 +21,8 @@ type rule struct {
 	confirms func(observation) bool
 	// phrase is the hint at the end of the first line, in which N stands for a number.
 	phrase string
-	// text puts the numbers into the phrase. Without it the phrase is said as it is.
-	text     func(o observation, phrase string) string
+	// fill puts the numbers into the phrase. Without it the phrase is said as it is.
+	fill     func(o observation, phrase string) string
 	evidence func(observation) []Evidence
 	// client returns the client that the diagnosis is about, if the phrase does not name it.
 	client func(observation) netip.Addr
@@ -32,7 +32,7 @@ type rule struct {
 
 // rules are tried in order, the most certain first. The last one always holds.
 var rules = []rule{
-	{code: Down, holds: observation.nothingListens, phrase: phraseNoListener, text: noListener,
+	{code: Down, holds: observation.nothingListens, phrase: phraseNoListener, fill: noListener,
 		evidence: metrics(measured{tally.Listeners, "nobody can connect"})},
 	{code: Hung, holds: observation.notAccepting, confirms: observation.acceptedNone, phrase: "the front does not accept",
 		evidence: observation.acceptQueue, askOwner: true},
@@ -49,10 +49,10 @@ var rules = []rule{
 		evidence: observation.halfOpenSockets},
 	{code: ClientLoop, holds: observation.zeroWindowsFromOneClient, phrase: phraseDoesNotRead,
 		evidence: observation.zeroWindow, client: observation.zeroWindowAddr},
-	{code: FeedStalled, holds: observation.feedStopped, phrase: "feed stalled for N s", text: number(tally.FeedAge),
+	{code: FeedStalled, holds: observation.feedStopped, phrase: "feed stalled for N s", fill: number(tally.FeedAge),
 		evidence: observation.stalledClients},
 	{code: FeedStalled, holds: observation.mostStalled, phrase: "feed stalled for N % of the clients",
-		text: number(tally.StalledPct), evidence: observation.stalledClients},
+		fill: number(tally.StalledPct), evidence: observation.stalledClients},
 	{code: CrashLoop, holds: observation.crashLoop, confirms: observation.stillDisconnecting,
 		phrase: "the front disconnects every client", evidence: observation.disconnected},
 	{code: NotClosing, holds: observation.notClosing, confirms: observation.closesStay, phrase: "the front does not close",
@@ -61,17 +61,17 @@ var rules = []rule{
 	{code: Network, holds: observation.oneCutOff, phrase: "the way to one client is cut off",
 		evidence: observation.lostSegments, client: observation.cutOffAddr},
 	{code: ClientLoop, holds: observation.oneLoops, phrase: "one client looping, N % of them",
-		text: number(tally.TopClientPct), evidence: observation.loopingClient},
+		fill: number(tally.TopClientPct), evidence: observation.loopingClient},
 	{code: Unclear, holds: observation.oneMayLoop, phrase: "one client looping, or many behind one address, N % of them",
-		text: number(tally.TopClientPct), evidence: observation.maybeLooping},
+		fill: number(tally.TopClientPct), evidence: observation.maybeLooping},
 	{code: ClientLoop, holds: observation.oneDoesNotClose, phrase: "one client does not close",
 		evidence: metrics(measured{tally.FinWait2, "sessions that the front has closed, and the client has not"}),
 		client:   observation.topClient},
 	{code: Network, holds: observation.severalRetransmit, phrase: "network trouble toward N clients",
-		text: unreachable, evidence: observation.lostSegments},
+		fill: unreachable, evidence: observation.lostSegments},
 	{code: ClientLoop, holds: observation.oneDoesNotRead, phrase: phraseDoesNotRead,
 		evidence: observation.zeroWindow, client: observation.zeroWindowAddr},
-	{code: Down, holds: observation.someListenerMissing, phrase: phraseNoListener, text: noListener,
+	{code: Down, holds: observation.someListenerMissing, phrase: phraseNoListener, fill: noListener,
 		evidence: metrics(measured{tally.Listeners, "and one port has none"})},
 	{code: Unclear, holds: observation.abnormalUnknown, evidence: observation.whyUnknown},
 	{code: Unclear, holds: observation.mostDoNotRead, evidence: observation.zeroWindow},

@@ -75,7 +75,7 @@ func (r Report) trouble() string {
 // long returns what --reply long adds: the states, the top client and the diagnosis.
 func (r Report) long() string {
 	var parts []string
-	if list := states(r.Result.States, r.Result.Rules.Normal); list != "" {
+	if list := listStates(r.Result.States, r.Result.Rules.Normal); list != "" {
 		parts = append(parts, list)
 	}
 	if len(r.Result.Clients) > 0 && r.Result.Clients[0].Abnormal > 0 {

@@ -151,7 +151,7 @@ func (r Report) details(style Style) []string {
 		clients = clients[:style.Top]
 	}
 	for _, c := range clients {
-		add("client %s: %d abnormal of %d (%s)%s", r.who(c.Addr), c.Abnormal, c.Sessions, states(c.States, 0), waiting(c))
+		add("client %s: %d abnormal of %d (%s)%s", r.who(c.Addr), c.Abnormal, c.Sessions, listStates(c.States, 0), waiting(c))
 	}
 	if more := len(r.Result.Clients) - len(clients); more > 0 {
 		add("%s", plural(tally.Number(float64(more)), "more client"))

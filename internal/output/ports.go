@@ -66,7 +66,7 @@ func (r Report) byPort() []port {
 // String returns the line of -v.
 func (p port) String() string {
 	text := fmt.Sprintf("port %d: %s abnormal", p.number, p.abnormal)
-	if sessions := states(p.states, tcp.Set(tcp.Listen)); sessions != "" {
+	if sessions := listStates(p.states, tcp.Set(tcp.Listen)); sessions != "" {
 		text += " (" + sessions + ")"
 	}
 	text += ", " + plural(tally.Number(float64(p.listeners)), "listener")

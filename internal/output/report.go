@@ -272,7 +272,7 @@ func (r Report) summary() string {
 	if !v[tally.Abnormal].Known() || v[tally.Abnormal].N == 0 {
 		return s + ", " + v[tally.Established].String() + " established from " + plural(v[tally.Clients], "client")
 	}
-	s += " (" + states(r.Result.States, r.Result.Rules.Normal) + ")"
+	s += " (" + listStates(r.Result.States, r.Result.Rules.Normal) + ")"
 	clients := v[tally.AbnormalClients]
 	if len(r.Result.Clients) == 0 || clients.N == 0 { // listeners only, or clients not known
 		return s
@@ -284,8 +284,8 @@ func (r Report) summary() string {
 	return fmt.Sprintf("%s from %s, %d from %s", s, plural(clients, "client"), top.Abnormal, r.who(top.Addr))
 }
 
-// states returns the states outside skip, most sockets first: "60 TIME_WAIT, 13 CLOSE_WAIT".
-func states(counts [tcp.NumStates]int, skip tcp.StateSet) string {
+// listStates returns the states outside skip, most sockets first: "60 TIME_WAIT, 13 CLOSE_WAIT".
+func listStates(counts [tcp.NumStates]int, skip tcp.StateSet) string {
 	var present []tcp.State
 	for s := tcp.Established; s < tcp.NumStates; s++ {
 		if counts[s] > 0 && !skip.Has(s) {

@@ -54,7 +54,7 @@ func FuzzSnapshot(f *testing.F) {
 		for _, s := range randomSockets(rand.New(rand.NewPCG(seed, 2)), tcp.Facts(seed*85)) {
 			r.Add(&s)
 		}
-		f.Add(r.text(front, tcp.Look{
+		f.Add(r.encode(front, tcp.Look{
 			Source: "sockdiag", Provides: ^tcp.Facts(0), HiddenStates: tcp.Set(tcp.TimeWait), Host: "front7", Time: file.Now,
 		}))
 	}
@@ -72,7 +72,7 @@ func FuzzSnapshot(f *testing.F) {
 		for i := range first {
 			r.Add(&first[i])
 		}
-		second, again, err := readText(r.text(front, look))
+		second, again, err := readText(r.encode(front, look))
 		if err != nil {
 			t.Fatalf("does not read what it wrote: %v", err)
 		}

@@ -23,7 +23,7 @@ func gopsutil(root string) tcp.Source {
 	look := func(ctx context.Context, q tcp.Query, visit tcp.Visit) error {
 		return lookGopsutil(ctx, root, q, visit)
 	}
-	return fixed("gopsutil", tcp.FactClient, gopsutilHidden, look)
+	return fixed("gopsutil", tcp.FactRemote, gopsutilHidden, look)
 }
 
 func lookGopsutil(ctx context.Context, root string, q tcp.Query, visit tcp.Visit) error {
@@ -72,10 +72,10 @@ type lookalikes map[[2]netip.AddrPort]int
 
 // refuse returns an error if there are such sessions.
 func (l lookalikes) refuse() error {
-	for ends, n := range l {
+	for pair, n := range l {
 		if n > 1 {
-			return fmt.Errorf("%d sessions are from %s to %s, and gopsutil would count one (see docs/SOURCES.md)", n, ends[1],
-				ends[0])
+			return fmt.Errorf("%d sessions are from %s to %s, and gopsutil would count one (see docs/SOURCES.md)", n, pair[1],
+				pair[0])
 		}
 	}
 	return nil
@@ -91,7 +91,7 @@ func gopsutilSocket(row net.ConnectionStat) (tcp.Socket, error) {
 		return tcp.Socket{}, err
 	}
 	state, err := tcp.ParseState(row.Status)
-	return tcp.Socket{State: state, Facts: tcp.FactClient, Local: local, Remote: remote}, err
+	return tcp.Socket{State: state, Facts: tcp.FactRemote, Local: local, Remote: remote}, err
 }
 
 // gopsutilEndpoint reads an address; lsof's "*" and nothing at all are the wildcard.

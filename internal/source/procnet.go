@@ -14,7 +14,7 @@ import (
 	"frontsockets/internal/textfile"
 )
 
-const procFacts = tcp.FactClient | tcp.FactRecvQ | tcp.FactSendQ | tcp.FactInode |
+const procFacts = tcp.FactRemote | tcp.FactRecvQ | tcp.FactSendQ | tcp.FactInode |
 	tcp.FactRetransmits | tcp.FactUID
 
 // proc reads /proc/net/tcp and /proc/net/tcp6, whose addresses are hex words in
@@ -38,7 +38,7 @@ func (p proc) look(ctx context.Context, q tcp.Query, visit tcp.Visit) error {
 	if looks == 1 {
 		return nil
 	}
-	more := again{most: rows.counts(), visit: visit}
+	more := laterLooks{most: rows.counts(), visit: visit}
 	for range looks - 1 {
 		more.begin()
 		rows.visit, rows.visited = more.add, map[procID]int{}
@@ -107,13 +107,13 @@ type procRows struct {
 }
 
 // counts returns how many sockets were visited with the same two addresses.
-func (p *procRows) counts() map[ends]int {
-	n := map[ends]int{}
+func (p *procRows) counts() map[addressPair]int {
+	n := map[addressPair]int{}
 	for id, rows := range p.visited {
 		if id.isUnique() {
 			rows = 1
 		}
-		n[ends{id.local, id.remote}] += rows
+		n[addressPair{id.local, id.remote}] += rows
 	}
 	return n
 }

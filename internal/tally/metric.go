@@ -71,7 +71,7 @@ type definition struct {
 	// needs is the fact that the sockets must provide, or the metric is unknown.
 	needs need
 	// sees is the states that the source must see, or the metric is unknown.
-	sees states
+	sees neededStates
 	// isShare says that the metric is a part of a whole. Where either is a lower bound the
 	// share is unknown: more sockets may make it larger or smaller.
 	isShare bool
@@ -99,7 +99,7 @@ const (
 )
 
 var (
-	clientAddress    = need{ofAll, tcp.FactClient, "the addresses of all clients"}
+	clientAddress    = need{ofAll, tcp.FactRemote, "the addresses of all clients"}
 	retransmits      = need{ofAll, tcp.FactRetransmits, "retransmits"}
 	acceptQueue      = need{ofListeners, tcp.FactRecvQ, "the accept queue"}
 	backlog          = need{ofListeners, tcp.FactRecvQ | tcp.FactBacklog, "the backlog"}
@@ -111,13 +111,13 @@ var (
 	lastDataSent     = need{ofEstablished, tcp.FactLastDataSent, "the time of the last data sent"}
 	lastDataReceived = need{ofEstablished, tcp.FactLastDataSent, "the time of the last data received"}
 	roundTripTime    = need{ofEstablished, tcp.FactRTT, "round-trip times"}
-	everyState       = states{func(Rules) tcp.StateSet { return ^tcp.Set(tcp.Listen) }, "the sockets of all states"}
-	listening        = states{func(Rules) tcp.StateSet { return tcp.Set(tcp.Listen) }, "listening sockets"}
-	abnormalStates   = states{func(r Rules) tcp.StateSet { return ^r.Normal }, "the sockets of all abnormal states"}
+	everyState       = neededStates{func(Rules) tcp.StateSet { return ^tcp.Set(tcp.Listen) }, "the sockets of all states"}
+	listening        = neededStates{func(Rules) tcp.StateSet { return tcp.Set(tcp.Listen) }, "listening sockets"}
+	abnormalStates   = neededStates{func(r Rules) tcp.StateSet { return ^r.Normal }, "the sockets of all abnormal states"}
 )
 
-// states is a set of states that depends on the rules, and its name.
-type states struct {
+// neededStates is a set of states that depends on the rules, and its name.
+type neededStates struct {
 	set  func(Rules) tcp.StateSet
 	name string
 }
@@ -176,7 +176,7 @@ var metrics = [NumMetrics]definition{
 	FeedAge: {name: "feed_age", unit: "s", help: "Seconds since data was sent to any ESTABLISHED client.",
 		compute: feedAge, needs: lastDataSent},
 	ZeroWindow: {name: "zero_window", help: "Sessions whose client takes no more data.",
-		compute: func(t *Tally, _ *Result) Value { return count(t.zeroWindow) }, needs: retransmits},
+		compute: func(t *Tally, _ *Result) Value { return count(t.signs.ZeroWindows) }, needs: retransmits},
 	RequestAge: {name: "request_age", unit: "s", help: "Seconds since any ESTABLISHED client sent data.",
 		compute: requestAge, needs: lastDataReceived},
 	RTT: {name: "rtt", unit: "s", help: "Median smoothed round-trip time of the ESTABLISHED sockets.",
@@ -187,7 +187,7 @@ var metrics = [NumMetrics]definition{
 	Reconnects: {name: "reconnects", help: "Remote addresses and ports that only the second look saw.",
 		compute: func(t *Tally, _ *Result) Value { return count(t.reconnects) }, sees: everyState},
 	UnreadStuck: {name: "unread_stuck", help: "ESTABLISHED sockets with unread bytes from which the front read nothing.",
-		compute: func(t *Tally, _ *Result) Value { return count(t.evidence.StuckUnread) }, needs: readBytes},
+		compute: func(t *Tally, _ *Result) Value { return count(t.signs.StuckUnread) }, needs: readBytes},
 }
 
 // timeWaitFull is why a count is a lower bound.
@@ -198,7 +198,7 @@ func inState(s tcp.State, name string, ofSessions bool) definition {
 	return definition{
 		name: name, state: s, help: "Sockets in state " + strings.ToUpper(name) + ".", ofSessions: ofSessions,
 		compute: func(t *Tally, _ *Result) Value { return count(t.states[s]) },
-		sees:    states{func(Rules) tcp.StateSet { return tcp.Set(s) }, "all sockets in state " + name},
+		sees:    neededStates{func(Rules) tcp.StateSet { return tcp.Set(s) }, "all sockets in state " + name},
 	}
 }
 
@@ -260,11 +260,11 @@ func (m Metric) value(t *Tally, r *Result, provided [numScopes]tcp.Facts, look t
 	case d.ofSessions && t.mptcp > 0: // an MPTCP session can hang in CLOSE_WAIT on ESTABLISHED subflows
 		return unknown(fmt.Sprintf("%d of the sockets are subflows of MPTCP, which hide the state of the session", t.mptcp))
 	case d.sees.set != nil && hidden&d.sees.set(t.rules) != 0:
-		return unknown("this source does not see " + d.sees.name)
+		return unknown(notSeen(hidden, d.sees.name))
 	case (d.needs.scope == ofListeners || d.needs.scope == ofListenersTwice) && hidden.Has(tcp.Listen):
 		return unknown("this source does not see listening sockets")
 	case d.needs.scope == ofEstablished && hidden.Has(tcp.Established):
-		return unknown("this source does not see established sockets")
+		return unknown(notSeen(hidden, "established sockets"))
 	}
 	v := d.compute(t, r)
 	if !provided[d.needs.scope].Has(d.needs.facts) {
@@ -278,6 +278,17 @@ func (m Metric) value(t *Tally, r *Result, provided [numScopes]tcp.Facts, look t
 	}
 	return v
 }
+
+// notSeen returns why sockets are unknown, and what to do about a capture of listeners only.
+func notSeen(hidden tcp.StateSet, what string) string {
+	if hidden == everySession {
+		return "only listening sockets were asked for; use netstat -an or ss -tan"
+	}
+	return "this source does not see " + what
+}
+
+// everySession is the states of sessions.
+const everySession tcp.StateSet = 1<<tcp.NumStates - 2 - 1<<tcp.Listen
 
 // String returns the metric's name in options, perfdata and JSON.
 func (m Metric) String() string { return metrics[m].name }

@@ -7,9 +7,12 @@ import (
 	"frontsockets/internal/tcp"
 )
 
-// Baseline is the first of two looks, which the second is compared with.
+// Baseline is what is kept of the first of two looks, so that the second can be compared with it.
+// There are two kinds. A full one (NewFullBaseline) has every session: --sample asks for it. One of
+// suspects (Tally.SuspectBaseline) has only the sessions that wait for the front. Every look makes
+// one, which costs little, so that the next look can confirm or clear a suspicion.
 type Baseline struct {
-	sessions map[ends]earlier
+	sessions map[addressPair]earlier
 	drops    map[listenerID]uint32
 	queues   map[listenerID]uint32
 	// waitingOn counts the connections that no process owned, by local port.
@@ -17,12 +20,12 @@ type Baseline struct {
 	// facts is what every listener provided.
 	facts     tcp.Facts
 	listeners []tcp.Socket
-	// full says that it has every session, and not only those that wait for the front.
-	full bool
+	// hasEverySession says that it is a full baseline.
+	hasEverySession bool
 }
 
-// ends identify a session: its two addresses and ports.
-type ends struct{ local, remote netip.AddrPort }
+// addressPair identifies a session.
+type addressPair struct{ local, remote netip.AddrPort }
 
 type listenerID struct {
 	local netip.AddrPort
@@ -38,17 +41,17 @@ type earlier struct {
 	bytesRead uint64
 }
 
-// NewBaseline returns a first look that has seen nothing yet and will see every session.
-func NewBaseline() *Baseline {
-	b := newSuspects()
-	b.full = true
+// NewFullBaseline returns an empty baseline. The caller adds every socket.
+func NewFullBaseline() *Baseline {
+	b := newSuspectBaseline()
+	b.hasEverySession = true
 	return b
 }
 
-// newSuspects returns a first look that will see only the sessions that wait for the front.
-func newSuspects() *Baseline {
+// newSuspectBaseline returns an empty baseline. The caller adds the listeners and the suspects.
+func newSuspectBaseline() *Baseline {
 	return &Baseline{
-		sessions: map[ends]earlier{}, drops: map[listenerID]uint32{}, queues: map[listenerID]uint32{},
+		sessions: map[addressPair]earlier{}, drops: map[listenerID]uint32{}, queues: map[listenerID]uint32{},
 		waitingOn: map[uint16]int{}, facts: ^tcp.Facts(0),
 	}
 }
@@ -65,7 +68,7 @@ func (b *Baseline) Add(s *tcp.Socket) {
 	if isWaiting(s) {
 		b.waitingOn[s.Local.Port()]++
 	}
-	b.sessions[ends{s.Local, s.Remote}] = earlier{s.State, s.Facts, isWaiting(s), s.RecvQ, s.BytesRead}
+	b.sessions[addressPair{s.Local, s.Remote}] = earlier{s.State, s.Facts, isWaiting(s), s.RecvQ, s.BytesRead}
 }
 
 // Listeners returns the listening sockets.
@@ -83,25 +86,25 @@ func isSuspect(s *tcp.Socket) bool {
 
 // Compare sets the Progress of a socket of the second look, made interval after the first.
 func (b *Baseline) Compare(s *tcp.Socket, interval time.Duration) {
-	before, there := b.sessions[ends{s.Local, s.Remote}]
+	before, there := b.sessions[addressPair{s.Local, s.Remote}]
 	if !there {
 		return
 	}
 	switch open := s.State == tcp.Established || s.State == tcp.CloseWait; {
 	case before.waiting && open && s.Inode == 0:
-		s.Progress = tcp.Stuck
+		s.Progress = tcp.ProgressStuck
 	case before.waiting:
-		s.Progress = tcp.Accepted
+		s.Progress = tcp.ProgressAccepted
 	case before.state == tcp.CloseWait && s.State != tcp.CloseWait:
-		s.Progress = tcp.Closed
+		s.Progress = tcp.ProgressClosed
 	case before.recvQ > 0 && open:
 		s.Progress = before.reading(s, interval)
 	case before.state == s.State && (s.State == tcp.CloseWait || s.State == tcp.FinWait2):
-		s.Progress = tcp.Stuck
+		s.Progress = tcp.ProgressStuck
 	}
 }
 
-// queue returns how long a listener's accept queue was in this first look, and reports whether
+// queue returns how long a listener's accept queue was in the first look, and reports whether
 // it may not have been emptied since: stillWaiting of its connections wait as before. The front
 // accepts in order, so if no connection of the first look still waits, the queue was emptied.
 // Connections that their clients have reset stay in the queue, but are in no table. A queue with
@@ -120,9 +123,9 @@ func (e earlier) reading(s *tcp.Socket, interval time.Duration) tcp.Progress {
 	exact := s.Facts.Has(tcp.FactBytesRead) && e.facts.Has(tcp.FactBytesRead)
 	switch {
 	case exact && s.BytesRead > e.bytesRead, s.RecvQ < e.recvQ:
-		return tcp.Read
+		return tcp.ProgressRead
 	case exact, quiet, s.State == tcp.CloseWait: // after its close a client sends no more
-		return tcp.Stuck
+		return tcp.ProgressStuck
 	}
-	return tcp.NotCompared
+	return tcp.ProgressNotCompared
 }

@@ -34,7 +34,7 @@ func TestSample(t *testing.T) {
 		others, // as many bytes as before
 		client(5, tcp.TimeWait, 0), client(6, tcp.SynRecv, 0), client(7, tcp.Established, 10),
 	}
-	e := NewBaseline()
+	e := NewFullBaseline()
 	for i := range before {
 		e.Add(&before[i])
 	}
@@ -47,16 +47,16 @@ func TestSample(t *testing.T) {
 	check(t, second.Result(tcp.Look{Provides: everything &^ tcp.FactDrops}), "listen_drops=U reconnects=2 unread_stuck=2")
 	// A listener that the first look missed has dropped nothing since, and one of which it
 	// did not know drops nobody knows what.
-	late := New(rules, NewBaseline(), time.Second)
+	late := New(rules, NewFullBaseline(), time.Second)
 	late.Add(&two)
 	check(t, late.Result(tcp.Look{Provides: everything}), "listen_drops=0")
-	dumb, mute := NewBaseline(), two
+	dumb, mute := NewFullBaseline(), two
 	mute.Facts &^= tcp.FactDrops
 	dumb.Add(&mute)
 	late = New(rules, dumb, time.Second)
 	late.Add(&two)
 	check(t, late.Result(tcp.Look{Provides: everything}), "listen_drops=U")
-	check(t, second.Result(tcp.Look{Provides: tcp.FactClient}), "listen_drops=U reconnects=2 unread_stuck=U")
+	check(t, second.Result(tcp.Look{Provides: tcp.FactRemote}), "listen_drops=U reconnects=2 unread_stuck=U")
 	check(t, tallied(rules, after...), "listen_drops=U reconnects=U unread_stuck=U")
 	if r := second.Result(tcp.Look{Provides: everything}); !r.Sampled || tallied(rules).Sampled {
 		t.Error("two looks are not told from one")
@@ -150,7 +150,7 @@ func TestQueueNotEmptied(t *testing.T) {
 		{"reset ones that nobody sees", []tcp.Socket{queue(9)}, []tcp.Socket{queue(9)}, true},
 		{"reset ones, fewer now", []tcp.Socket{queue(9)}, []tcp.Socket{queue(2)}, false},
 	} {
-		b := NewBaseline()
+		b := NewFullBaseline()
 		for i := range test.before {
 			b.Add(&test.before[i])
 		}

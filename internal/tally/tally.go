@@ -119,7 +119,7 @@ type Tally struct {
 	listeners []Listener
 	ports     map[uint16]*PortStates // nil unless Rules.ByPort
 
-	abnormal, mptcp, unaccepted, unread, unsent, retransmitting, stalled, zeroWindow int
+	abnormal, mptcp, unaccepted, unread, unsent, retransmitting, stalled int
 
 	unreadBytes, unsentBytes uint64
 
@@ -137,16 +137,17 @@ type Tally struct {
 	reconnects   int
 	stillWaiting map[uint16]int // connections that wait to be accepted as before, by local port
 
-	evidence Evidence
-	suspects *Baseline
-	local    localPrograms
+	signs Signs
+	// suspectBaseline has the suspects of this look. The next look may be compared with it.
+	suspectBaseline *Baseline
+	local           localPrograms
 
 	// What every socket, every listener and every established socket provided.
 	all, ofListeners, ofEstablished tcp.Facts
 }
 
-// Evidence is what a diagnosis needs besides the metrics.
-type Evidence struct {
+// Signs are the counts and facts that a diagnosis needs besides the metrics.
+type Signs struct {
 	// Waiting is the connections that the front has not accepted: ESTABLISHED or
 	// CLOSE_WAIT without an owner. Its age is that of the oldest.
 	Waiting Group
@@ -188,19 +189,19 @@ type Evidence struct {
 	Accepted, Read, Closed int
 }
 
-// New returns an empty tally. Baseline is the first of two looks, made an interval before,
-// or nil.
+// New returns an empty tally. Baseline is that of an earlier look, made an interval before, or
+// nil. It may be of either kind.
 func New(rules Rules, baseline *Baseline, interval time.Duration) *Tally {
 	t := &Tally{
-		rules:         rules,
-		clients:       map[netip.Addr]*clientTally{},
-		suspects:      newSuspects(),
-		baseline:      baseline,
-		interval:      interval,
-		stillWaiting:  map[uint16]int{},
-		all:           ^tcp.Facts(0),
-		ofListeners:   ^tcp.Facts(0),
-		ofEstablished: ^tcp.Facts(0),
+		rules:           rules,
+		clients:         map[netip.Addr]*clientTally{},
+		suspectBaseline: newSuspectBaseline(),
+		baseline:        baseline,
+		interval:        interval,
+		stillWaiting:    map[uint16]int{},
+		all:             ^tcp.Facts(0),
+		ofListeners:     ^tcp.Facts(0),
+		ofEstablished:   ^tcp.Facts(0),
 	}
 	if rules.ByPort {
 		t.ports = map[uint16]*PortStates{}
@@ -229,9 +230,6 @@ func (t *Tally) count(s *tcp.Socket) {
 	if s.Retransmits > 0 {
 		t.retransmitting++
 	}
-	if s.ZeroWindow {
-		t.zeroWindow++
-	}
 	if s.State == tcp.Listen {
 		t.addListener(s)
 		return
@@ -243,15 +241,15 @@ func (t *Tally) count(s *tcp.Socket) {
 		t.mptcp++
 	}
 	if isSuspect(s) {
-		t.suspects.Add(s)
+		t.suspectBaseline.Add(s)
 	}
 	if t.baseline != nil {
 		t.baseline.Compare(s, t.interval)
 	}
-	if s.Progress == tcp.Stuck && isWaiting(s) {
+	if s.Progress == tcp.ProgressStuck && isWaiting(s) {
 		t.stillWaiting[s.Local.Port()]++
 	}
-	t.evidence.add(s)
+	t.signs.add(s)
 	if !s.Remote.Addr().IsUnspecified() { // else it is bound or closed, and nobody's session
 		t.addToClient(s)
 	}
@@ -264,7 +262,7 @@ func (t *Tally) addListener(s *tcp.Socket) {
 	t.listeners = append(t.listeners, Listener{
 		Local: s.Local, Facts: s.Facts, Inode: s.Inode, UID: s.UID, Queue: s.RecvQ, Backlog: s.SendQ, Drops: s.Drops,
 	})
-	t.suspects.Add(s)
+	t.suspectBaseline.Add(s)
 	if t.baseline != nil {
 		if before, there := t.baseline.drops[listenerID{s.Local, s.Inode}]; there {
 			t.dropped = max(t.dropped, s.Drops-before)
@@ -272,15 +270,16 @@ func (t *Tally) addListener(s *tcp.Socket) {
 	}
 }
 
-// Suspects returns the sessions that wait for the front, to compare another look with.
-func (t *Tally) Suspects() *Baseline { return t.suspects }
+// SuspectBaseline returns the baseline of this look for the next one. It has the listeners and the
+// sessions that wait for the front.
+func (t *Tally) SuspectBaseline() *Baseline { return t.suspectBaseline }
 
 // isNew reports whether only the second of two looks saw the session.
 func (t *Tally) isNew(s *tcp.Socket) bool {
-	if t.baseline == nil || !t.baseline.full {
+	if t.baseline == nil || !t.baseline.hasEverySession {
 		return false
 	}
-	_, there := t.baseline.sessions[ends{s.Local, s.Remote}]
+	_, there := t.baseline.sessions[addressPair{s.Local, s.Remote}]
 	return !there
 }
 
@@ -304,10 +303,10 @@ func (t *Tally) addEstablished(s *tcp.Socket) {
 	if s.LastDataSent >= t.rules.StalledAfter {
 		t.stalled++
 		if !blocked && !isWaiting(s) {
-			t.evidence.Unfed++
+			t.signs.Unfed++
 		}
 	}
-	t.evidence.FeedBlocked = blocked && (t.states[tcp.Established] == 1 || t.evidence.FeedBlocked)
+	t.signs.FeedBlocked = blocked && (t.states[tcp.Established] == 1 || t.signs.FeedBlocked)
 	// A segment that is sent again counts as sent just now, but its data is old. Such
 	// sockets decide only where there are no others.
 	retransmits := s.Retransmits > 0
@@ -321,56 +320,56 @@ func (t *Tally) addEstablished(s *tcp.Socket) {
 	}
 }
 
-func (e *Evidence) add(s *tcp.Socket) {
+func (signs *Signs) add(s *tcp.Socket) {
 	hasTimes := s.Facts.Has(tcp.FactLastDataSent)
 	established, closeWait := s.State == tcp.Established, s.State == tcp.CloseWait
 	switch {
 	case !hasTimes:
 	case isWaiting(s):
-		e.Waiting.add(s.LastDataSent, oldest)
+		signs.Waiting.add(s.LastDataSent, oldest)
 	case s.Inode != 0 && established && s.Retransmits == 0:
-		e.Served.add(s.LastDataSent, youngest)
+		signs.Served.add(s.LastDataSent, youngest)
 	}
 	if closeWait && s.RecvQ > 0 {
-		e.UnreadCloses.add(s.LastDataSent, oldest)
+		signs.UnreadCloses.add(s.LastDataSent, oldest)
 	}
 	if established && s.RecvQ > 0 && hasTimes && s.LastDataReceived >= MinimumWait {
-		e.UnreadLong++
+		signs.UnreadLong++
 	}
 	if s.ZeroWindow {
-		e.ZeroWindows++
+		signs.ZeroWindows++
 	}
 	switch closing := s.State == tcp.FinWait1 || s.State == tcp.LastAck || s.State == tcp.Closing; {
 	case s.Retransmits == 0:
 	case s.State == tcp.SynRecv:
-		e.SynRetransmits++
+		signs.SynRetransmits++
 	case closing:
-		e.RetransmittingClose++
+		signs.RetransmittingClose++
 	}
-	e.addProgress(s)
+	signs.addProgress(s)
 }
 
 // addProgress counts a socket by what the front did for it since the look before.
-func (e *Evidence) addProgress(s *tcp.Socket) {
+func (signs *Signs) addProgress(s *tcp.Socket) {
 	switch s.Progress {
-	case tcp.Accepted:
-		e.Accepted++
-	case tcp.Read:
-		e.Read++
-	case tcp.Closed:
-		e.Closed++
-	case tcp.Stuck:
+	case tcp.ProgressAccepted:
+		signs.Accepted++
+	case tcp.ProgressRead:
+		signs.Read++
+	case tcp.ProgressClosed:
+		signs.Closed++
+	case tcp.ProgressStuck:
 		switch {
 		case isWaiting(s):
-			e.StuckWaiting++
+			signs.StuckWaiting++
 		case s.State == tcp.Established:
-			e.StuckUnread++
+			signs.StuckUnread++
 		case s.State == tcp.FinWait2:
-			e.StuckFinWait2++
+			signs.StuckFinWait2++
 		default:
-			e.StuckCloseWait++
+			signs.StuckCloseWait++
 			if s.RecvQ > 0 {
-				e.StuckUnreadClose++
+				signs.StuckUnreadClose++
 			}
 		}
 	}
@@ -426,7 +425,7 @@ func (t *Tally) addToClient(s *tcp.Socket) {
 
 // Result is a finished tally.
 type Result struct {
-	Evidence
+	Signs
 	Values Values
 	Rules  Rules
 	// HiddenStates is the states whose sockets the source cannot see.
@@ -455,8 +454,8 @@ type Result struct {
 func (t *Tally) Result(look tcp.Look) Result {
 	t.countHeld()
 	r := Result{
-		Evidence: t.evidence, Rules: t.rules, HiddenStates: look.HiddenStates,
-		States: t.states, Listeners: t.listeners, Ports: t.ports, Sampled: t.baseline != nil && t.baseline.full,
+		Signs: t.signs, Rules: t.rules, HiddenStates: look.HiddenStates,
+		States: t.states, Listeners: t.listeners, Ports: t.ports, Sampled: t.baseline != nil && t.baseline.hasEverySession,
 		LeftOut: t.local.leftOut, PortSessions: t.local.users,
 	}
 	r.Compared, r.Interval = t.baseline != nil || look.Compared, t.interval
@@ -470,7 +469,7 @@ func (t *Tally) Result(look tcp.Look) Result {
 	if r.Sampled {
 		provided[ofListenersTwice] = provided[ofListeners] & t.baseline.facts
 	}
-	if provided[ofAll].Has(tcp.FactClient) { // else some of the addresses are wrong
+	if provided[ofAll].Has(tcp.FactRemote) { // else some of the addresses are wrong
 		r.Clients = t.sortedClients()
 	}
 	t.completeListeners(r.Listeners, look)

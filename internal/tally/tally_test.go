@@ -152,8 +152,17 @@ func TestUnknown(t *testing.T) {
 		t.Error("an accept queue overflows a backlog that nobody knows")
 	}
 
+	// netstat -l and ss -l leave out the sessions.
+	onlyListeners := ^tcp.Set(tcp.Listen) & (1<<tcp.NumStates - 2)
+	for _, m := range []Metric{Abnormal, Established, Unread} {
+		got := New(rules, nil, 0).Result(tcp.Look{Provides: everything, HiddenStates: onlyListeners}).Values[m].Unknown
+		if want := "only listening sockets were asked for; use netstat -an or ss -tan"; got != want {
+			t.Errorf("%s is unknown since %q, want %q", m, got, want)
+		}
+	}
+
 	// What a source never tells is unknown even of no socket.
-	check(t, New(rules, nil, 0).Result(tcp.Look{Provides: tcp.FactClient}),
+	check(t, New(rules, nil, 0).Result(tcp.Look{Provides: tcp.FactRemote}),
 		"unread=U unsent_bytes=U unaccepted=U retransmitting=U stalled=U accept_queue=U accept_queue_pct=U abnormal=0"+
 			" clients=0 listeners=0")
 }
@@ -161,7 +170,7 @@ func TestUnknown(t *testing.T) {
 // TestUnknownClients: if one client is not known none is named, but all are counted.
 func TestUnknownClients(t *testing.T) {
 	cut := session(tcp.TimeWait, "10.1.2.3")
-	cut.Facts &^= tcp.FactClient
+	cut.Facts &^= tcp.FactRemote
 	r := tallied(rules, listener("0.0.0.0:41213", 0, 128), session(tcp.TimeWait, "10.1.2.4"), cut)
 	check(t, r, "abnormal=2 time_wait=2 clients=U abnormal_clients=U top_client=U top_client_pct=U listeners=1")
 	if len(r.Clients) != 0 {

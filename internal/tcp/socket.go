@@ -58,11 +58,11 @@ type Progress uint8
 
 // The kinds of progress.
 const (
-	NotCompared Progress = iota // there was no earlier look, or there is nothing to compare
-	Stuck                       // it waits to be accepted, read or closed, as it did before
-	Accepted
-	Read
-	Closed // by the front
+	ProgressNotCompared Progress = iota // there was no earlier look, or there is nothing to compare
+	ProgressStuck                       // it waits to be accepted, read or closed, as it did before
+	ProgressAccepted
+	ProgressRead
+	ProgressClosed // by the front
 )
 
 var progressNames = []string{"", "stuck", "accepted", "read", "closed"}
@@ -83,7 +83,7 @@ type Facts uint16
 
 // One bit for each fact that some source does not provide.
 const (
-	FactClient Facts = 1 << iota // the address of Remote
+	FactRemote Facts = 1 << iota // the address of Remote
 	FactRecvQ
 	FactSendQ   // of a session
 	FactBacklog // SendQ of a listener

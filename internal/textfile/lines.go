@@ -40,6 +40,12 @@ func NewLines(ctx context.Context, r io.Reader) *Lines {
 // ErrNoNewline says that the last line has no end: more of it may have been meant to come.
 var ErrNoNewline = errors.New("cut short, it has no end of line")
 
+// ErrGzip says that the text is compressed.
+var ErrGzip = errors.New("not text: it is compressed (gzip)")
+
+// gzipMagic is how a file of gzip begins (RFC 1952).
+var gzipMagic = []byte{0x1f, 0x8b}
+
 // Next returns the next line without its end, and io.EOF after the last. The line is valid
 // until the next call. A last line without an end comes with ErrNoNewline.
 func (l *Lines) Next() ([]byte, error) {
@@ -117,6 +123,9 @@ func (l *Lines) fill() error {
 	l.rest = l.buf[:kept+n]
 	fresh := l.rest[kept:]
 	l.hasControl = l.hasControl && kept > 0 || bytes.IndexByte(fresh, 0) >= 0 || bytes.IndexByte(fresh, '\r') >= 0
+	if l.N == 0 && bytes.HasPrefix(l.rest, gzipMagic) {
+		return ErrGzip
+	}
 	l.ended = err == io.EOF
 	if l.ended {
 		return nil

@@ -56,7 +56,7 @@ func parse(s string) (Range, error) {
 		return r, fmt.Errorf("the end %w", err)
 	}
 	if r.start > r.end {
-		return r, fmt.Errorf("the start %s is above the end %s", text(r.start), text(r.end))
+		return r, fmt.Errorf("the start %s is above the end %s", formatFloat(r.start), formatFloat(r.end))
 	}
 	return r, nil
 }
@@ -146,12 +146,12 @@ func (r Range) String() string {
 	case math.IsInf(r.start, -1):
 		b.WriteString("~:")
 	case r.start != 0 || math.IsInf(r.end, 1):
-		b.WriteString(text(r.start) + ":")
+		b.WriteString(formatFloat(r.start) + ":")
 	}
 	if !math.IsInf(r.end, 1) {
-		b.WriteString(text(r.end))
+		b.WriteString(formatFloat(r.end))
 	}
 	return b.String()
 }
 
-func text(f float64) string { return strconv.FormatFloat(f, 'f', -1, 64) }
+func formatFloat(f float64) string { return strconv.FormatFloat(f, 'f', -1, 64) }

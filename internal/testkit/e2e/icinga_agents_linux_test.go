@@ -92,7 +92,7 @@ func TestIcingaAgents(t *testing.T) {
 
 	const victim = "group7.example.net"
 	began := fronts[victim+"!mdfront"].act("hang")
-	s := master.await(victim+"!mdfront", 2, "MDFRONT CRITICAL: ") // the queue may come first
+	s := master.await(victim+"!mdfront", 2, "MDFRONT CRITICAL: ")                       // the queue may come first
 	if !strings.Contains(s.Output, "the front does not ") || s.Check_source != victim { // accept, or read
 		t.Errorf("result of the front that hangs: %+v", s)
 	}

@@ -317,9 +317,9 @@ const head = `# The lab
 ` + "`make lab`" + ` acts each scenario with real processes on two hosts, the front's and its
 clients' (network namespaces that a virtual cable connects). Each scenario is healthy at
 first. Then the trouble begins, and the lab watches it for 20 seconds. Once a second, at the
-same moments, it asks the check and the seed's rule, which counts the lines of
-` + "`netstat -an | grep PORT`" + ` that are not ESTABLISHED and alarms from 50 (market data) or 100
-(trade).
+same moments, it asks the check and the seed's rule. The seed is the operators' old script: it
+counts the lines of ` + "`netstat -an | grep PORT`" + ` that are not ESTABLISHED and alarms from 50 (market
+data) or 100 (trade).
 
 How to read the table: *truth* is what was acted. *Ours* is the last diagnosis. It is *right*
 if all diagnoses before it were the same, ` + "`healthy` or `unclear`" + `. The seconds run from the

@@ -30,25 +30,25 @@ func missChance(parts, sessions, entries int) float64 {
 	return float64(parts) * min(1, float64(sessions)/float64(entries)) / float64(entries)
 }
 
-// ends are the addresses of a socket.
-type ends struct{ local, remote netip.AddrPort }
+// addressPair is the local and the remote address of a socket, with their ports.
+type addressPair struct{ local, remote netip.AddrPort }
 
-// again hands a visitor what later looks find besides the earlier ones: for the same two
+// laterLooks hands a visitor what later looks find besides the earlier ones: for the same two
 // addresses as many sockets as the look has that found most. So a socket whose state has
 // changed meanwhile counts once, as it was seen first.
-type again struct {
-	most, now map[ends]int
+type laterLooks struct {
+	most, now map[addressPair]int
 	visit     tcp.Visit
 }
 
 // begin starts the next look.
-func (a *again) begin() { a.now = map[ends]int{} }
+func (l *laterLooks) begin() { l.now = map[addressPair]int{} }
 
-func (a *again) add(s *tcp.Socket) {
-	id := ends{s.Local, s.Remote}
-	if a.now[id]++; a.now[id] > a.most[id] {
-		a.most[id] = a.now[id]
-		a.visit(s)
+func (l *laterLooks) add(s *tcp.Socket) {
+	id := addressPair{s.Local, s.Remote}
+	if l.now[id]++; l.now[id] > l.most[id] {
+		l.most[id] = l.now[id]
+		l.visit(s)
 	}
 }
 
