@@ -36,7 +36,7 @@ fuzz: ## run every fuzz target for FUZZTIME (60s)
 	done
 
 bench: ## compare the check with what one would run instead; time the decoders
-	$(GO) test -run '^$$' -bench . ./internal/source ./internal/capture
+	$(GO) test -run '^$$' -bench . ./internal/source ./internal/capture ./internal/output
 	$(GO) run -tags forceposix ./internal/tools/bench
 
 lab: ## act every kind of trouble in network namespaces and judge the diagnosis (root): docs/LAB.md

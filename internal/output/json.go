@@ -15,22 +15,30 @@ import (
 // JSON returns the report as one object on one line. What is not known is null.
 func JSON(r Report, style Style) []byte {
 	clients := r.counted().Clients
-	return r.json(clients[:min(style.Top, len(clients))])
+	return r.json(pointers(clients[:min(style.Top, len(clients))]))
 }
 
 // LogLine returns the report as JSON does, with the clients that have an abnormal socket and, if
 // there is room, those with most sessions.
 func LogLine(r Report) []byte {
 	const most = 200
-	clients := slices.Clone(r.counted().Clients)
-	slices.SortStableFunc(clients, func(a, b tally.Client) int {
+	clients := pointers(r.counted().Clients)
+	slices.SortStableFunc(clients, func(a, b *tally.Client) int {
 		return cmp.Or(cmp.Compare(b.Abnormal, a.Abnormal), cmp.Compare(b.Sessions, a.Sessions))
 	})
 	return r.json(clients[:min(most, len(clients))])
 }
 
+func pointers(clients []tally.Client) []*tally.Client {
+	list := make([]*tally.Client, len(clients))
+	for i := range clients {
+		list[i] = &clients[i]
+	}
+	return list
+}
+
 // json returns the report with these clients of all.
-func (r Report) json(clients []tally.Client) []byte {
+func (r Report) json(clients []*tally.Client) []byte {
 	doc := document{
 		Name: r.Name, Ports: r.Ports.String(), Service: r.Service, Version: r.Version, Format: jsonFormat,
 		Status: statusWord(r.Status()), ExitCode: int(r.Status()),
@@ -170,7 +178,7 @@ type jsonClient struct {
 	RTT            *float64    `json:"rtt"`         // seconds
 }
 
-func (r Report) jsonClient(c tally.Client) jsonClient {
+func (r Report) jsonClient(c *tally.Client) jsonClient {
 	knows := func(m tally.Metric) bool { return r.Result.Values[m].Known() }
 	established := c.States[tcp.Established] > 0
 	client := jsonClient{

@@ -47,6 +47,7 @@ const (
 	gopsutilMode  = "gopsutil"
 	captureMode   = "capture"
 	diagnosisMode = "diagnosis"
+	reportMode    = "report"
 
 	dirVar = "FRONTSOCKETS_BENCH"
 )
@@ -64,6 +65,8 @@ func main() {
 		countByGopsutil()
 	case len(args) == 1 && args[0] == diagnosisMode:
 		measureDiagnosis(os.Getenv(dirVar))
+	case len(args) == 1 && args[0] == reportMode:
+		measureReport(os.Getenv(dirVar))
 	case len(args) == 1 && args[0] == captureMode:
 		measureCapture(os.Getenv(dirVar))
 	case os.Getenv(dirVar) != "":
@@ -93,13 +96,13 @@ func runAll() int {
 	must(os.WriteFile(source, minimalC, 0o600), "temporary folder")
 
 	steps := []*exec.Cmd{exec.Command("go", "build", "-trimpath", "-tags", "forceposix", "-o", dir,
-		"frontsockets/cmd/check_mdfront_sockets", "frontsockets/cmd/front_drill")}
+		"frontsockets/cmd/check_mdfront_sockets", "frontsockets/cmd/front_drill", "frontsockets/cmd/front_report")}
 	if _, err := exec.LookPath("cc"); err == nil {
 		steps = append(steps, exec.Command("cc", "-O2", "-o", filepath.Join(dir, "minimal"), source))
 	}
 	self, err := os.Executable()
 	must(err, "the program itself")
-	steps = append(steps, exec.Command(self), exec.Command(self, captureMode))
+	steps = append(steps, exec.Command(self), exec.Command(self, captureMode), exec.Command(self, reportMode))
 	for _, cmd := range steps {
 		cmd.Env = append(os.Environ(), "CGO_ENABLED=0", dirVar+"="+dir)
 		cmd.Stdout, cmd.Stderr = os.Stdout, os.Stderr
