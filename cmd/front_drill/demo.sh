@@ -1,6 +1,7 @@
 #!/bin/sh
 # Runs the check, with Nagios and HostMonitor output, on a healthy front, on a hung front
-# and on a front with a client in a loop. Fails if an answer is not the expected one.
+# and on a front with a client in a loop. Then acts a day in half a minute, and tells its story.
+# Fails if an answer is not the expected one.
 # Usage: demo.sh BIN-FOLDER
 set -u
 PATH=$(cd "$1" && pwd):$PATH
@@ -65,5 +66,47 @@ drill hang 47214 || exit 1
 echo
 echo "One client that the front disconnects, and that reconnects at once, again and again:"
 drill loop 47215 || exit 1
+# act_day acts three fronts: one is well, one hangs and is restarted, one has a client in a loop.
+act_day() {
+	front_drill healthy --port 47216 --for 33s &
+	{ front_drill hang --port 47217 --after 6s --for 6s && front_drill healthy --port 47217 --for 19s; } &
+	front_drill loop --port 47218 --after 12s --others 60 --for 20s &
+	wait
+}
+
+# watch_day logs each front once a second.
+watch_day() {
+	for _ in $(seq 28); do
+		for group in 1 2 3; do
+			check_mdfront_sockets -p 4721$((group + 5)) -n front$group --log "$log" >/dev/null &
+		done
+		sleep 1
+		wait
+	done
+}
+
+log=$(cd "$1" && pwd)/day.log
+page=${log%.log}.html
+rm -f "$log"
 echo
-echo "demo: every answer was the expected one"
+echo "A day in half a minute. Three fronts are checked each second with --log:"
+act_day >/dev/null 2>&1 &
+sleep 2 # the fronts start
+watch_day &
+wait
+echo
+echo "  \$ front_report $log"
+front_report "$log" | sed 's/^/  /'
+front_report --html "$page" "$log" || exit 1
+told=$(front_report "$log")
+for word in "front2 was CRITICAL" "the front, not the client" "front3 was CRITICAL" "127.0.0.66"; do
+	case $told in
+	*"$word"*) ;;
+	*)
+		echo "demo: the story does not say: $word"
+		exit 1
+		;;
+	esac
+done
+echo
+echo "demo: every answer was the expected one. The same story as a page: $page"
