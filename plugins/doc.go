@@ -9,11 +9,13 @@
 //	threshold  capture  (netstat, ss)   diagnosis metrics → trouble  plugins  options, Run
 //	session    snapshot (our own)       verdict   metrics → status   cmd      the mains
 //	textfile   process  (who listens)
+//	suggest
 //
 // Package source sees sockets in the kernel's tables, capture in the text of netstat and ss,
 // snapshot in what --save wrote. Each hands them one by one to a visitor. Package tally counts
 // them, diagnosis says what trouble the counts show, verdict compares them with the thresholds,
-// and output renders the answer. Package process finds who listens, session knows trading
+// and output renders the answer. Package suggest finds the word that a mistyped one was meant to
+// be. Package process finds who listens, session knows trading
 // hours. Package plugins reads the command line and the clock, and owns the time limit.
 //
 // A source visits each socket once and knows nothing of restarts. When an attempt fails, the

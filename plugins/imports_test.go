@@ -32,6 +32,7 @@ func TestImports(t *testing.T) {
 		"internal/tcp":       "",
 		"internal/threshold": "",
 		"internal/textfile":  "",
+		"internal/suggest":   "",
 		"internal/session":   "internal/textfile",
 		// The looks.
 		"internal/source":   "internal/tcp internal/textfile",
@@ -45,10 +46,11 @@ func TestImports(t *testing.T) {
 		// The people.
 		"internal/output": "internal/diagnosis internal/tally internal/tcp internal/verdict",
 		"plugins": "internal/capture internal/diagnosis internal/output internal/process internal/session internal/snapshot" +
-			" internal/source internal/tally internal/tcp internal/textfile internal/threshold internal/verdict",
+			" internal/source internal/suggest internal/tally internal/tcp internal/textfile internal/threshold" +
+			" internal/verdict",
 		"cmd/check_mdfront_sockets": "plugins",
 		"cmd/check_front_sockets":   "plugins",
-		"cmd/front_drill":           "",
+		"cmd/front_drill":           "internal/suggest",
 		// The workshop, which no check imports.
 		"internal/testkit/golden":     "",
 		"internal/testkit/population": "",
