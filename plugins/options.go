@@ -102,6 +102,7 @@ type settings struct {
 	// showOwner says that the answer tells the process that listens.
 	showOwner bool
 	clients   clientNames
+	notes     []string // what the end of the line must say of the options
 	calendar  session.Calendar
 	at        time.Time // the time to judge the calendar at, zero for now
 }

@@ -58,8 +58,11 @@ func (s *settings) readAnswer(o options, u *usageError) {
 	s.style.Verbose = len(o.Verbose)
 	s.showOwner = s.style.Verbose > 0 || s.format.Name == "json"
 	if o.Clients != "" {
-		s.clients, cause = readRegular(o.Clients, parseClients)
+		list, cause := readRegular(o.Clients, parseClients)
 		u.reject("--clients", cause)
+		if s.clients = list.names; list.fault != nil { // names are a convenience: the answer is not lost with them
+			s.notes = append(s.notes, "clients not named: "+list.fault.Error())
+		}
 	}
 }
 
