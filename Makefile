@@ -9,9 +9,21 @@ NFPM := github.com/goreleaser/nfpm/v2/cmd/nfpm@v2.45.2
 CYCLONEDX := github.com/CycloneDX/cyclonedx-gomod/cmd/cyclonedx-gomod@v1.10.0
 STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.7.0
 FUZZTIME ?= 60s
+GONEEDED := $(shell awk '$$1 == "go" { print $$2 }' go.mod)
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z0-9]+:.*## / { printf "  %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+build test race wine generate fuzz bench lab readers e2e picture lint demo cross man dist: | needgo
+
+# Go 1.21 and later fetch a newer Go by themselves, if they may.
+needgo:
+	@found=$$($(GO) env GOVERSION 2>&1 | tail -n 1); \
+	echo "$${found:-nothing} $(GONEEDED)" | awk '{ sub(/^go/, ""); split($$1, have, "."); split($$2, need, "."); \
+		exit !(/^devel/ || have[1]+0 > need[1] || have[1] == need[1] && have[2]+0 >= need[2]+0) }' || { \
+	echo "make: Go $(GONEEDED) or later is needed, and '$(GO) env GOVERSION' says: $${found:-nothing}" >&2; \
+	echo "make: get it from https://go.dev/dl (inside China https://golang.google.cn/dl), and put it into PATH" >&2; \
+	echo "make: or name it: make GO=/usr/local/go/bin/go" >&2; exit 1; }
 
 build: ## build the programs into bin/
 	$(BUILD) -ldflags '-s -w' -o bin/ $(PROGRAMS)
@@ -79,4 +91,4 @@ dist: ## package the last commit into dist/packages/: tar.gz, deb, rpm, SBOM, SH
 clean: ## remove what was built
 	rm -rf bin dist
 
-.PHONY: help build test race wine readers generate fuzz bench lab e2e picture lint demo cross man dist clean
+.PHONY: help needgo build test race wine readers generate fuzz bench lab e2e picture lint demo cross man dist clean

@@ -1,8 +1,10 @@
 package plugins
 
 import (
+	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"net/netip"
 	"os"
 	"strings"
@@ -30,32 +32,49 @@ func readRegular[T any](name string, read func(io.Reader, string) (T, error)) (v
 // clientNames are names for address prefixes.
 type clientNames map[netip.Prefix]string
 
-// parseClients reads a file of "PREFIX NAME" lines, called name in errors.
-func parseClients(r io.Reader, name string) (clientNames, error) {
+// clientList is what a file of client names gives.
+type clientList struct {
+	names clientNames
+	// fault is why the file gives no names, or nil.
+	fault error
+}
+
+// parseClients reads a file of "PREFIX NAME" lines, called name in errors. A fault in the text
+// costs all names, since a client could get the name of a wider prefix. The error is that the
+// file cannot be read. Neither quotes the lines: whoever runs the check may not be allowed to read
+// the file.
+func parseClients(r io.Reader, name string) (clientList, error) {
 	names := clientNames{}
 	err := textfile.Each(r, name, func(line string) error {
+		if err := textfile.CheckUTF8(line); err != nil {
+			return err
+		}
 		word, client, _ := strings.Cut(strings.ReplaceAll(line, "\t", " "), " ")
 		client = strings.TrimSpace(client)
 		prefix, err := parseRemote(word)
 		if err != nil {
-			return fmt.Errorf("%w: '%s'", err, line)
+			return errors.New("the first word is no address or CIDR prefix of a client")
 		}
 		if client == "" {
-			return fmt.Errorf("no name after the prefix: '%s'", line)
+			return errors.New("no name after the prefix")
 		}
-		if err := checkName(client); err != nil {
-			return fmt.Errorf("%w: '%s'", err, line)
+		if checkName(client) != nil {
+			return errors.New("no name of up to 64 printable characters, without a pipe, after the prefix")
 		}
 		if other, twice := names[prefix]; twice && other != client {
-			return fmt.Errorf("%s is '%s' already: '%s'", prefix, other, line)
+			return errors.New("the prefix has another name on a line above")
 		}
 		names[prefix] = client
 		return nil
 	})
-	if err != nil {
-		return nil, err
+	var unreadable *fs.PathError
+	switch {
+	case errors.As(err, &unreadable):
+		return clientList{}, err
+	case err != nil:
+		return clientList{fault: err}, nil
 	}
-	return names, nil
+	return clientList{names: names}, nil
 }
 
 // nameOf returns the name of a client by the longest prefix that holds it, or "".

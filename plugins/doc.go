@@ -10,13 +10,15 @@
 //	session    snapshot (our own)       verdict   metrics → status   cmd      the mains
 //	textfile   process  (who listens)
 //	logfile                                                   report   log → story
+//	suggest
 //
 // Package source sees sockets in the kernel's tables, capture in the text of netstat and ss,
 // snapshot in what --save wrote. Each hands them one by one to a visitor. Package tally counts
 // them, diagnosis says what trouble the counts show, verdict compares them with the thresholds,
 // and output renders the answer. Package logfile appends it to the log of --log, which package
 // report reads for front_report. Package process finds who listens, session knows trading
-// hours. Package plugins reads the command line and the clock, and owns the time limit.
+// hours, and suggest finds what a mistyped word was meant to be. Package plugins reads the command
+// line and the clock, and owns the time limit.
 //
 // A source visits each socket once and knows nothing of restarts. When an attempt fails, the
 // next one gets a new visitor (source.First), so what was counted before is forgotten. Nothing

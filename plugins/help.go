@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"runtime/debug"
 	"strings"
+	"unicode/utf8"
 
 	"frontsockets/internal/session"
 	"frontsockets/internal/tally"
@@ -42,27 +43,90 @@ func (p Profile) Examples() []Example {
 	}
 }
 
+// optionGroups are the options in the order of --help, the man page and the README.
+var optionGroups = []struct {
+	Title   string
+	Options []string
+}{
+	{"What to look at", []string{"port", "address", "exclude", "netns", "sample"}},
+	{"When to alarm", []string{"warning", "critical", "policy", "no-listener", "normal", "stalled-after", "shared",
+		"session", "session-tz", "holidays", "at"}},
+	{"How to answer", []string{"name", "clients", "format", "metric", "reply", "top", "verbose", "timeout"}},
+	{"Where from", []string{"source", "save", "log", "max-age"}},
+	{helpGroup, []string{"version"}},
+}
+
+const helpGroup = "Help"
+
+// helpWidth is how many columns the help may have.
+const helpWidth = 80
+
+// optionsHelp returns the beginning of --help, to the last option.
+func (p Profile) optionsHelp() string {
+	const column = 30 // where the explanations begin
+	var b strings.Builder
+	fmt.Fprintf(&b, "Usage:\n  %s [OPTIONS]\n\n%s.\n", p.Program, p.Title)
+	group := ""
+	for _, o := range append(p.Options(), HelpOption) {
+		if o.Group != group {
+			group = o.Group
+			fmt.Fprintf(&b, "\n%s:\n", group)
+		}
+		spelling := "      --" + o.Long
+		if o.Short != "" {
+			spelling = "  -" + o.Short + ", --" + o.Long
+		}
+		if o.Value != "" {
+			spelling += "=" + o.Value
+		}
+		text := o.Help
+		if o.Default != "" {
+			text += " (default: " + o.Default + ")"
+		}
+		text = wrap(text, strings.Repeat(" ", column), helpWidth)
+		if len(spelling)+2 <= column {
+			text = spelling + text[len(spelling):]
+		} else {
+			text = spelling + "\n" + text
+		}
+		b.WriteString(text)
+	}
+	return b.String()
+}
+
 // help returns what follows the options in --help.
 func (p Profile) help() string {
-	const width = 78
 	var b strings.Builder
-	fmt.Fprintf(&b, "\nMetrics (for -w, -c and --metric):\n%s\n", wrap(metricNames(0, tally.OneLook), "  ", width))
-	fmt.Fprintf(&b, "With --sample also:\n%s\n%s\n", wrap(metricNames(tally.OneLook, tally.NumMetrics), "  ", width),
+	fmt.Fprintf(&b, "\nMetrics (for -w, -c and --metric):\n%s\n", wrap(metricNames(0, tally.OneLook), "  ", helpWidth))
+	fmt.Fprintf(&b, "With --sample also:\n%s\n%s\n", wrap(metricNames(tally.OneLook, tally.NumMetrics), "  ", helpWidth),
 		Ranges)
-	b.WriteString("\n\nPolicies:\n")
+	b.WriteString("\nPolicies:\n")
 	for _, name := range PolicyNames {
-		b.WriteString(wrap(name+": "+p.Policies()[name].String(), "  ", width))
+		b.WriteString(wrap(name+": "+p.Policies()[name].String(), "  ", helpWidth))
 	}
 	b.WriteString("\nSessions:\n")
 	for _, c := range session.Calendars {
-		b.WriteString(wrap(c.Name+": "+c.String(), "  ", width))
+		b.WriteString(wrap(c.Name+": "+c.String(), "  ", helpWidth))
+	}
+	b.WriteString("\nExit codes:\n")
+	for line := range strings.Lines(ExitCodes) {
+		b.WriteString(wrap(line, "  ", helpWidth))
 	}
 	b.WriteString("\nExamples:\n")
 	for _, e := range p.Examples() {
-		fmt.Fprintf(&b, "  "+e.Line+"\n%s", p.Program, wrap(e.Does, "      ", width))
+		b.WriteString(exampleLine(fmt.Sprintf(e.Line, p.Program)) + wrap(e.Does, "      ", helpWidth))
 	}
-	fmt.Fprintf(&b, "\nExit codes: %s\n", ExitCodes)
 	return b.String()
+}
+
+// exampleLine returns the command line, which goes on in a second line if it is too long.
+func exampleLine(command string) string {
+	line := "  " + command
+	if len(line) > helpWidth {
+		last := strings.LastIndex(line[:helpWidth-len(" \\")], " -")
+		line = line[:last] + " \\\n     " + line[last:]
+	}
+	return line + "\n"
 }
 
 func metricNames(from, to tally.Metric) string {
@@ -78,7 +142,7 @@ func wrap(words, indent string, width int) string {
 	var b strings.Builder
 	line := indent
 	for _, w := range strings.Fields(words) {
-		if line != indent && len(line)+1+len(w) > width {
+		if line != indent && utf8.RuneCountInString(line)+1+utf8.RuneCountInString(w) > width {
 			b.WriteString(line + "\n")
 			line = indent
 		}

@@ -33,6 +33,7 @@ func TestImports(t *testing.T) {
 		"internal/threshold": "",
 		"internal/textfile":  "",
 		"internal/logfile":   "",
+		"internal/suggest":   "",
 		"internal/session":   "internal/textfile",
 		// The looks.
 		"internal/source":   "internal/tcp internal/textfile",
@@ -46,11 +47,11 @@ func TestImports(t *testing.T) {
 		// The people.
 		"internal/output": "internal/diagnosis internal/tally internal/tcp internal/verdict",
 		"plugins": "internal/capture internal/diagnosis internal/logfile internal/output internal/process" +
-			" internal/session internal/snapshot internal/source internal/tally internal/tcp internal/textfile" +
-			" internal/threshold internal/verdict",
+			" internal/session internal/snapshot internal/source internal/suggest internal/tally internal/tcp" +
+			" internal/textfile internal/threshold internal/verdict",
 		"cmd/check_mdfront_sockets": "plugins",
 		"cmd/check_front_sockets":   "plugins",
-		"cmd/front_drill":           "",
+		"cmd/front_drill":           "internal/suggest",
 		// The story, which reads what the checks have logged.
 		"internal/report":  "internal/diagnosis internal/tcp",
 		"cmd/front_report": "internal/report",

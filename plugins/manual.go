@@ -14,21 +14,29 @@ type Option struct {
 	Help        string
 	Default     string
 	Repeatable  bool
+	Group       string // the title above it in the help
 }
 
-// Options returns the options of the check.
+// HelpOption is the option that go-flags adds, the last of the help.
+var HelpOption = Option{Short: "h", Long: "help", Help: "print help and exit 3", Group: helpGroup}
+
+// Options returns the options of the check but HelpOption, in the order of the help.
 func (p Profile) Options() []Option {
 	var o options
 	var list []Option
-	for _, option := range p.newParser(&o).Groups()[0].Options() {
-		short := ""
-		if option.ShortName != 0 {
-			short = string(option.ShortName)
+	parser := p.newParser(&o)
+	for _, group := range optionGroups {
+		for _, long := range group.Options {
+			option := parser.FindOptionByLongName(long)
+			short := ""
+			if option.ShortName != 0 {
+				short = string(option.ShortName)
+			}
+			list = append(list, Option{
+				Short: short, Long: long, Value: option.ValueName, Help: option.Description, Group: group.Title,
+				Default: defaultText(option), Repeatable: reflect.TypeOf(option.Value()).Kind() == reflect.Slice,
+			})
 		}
-		list = append(list, Option{
-			Short: short, Long: option.LongName, Value: option.ValueName, Help: option.Description,
-			Default: defaultText(option), Repeatable: reflect.TypeOf(option.Value()).Kind() == reflect.Slice,
-		})
 	}
 	return list
 }

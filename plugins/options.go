@@ -108,6 +108,7 @@ type settings struct {
 	showOwner bool
 	clients   clientNames
 	zone      *time.Location
+	notes     []string // what the end of the line must say of the options
 	calendar  session.Calendar
 	at        time.Time // the time to judge the calendar at, zero for now
 }
@@ -118,11 +119,8 @@ type helpRequested string
 func (h helpRequested) Error() string { return string(h) }
 
 // newParser returns the parser of the profile's command line into o.
-func (p Profile) newParser(o *options) *flags.Parser {
+func (p Profile) newParser(o *options) commandLine {
 	parser := flags.NewNamedParser(p.Program, flags.HelpFlag|flags.PassDoubleDash)
-	parser.Usage = "[OPTIONS]"
-	parser.ShortDescription = p.Title
-	parser.LongDescription = p.Title + "."
 	if _, err := parser.AddGroup("Options", "", o); err != nil {
 		panic(err) // a wrong struct tag: the caller turns a panic into UNKNOWN
 	}
@@ -130,7 +128,7 @@ func (p Profile) newParser(o *options) *flags.Parser {
 		option.Description = optionHelp[option.LongName]
 	}
 	parser.FindOptionByLongName("port").Default = []string{p.Port}
-	return parser
+	return commandLine{parser}
 }
 
 // parse reads a command line. Recorded has what a recording is read with. Even with an error
@@ -140,12 +138,11 @@ func (p Profile) parse(args []string, recorded textfile.File) (settings, error) 
 	parser := p.newParser(&o)
 	rest, err := parser.ParseArgs(args)
 	if err != nil {
-		s := settings{format: formatAnyway(args)}
 		var known *flags.Error
-		if errors.As(err, &known) && known.Type == flags.ErrHelp {
-			return s, helpRequested(known.Message + p.help())
+		if asksForHelp(args) || errors.As(err, &known) && known.Type == flags.ErrHelp {
+			return settings{}, helpRequested(p.optionsHelp() + p.help())
 		}
-		return s, flagError(err)
+		return settings{format: formatAnyway(args)}, parser.explain(err, args)
 	}
 	if o.Version {
 		return settings{}, helpRequested(p.Program + " " + version() + "\n")
@@ -157,8 +154,14 @@ func (p Profile) parse(args []string, recorded textfile.File) (settings, error) 
 			err = fmt.Errorf("--%s: it is empty", option.LongName)
 		}
 	}
+	if metric := parser.FindOptionByLongName("metric"); err == nil && metric.IsSet() && !metric.IsSetDefault() {
+		err = needsValueFormat(o)
+	}
 	if len(rest) > 0 {
-		err = fmt.Errorf("unexpected argument '%s': everything is an option, see --help", rest[0])
+		err = unexpectedArgument(rest[0])
+	}
+	if long := parser.longWithOneDash(args); err != nil && long != "" {
+		err = fmt.Errorf("%w (did you mean %s? a long option has two dashes)", err, long)
 	}
 	return s, err
 }
@@ -172,14 +175,4 @@ func formatAnyway(args []string) output.Format {
 	_, _ = flags.NewParser(&o, flags.IgnoreUnknown|flags.PassDoubleDash).ParseArgs(args)
 	f, _ := parseFormat(o.Format)
 	return f
-}
-
-// flagError puts go-flags' words into ours, and says how to write a range that
-// starts with a minus.
-func flagError(err error) error {
-	text := strings.ReplaceAll(err.Error(), "`", "'")
-	if strings.Contains(text, "but got option '-") {
-		text += " (a value that starts with '-' is written after '=', as in -w=-5:5)"
-	}
-	return errors.New(text + ", see --help")
 }

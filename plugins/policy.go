@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"frontsockets/internal/diagnosis"
+	"frontsockets/internal/suggest"
 	"frontsockets/internal/tally"
 	"frontsockets/internal/threshold"
 	"frontsockets/internal/verdict"
@@ -71,13 +72,13 @@ func parseLevel(words []string) (level, error) {
 			l.codes = append(codes, l.codes...) // not nil, even for none
 			continue
 		}
-		metric, err := tally.ParseMetric(name)
+		metric, err := metricNamed(name, "diagnosis")
 		if err != nil {
-			return l, allowed(err, "one of those in --help")
+			return l, err
 		}
 		limit, err := threshold.Parse(text)
 		if err != nil {
-			return l, allowed(err, "[@][start:][end], such as 10, 5:10 or @50:")
+			return l, rangeError(metric, text, err)
 		}
 		if other, twice := l.ranges[metric]; twice {
 			return l, fmt.Errorf("'%s' is a second range for %s, which has %s", word, metric, other)
@@ -102,7 +103,7 @@ func parseCodes(text string) ([]diagnosis.Code, error) {
 	for _, word := range strings.Split(text, ",") {
 		switch {
 		case !slices.Contains(known, word):
-			return nil, fmt.Errorf("'%s' is not a diagnosis; use %s", word, list(known))
+			return nil, fmt.Errorf("'%s' is not a diagnosis%s; use %s", word, suggest.DidYouMean(word, known), list(known))
 		case word == "front":
 			codes = append(codes, front...)
 		case word != "none":
@@ -117,7 +118,8 @@ func parseCodes(text string) ([]diagnosis.Code, error) {
 func (p Profile) policy(name string, warning, critical level) (verdict.Policy, error) {
 	ready, known := p.Policies()[name]
 	if !known {
-		return verdict.Policy{}, fmt.Errorf("'%s' is not a policy; use %s", name, list(PolicyNames))
+		return verdict.Policy{}, fmt.Errorf("'%s' is not a policy%s; use %s", name,
+			suggest.DidYouMean(name, PolicyNames), list(PolicyNames))
 	}
 	v := verdict.Policy{
 		Warning: warning.ranges, Critical: critical.ranges, Diagnosis: map[diagnosis.Code]verdict.Status{},

@@ -97,6 +97,7 @@ func (p Profile) respond(args []string, stdin io.Reader, now time.Time) (out []b
 	if err != nil {
 		report.Usage, report.Failure = true, err.Error()
 	} else {
+		report.Notes = s.notes
 		report = p.check(s, report)
 	}
 	return s.format.Render(report, s.style), s.format.ExitCode(report)

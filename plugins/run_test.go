@@ -66,7 +66,7 @@ func TestWrongUsage(t *testing.T) {
 		"-c 5x":              "-c: '5x' is not a range: the end '5x' is not a number" + ranges,
 		"-c @":               "-c: '@' is not a range: a number is missing" + ranges,
 		"-w 10:5":            "-w: '10:5' is not a range: the start 10 is above the end 5" + ranges,
-		"-c feed_age=30s":    "-c: '30s' is not a range: the end '30s' is not a number" + ranges,
+		"-c feed_age=30s":    "-c: '30s' is not a range: a range has no unit; write feed_age=30",
 		"-c feed_age=":       "-c: '' is not a range: a number is missing" + ranges,
 		"-c sockets=3":       "-c: 'sockets' is not a metric; use one of those in --help",
 		"-c =3":              "-c: '' is not a metric; use one of those in --help",
@@ -104,18 +104,18 @@ func TestWrongUsage(t *testing.T) {
 			" such as 500ms",
 		"--top x":  "--top: 'x' is not a number from 0 to 65535",
 		"--top=-1": "--top: '-1' is not a number from 0 to 65535",
-		"-s ss": "-s: 'ss' is not a source; use one of auto, sockdiag, procnet, gopsutil," +
+		"-s ss": "-s: 'ss' is not a source (did you mean ss:FILE?); use one of auto, sockdiag, procnet, gopsutil," +
 			" netstat:FILE, ss:FILE, snapshot:FILE",
 		"-f xml":          "-f: 'xml' is not a format; use " + list(formatNames()),
-		"--metric listen": "--metric: 'listen' is not a metric; use one of those in --help",
+		"--metric listen": "--metric: 'listen' is not a metric (did you mean listeners?); use one of those in --help",
 		"--reply words":   "--reply: 'words' is not a reply; use text, number or long",
 		"-t 0":            "-t: '0' is not a time above 0; use seconds such as 5, or a duration such as 500ms",
 		"-t -1": "expected argument for flag '-t, --timeout', but got option '-1' (a value that starts" +
 			" with '-' is written after '=', as in -w=-5:5), see --help",
 		"-t=-1":   "-t: '-1' is not a time above 0; use seconds such as 5, or a duration such as 500ms",
 		"-t 5x":   "-t: '5x' is not a time above 0; use seconds such as 5, or a duration such as 500ms",
-		"--bogus": "unknown flag 'bogus', see --help",
-		"-X":      "unknown flag 'X', see --help",
+		"--bogus": "unknown option '--bogus', see --help",
+		"-X":      "unknown option '-X' (did you mean -x?), see --help",
 		"50":      "unexpected argument '50': everything is an option, see --help",
 		"-- -w":   "unexpected argument '-w': everything is an option, see --help",
 		"--session Mon-Fry": "--session: 'Mon-Fry' is not a session: it has no hours; use one such as Mon-Fri" +

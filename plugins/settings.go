@@ -13,6 +13,7 @@ import (
 	"frontsockets/internal/logfile"
 	"frontsockets/internal/output"
 	"frontsockets/internal/session"
+	"frontsockets/internal/suggest"
 	"frontsockets/internal/tally"
 	"frontsockets/internal/tcp"
 	"frontsockets/internal/textfile"
@@ -48,17 +49,21 @@ func (s *settings) readAnswer(o options, u *usageError) {
 	u.reject("-n", checkName(o.Name))
 	s.style.Top, cause = parseTop(o.Top)
 	u.reject("--top", cause)
-	s.style.Metric, cause = tally.ParseMetric(o.Metric)
-	u.reject("--metric", allowed(cause, "one of those in --help"))
+	s.style.Metric, cause = metricNamed(o.Metric)
+	u.reject("--metric", cause)
 	s.style.Number, s.style.Long = o.Reply == "number", o.Reply == "long"
 	if !slices.Contains(ReplyNames, o.Reply) {
-		u.reject("--reply", fmt.Errorf("'%s' is not a reply; use %s", o.Reply, list(ReplyNames)))
+		u.reject("--reply", fmt.Errorf("'%s' is not a reply%s; use %s", o.Reply,
+			suggest.DidYouMean(o.Reply, ReplyNames), list(ReplyNames)))
 	}
 	s.style.Verbose = len(o.Verbose)
 	s.showOwner = s.style.Verbose > 0 || s.format.Name == "json"
 	if o.Clients != "" {
-		s.clients, cause = readRegular(o.Clients, parseClients)
+		list, cause := readRegular(o.Clients, parseClients)
 		u.reject("--clients", cause)
+		if s.clients = list.names; list.fault != nil { // names are a convenience: the answer is not lost with them
+			s.notes = append(s.notes, "clients not named: "+list.fault.Error())
+		}
 	}
 }
 
@@ -94,10 +99,13 @@ func (p Profile) readThresholds(o options, s *settings, u *usageError) {
 	u.reject("-c", cause)
 	s.policy, cause = p.policy(o.Policy, warning, critical)
 	u.reject("--policy", cause)
+	u.reject("-w", neverWarns(s.policy))
 	s.policy.NoListener, cause = verdict.ParseStatus(o.NoListener)
-	u.reject("--no-listener", allowed(cause, list(verdict.StatusNames)))
+	u.reject("--no-listener", meant(cause, suggest.DidYouMean(o.NoListener, verdict.StatusNames),
+		list(verdict.StatusNames)))
 	s.rules.Normal, cause = tcp.ParseStateSet(o.Normal)
-	u.reject("--normal", allowed(cause, "states separated by commas, such as established,listen,time_wait"))
+	u.reject("--normal", meant(cause, stateMeant(o.Normal),
+		"states separated by commas, such as established,listen,time_wait"))
 	s.rules.StalledAfter, cause = parseDuration(o.StalledAfter)
 	u.reject("--stalled-after", cause)
 }
@@ -165,7 +173,7 @@ func (s *settings) parseSessions(o options) (option string, err error) {
 		}
 	}
 	if s.calendar, err = session.Parse(o.Session, zone, holidays); err != nil {
-		return "--session", err
+		return "--session", sessionError(o.Session, err)
 	}
 	s.at, err = parseAt(o, zone)
 	return "--at", err
@@ -198,7 +206,8 @@ func parseFormat(name string) (output.Format, error) {
 			return f, nil
 		}
 	}
-	return output.Formats[0], fmt.Errorf("'%s' is not a format; use %s", name, list(formatNames()))
+	return output.Formats[0], fmt.Errorf("'%s' is not a format%s; use %s", name, suggest.DidYouMean(name, formatNames()),
+		list(formatNames()))
 }
 
 func formatNames() (names []string) {
@@ -219,6 +228,14 @@ func allowed(cause error, what string) error {
 		return nil
 	}
 	return fmt.Errorf("%w; use %s", cause, what)
+}
+
+// meant is allowed with a suggestion, which may be empty.
+func meant(cause error, suggestion, what string) error {
+	if cause == nil {
+		return nil
+	}
+	return fmt.Errorf("%w%s; use %s", cause, suggestion, what)
 }
 
 // checkName refuses what would break a line of service output.

@@ -8,6 +8,7 @@ import (
 	"frontsockets/internal/capture"
 	"frontsockets/internal/snapshot"
 	"frontsockets/internal/source"
+	"frontsockets/internal/suggest"
 	"frontsockets/internal/tcp"
 	"frontsockets/internal/textfile"
 )
@@ -39,5 +40,22 @@ func sourcesByName(name, netns string, recorded textfile.File) ([]tcp.Source, er
 	case kind == "snapshot":
 		return []tcp.Source{snapshot.From(recorded)}, nil
 	}
-	return nil, fmt.Errorf("'%s' is not a source; use one of %s", name, strings.Join(SourceNames(), ", "))
+	return nil, fmt.Errorf("'%s' is not a source%s; use one of %s", name, sourceMeant(name),
+		strings.Join(SourceNames(), ", "))
+}
+
+// sourceMeant says which source was meant.
+func sourceMeant(name string) string {
+	kind, file, _ := strings.Cut(name, ":")
+	kinds := append(slices.Clone(source.Names), append(slices.Clone(capture.Names), "snapshot")...)
+	kind = suggest.Closest(kind, kinds)
+	switch {
+	case kind == "":
+		return ""
+	case slices.Contains(source.Names, kind):
+		return " (did you mean " + kind + "?)"
+	case file == "":
+		file = "FILE"
+	}
+	return " (did you mean " + kind + ":" + file + "?)"
 }

@@ -67,6 +67,7 @@ var alarms = []alarm{
 	{"seen by SOURCE", "none", "a source of second choice", "no", "[Where the sockets come from](SOURCES.md)"},
 	{"snapshot FILE not written: REASON", "none", "the check's host", "no", "[Where the sockets come from](SOURCES.md)"},
 	{"N sessions excluded", "none", "sessions that `--exclude` left out", "no", "[Options](../README.md#options)"},
+	{"clients not named: REASON", "none", "the file of `--clients` has a fault", "no", "[Details](REFERENCE.md#details)"},
 	{"no holidays known after TIME (--holidays)", "none", "the file of holidays is out of date", "no",
 		"[Sessions and holidays](REFERENCE.md#sessions-and-holidays)"},
 	{"no holidays known (--holidays)", "none", "the file of holidays is empty", "no",

@@ -4,17 +4,21 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"io"
 	"net"
 	"os"
 	"runtime"
+	"runtime/debug"
 	"slices"
 	"strconv"
 	"strings"
 	"time"
 
 	"github.com/jessevdk/go-flags"
+
+	"frontsockets/internal/suggest"
 )
 
 // The exit codes, as the help explains them.
@@ -70,7 +74,10 @@ Options:
   --clients-netns FILE
                    Linux, root: the clients run in this network namespace, as
                    on another host; ADDR is then any address of the front's host
+  -V, --version    print the version
   -h, --help       show this help
+
+A TIME is a duration such as 500ms or 2m, or seconds such as 30.
 
 On Linux the clients have the addresses 127.0.0.11 to 127.0.0.19, and the client
 in trouble has 127.0.0.66. On other systems, and with IPv6, all clients have the
@@ -140,9 +147,9 @@ func run(args []string, stdout, stderr io.Writer) int {
 	if len(args) > 0 && (args[0] == partFront || args[0] == partClients) {
 		part, args = args[0], args[1:]
 	}
-	d, help, err := parse(args)
-	if help {
-		fmt.Fprint(stdout, usage)
+	d, info, err := parse(args)
+	if info != "" {
+		fmt.Fprint(stdout, info)
 		return exitDone
 	}
 	if err != nil {
@@ -178,28 +185,63 @@ type options struct {
 	For     string `long:"for" default:"30s"`
 	Address string `long:"address" default:"127.0.0.1"`
 	Netns   string `long:"clients-netns"`
+	Version bool   `short:"V" long:"version"`
 	Help    bool   `short:"h" long:"help"`
 }
 
-// parse reads the command line. help reports whether it asks for the help.
-func parse(args []string) (d drill, help bool, err error) {
+// parse reads the command line. info is the text that it asks for, the help or the version; the
+// help wins over every other option and every error.
+func parse(args []string) (d drill, info string, err error) {
 	var opts options
-	words, err := flags.NewParser(&opts, flags.PassDoubleDash).ParseArgs(args)
-	if err != nil {
-		return d, false, fmt.Errorf("%w, see --help", err)
-	}
-	if opts.Help {
-		return d, true, nil
+	parser := flags.NewParser(&opts, flags.PassDoubleDash)
+	words, err := parser.ParseArgs(args)
+	switch {
+	case opts.Help || asksForHelp(args):
+		return d, usage, nil
+	case err != nil:
+		return d, "", fmt.Errorf("%w, see --help", unknownOption(parser, err))
+	case opts.Version:
+		return d, "front_drill " + version() + "\n", nil
 	}
 	if d.scenario, err = parseScenario(words); err != nil {
-		return d, false, err
+		return d, "", err
 	}
 	for _, set := range []func(options) error{d.setNumbers, d.setTimes, d.setAddress} {
 		if err := set(opts); err != nil {
-			return d, false, err
+			return d, "", err
 		}
 	}
-	return d, false, nil
+	return d, "", nil
+}
+
+// asksForHelp reports whether the help is asked for anywhere before "--".
+func asksForHelp(args []string) bool {
+	if end := slices.Index(args, "--"); end >= 0 {
+		args = args[:end]
+	}
+	return slices.Contains(args, "-h") || slices.Contains(args, "--help")
+}
+
+// unknownOption adds to the error which option was meant.
+func unknownOption(parser *flags.Parser, err error) error {
+	var known *flags.Error
+	if !errors.As(err, &known) || known.Type != flags.ErrUnknownFlag {
+		return err
+	}
+	var long []string
+	for _, option := range parser.Groups()[0].Options() {
+		long = append(long, "--"+option.LongName)
+	}
+	_, name, _ := strings.Cut(known.Message, "`")
+	return fmt.Errorf("%w%s", err, suggest.DidYouMean("--"+strings.TrimSuffix(name, "'"), long))
+}
+
+// version returns the program's version as the go command recorded it.
+func version() string {
+	if info, ok := debug.ReadBuildInfo(); ok {
+		return info.Main.Version
+	}
+	return "unknown version"
 }
 
 // parseScenario returns the scenario, which must be the only argument.
@@ -209,7 +251,7 @@ func parseScenario(words []string) (string, error) {
 		return "", fmt.Errorf("no scenario given: %s (--help explains them)", names)
 	}
 	if !slices.Contains(scenarios, words[0]) {
-		return "", fmt.Errorf("%q is not a scenario: %s", words[0], names)
+		return "", fmt.Errorf("%q is not a scenario%s: %s", words[0], suggest.DidYouMean(words[0], scenarios), names)
 	}
 	if len(words) > 1 {
 		return "", fmt.Errorf("unexpected argument after %s: %q", words[0], strings.Join(words[1:], " "))
@@ -274,15 +316,19 @@ func number(option, text string, limit int) (int, error) {
 	return n, nil
 }
 
-// duration parses a duration from least to maxTime.
+// duration parses a duration from least to maxTime, or a number of seconds.
 func duration(option, text string, least time.Duration) (time.Duration, error) {
-	d, err := time.ParseDuration(text)
+	withUnit := text
+	if strings.Trim(text, "0123456789.") == "" {
+		withUnit += "s"
+	}
+	d, err := time.ParseDuration(withUnit)
 	if err != nil || d < least || d > maxTime {
 		from := "from 0s"
 		if least > 0 {
 			from = "above 0"
 		}
-		return 0, fmt.Errorf("%s: %q is not a duration %s and up to 1h, such as 30s", option, text, from)
+		return 0, fmt.Errorf("%s: %q is not a duration %s and up to 1h, such as 30, 30s or 2m", option, text, from)
 	}
 	return d, nil
 }

@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 )
 
 // asDrill is a variable that makes the test binary run as front_drill. The parts that it starts
@@ -43,14 +44,17 @@ func TestUsageErrors(t *testing.T) {
 		"healthy --for -1s":               "expected argument for flag",
 		"healthy --for=-1s":               `--for: "-1s" is not a duration above 0 and up to 1h`,
 		"healthy --for 3601s":             `--for: "3601s" is not a duration above 0 and up to 1h`,
-		"healthy --for 30":                `--for: "30" is not a duration above 0 and up to 1h`,
+		"healthy --for 3601":              `--for: "3601" is not a duration above 0 and up to 1h, such as 30, 30s or 2m`,
+		"healthy --for 0":                 `--for: "0" is not a duration above 0 and up to 1h`,
+		"healthy --for=":                  `--for: "" is not a duration above 0 and up to 1h`,
+		"healthy --for half":              `--for: "half" is not a duration above 0 and up to 1h`,
 		"hang --others 5":                 `--others: hang has no other clients`,
 		"leak --others 0":                 `--others: "0" ` + number,
 		"leak --others 5001":              `--others: "5001" ` + number,
 		"leak --after 3601s":              `--after: "3601s" is not a duration from 0s and up to 1h`,
 		"leak --after=-1s":                `--after: "-1s" is not a duration from 0s and up to 1h`,
 		"healthy --after 1s":              `--after: no trouble begins in healthy`,
-		"leak --over 1":                   `--over: "1" is not a duration from 0s and up to 1h`,
+		"leak --over 1x":                  `--over: "1x" is not a duration from 0s and up to 1h`,
 		"stuck --over 1s":                 `--over: the trouble of stuck cannot be spread over a time`,
 		"healthy --address 8.8.8.8":       `--address: "8.8.8.8" is not a loopback IP address`,
 		"healthy --address 0.0.0.0":       `--address: "0.0.0.0" is not a loopback IP address`,
@@ -59,6 +63,8 @@ func TestUsageErrors(t *testing.T) {
 		"healthy --address 127.0.0.1:80":  `--address: "127.0.0.1:80" is not a loopback IP address`,
 		"healthy --address=":              `--address: "" is not a loopback IP address`,
 		"healthy --frobnicate":            "unknown flag `frobnicate', see --help",
+		"healthy --client 5":              "unknown flag `client' (did you mean --clients?), see --help",
+		"haelthy":                         `"haelthy" is not a scenario (did you mean healthy?): healthy, quiet, burst, `,
 		"as-front healthy --clients zero": `--clients: "zero" ` + number,
 	} {
 		var stdout, stderr bytes.Buffer
@@ -73,7 +79,7 @@ func TestUsageErrors(t *testing.T) {
 }
 
 func TestHelp(t *testing.T) {
-	for _, line := range []string{"-h", "--help", "hang --help", "--help --port 0"} {
+	for _, line := range []string{"-h", "--help", "hang --help", "--help --port 0", "--bogus -h", "--port -h", "-V -h"} {
 		var stdout, stderr bytes.Buffer
 		if code := run(strings.Fields(line), &stdout, &stderr); code != 0 || stdout.String() != usage || stderr.Len() > 0 {
 			t.Errorf("%q: code %d, stdout %q, stderr %q", line, code, &stdout, &stderr)
@@ -83,6 +89,26 @@ func TestHelp(t *testing.T) {
 		if len(text) > 81 || strings.Contains(text, "\t") {
 			t.Errorf("help does not fit a terminal: %q", text)
 		}
+	}
+}
+
+// TestVersion requires that the version is one line on stdout.
+func TestVersion(t *testing.T) {
+	for _, line := range []string{"-V", "--version", "hang --version"} {
+		var stdout, stderr bytes.Buffer
+		code := run(strings.Fields(line), &stdout, &stderr)
+		if code != 0 || !strings.HasPrefix(stdout.String(), "front_drill ") || strings.Count(stdout.String(), "\n") != 1 ||
+			stderr.Len() > 0 {
+			t.Errorf("%q: code %d, stdout %q, stderr %q", line, code, &stdout, &stderr)
+		}
+	}
+}
+
+// TestSeconds requires that a time without a unit is a number of seconds.
+func TestSeconds(t *testing.T) {
+	d, _, err := parse(strings.Fields("leak --for 30 --after 1.5 --over 2m"))
+	if err != nil || d.holdTime != 30*time.Second || d.after != 1500*time.Millisecond || d.over != 2*time.Minute {
+		t.Errorf("%+v, %v", d, err)
 	}
 }
 

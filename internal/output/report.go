@@ -47,7 +47,7 @@ type Report struct {
 	// Outside says that nobody trades now and when a session opens next, or is empty.
 	Outside string
 	// Session is what -v says of the trading sessions, or empty. Notes are what the end of
-	// the line must say of them.
+	// the line must say of them, and of the file of client names.
 	Session string
 	Notes   []string
 

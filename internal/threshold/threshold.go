@@ -136,6 +136,16 @@ func (r Range) Plain(whole bool) Range {
 	return plain
 }
 
+// UpperBound returns the value above which the range alerts, if it alerts on all values above
+// and on none below, and +Inf if it is no such range. As in Plain, no value is below 0, and whole
+// says that there are integers only.
+func (r Range) UpperBound(whole bool) float64 {
+	if r = r.Plain(whole); r.inside || r.start > 0 || r.end < 0 {
+		return math.Inf(1)
+	}
+	return r.end
+}
+
 // String returns the shortest spelling, which Parse reads back as the same Range.
 func (r Range) String() string {
 	var b strings.Builder

@@ -221,3 +221,23 @@ func FuzzParse(f *testing.F) {
 		}
 	})
 }
+
+func TestUpperBound(t *testing.T) {
+	none := math.Inf(1)
+	for _, test := range []struct {
+		text         string
+		count, other float64
+	}{
+		{"10", 10, 10}, {"~:10", 10, 10}, {"-5:10", 10, 10}, {"@50:", 49, none}, {"@0.5:", 0, none}, {"0", 0, 0},
+		{"10:", none, none}, {"10:20", none, none}, {"@10:20", none, none}, {"@5", none, none}, {"~:", none, none},
+		{"@~:", none, none},
+	} {
+		r, err := Parse(test.text)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if count, other := r.UpperBound(true), r.UpperBound(false); count != test.count || other != test.other {
+			t.Errorf("%s: %v and %v, want %v and %v", test.text, count, other, test.count, test.other)
+		}
+	}
+}

@@ -58,7 +58,7 @@ func manualOf(p plugins.Profile, other string) manual {
 	for _, o := range p.Options() {
 		m.Options = append(m.Options, option{o, optionWords(o.Long)})
 	}
-	m.Options = append(m.Options, option{Option: plugins.Option{Short: "h", Long: "help", Help: "print help and exit 3"}})
+	m.Options = append(m.Options, option{Option: plugins.HelpOption})
 	m.Sections = []section{
 		{Title: "Metrics", Text: []string{"For -w, -c and --metric. " + plugins.Ranges},
 			Entries: metricEntries(0, tally.OneLook)},

@@ -76,6 +76,9 @@ func TestPages(t *testing.T) {
 // diagnoses.
 func sectionsOfChecks() []string {
 	texts := []string{"METRICS", "POLICIES", "STATES", "DIAGNOSES"}
+	for _, o := range plugins.MDFront.Options() {
+		texts = append(texts, o.Group)
+	}
 	for s := tcp.Established; s < tcp.NumStates; s++ {
 		texts = append(texts, " "+strings.ToUpper(s.String())+" ")
 	}
@@ -89,6 +92,7 @@ func sectionsOfChecks() []string {
 func textsOfHelp(program, help string) []string {
 	texts := regexp.MustCompile(`--[a-z-]+`).FindAllString(help, -1)
 	_, examples, _ := strings.Cut(help, "\nExamples:\n")
+	examples = regexp.MustCompile(` \\\n +`).ReplaceAllString(examples, " ")
 	for line := range strings.Lines(examples) {
 		if strings.Contains(line, program) {
 			texts = append(texts, strings.TrimSpace(line))

@@ -17,7 +17,12 @@ func page(m manual) string {
 	emit(".SH SYNOPSIS\n\\fB%s\\fR %s", m.Program, roff(m.Synopsis))
 	emit(".SH DESCRIPTION\n%s", paragraphs(m.About))
 	emit(".SH OPTIONS")
+	group := ""
 	for _, o := range m.Options {
+		if o.Group != group {
+			group = o.Group
+			emit(".SS %s", roff(group))
+		}
 		emit(".TP\n%s\n%s", spelling(o), roff(o.Help))
 		if o.Default != "" {
 			emit("(default: %s)", roff(o.Default))

@@ -22,14 +22,18 @@ func TestWords(t *testing.T) {
 				value += "-"
 			}
 			args := []string{"--" + o.Long, value, "--sample", "1ms"}
-			if o.Long == "source" {
+			switch o.Long {
+			case "source":
 				args = args[:2] // a recording has one look only
+			case "metric":
+				args = append(args, "--format", "value")
 			}
 			var out strings.Builder
 			plugins.MDFront.Run(args, strings.NewReader(""), &out)
 			text := out.String()
 			answered := strings.Contains(text, " | ") || strings.Contains(text, "cannot be judged")
-			if strings.HasPrefix(text, "MDFRONT ") && !answered {
+			isUsage := strings.Contains(text, "--metric") || strings.HasPrefix(text, "MDFRONT ") && !answered
+			if isUsage {
 				t.Errorf("%v: %s", args, text)
 			}
 		}

@@ -1,0 +1,17 @@
+package textfile
+
+import (
+	"errors"
+	"unicode/utf8"
+)
+
+var errNotUTF8 = errors.New("not UTF-8; convert GBK by iconv -f GBK -t UTF-8")
+
+// CheckUTF8 returns an error that says what to do if the line is not UTF-8. Files from Chinese
+// Windows are in GBK.
+func CheckUTF8(line string) error {
+	if utf8.ValidString(line) {
+		return nil
+	}
+	return errNotUTF8
+}

@@ -1,0 +1,33 @@
+package main
+
+import (
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+)
+
+// TestMakefileNeedsGo requires that make says plainly which Go it needs, and that it takes every
+// newer one.
+func TestMakefileNeedsGo(t *testing.T) {
+	if _, err := exec.LookPath("make"); err != nil {
+		t.Skip("make is not installed")
+	}
+	for answer, ok := range map[string]bool{
+		"echo go1.24.0": true, "echo go1.24": true, "echo go1.26.8": true, "echo go1.100rc1": true, "echo go2.0": true,
+		"echo 'devel go1.27-abcdef'": true, "echo 'go: downloading go1.24.0' >&2; echo go1.24.0": true,
+		"echo go1.23.9": false, "echo go1.9": false, "echo go1.19.8": false, "exit 1": false,
+		"echo 'go: download go1.24.0: no network' >&2; exit 1": false,
+	} {
+		fake := filepath.Join(t.TempDir(), "go")
+		if err := os.WriteFile(fake, []byte("#!/bin/sh\n"+answer+"\n"), 0o755); err != nil {
+			t.Fatal(err)
+		}
+		out, err := exec.Command("make", "-s", "-C", "../../..", "needgo", "GO="+fake).CombinedOutput()
+		plain := strings.Contains(string(out), "make: Go 1.24.0 or later is needed, and '"+fake+" env GOVERSION' says: ")
+		if (err == nil) != ok || plain == ok {
+			t.Errorf("%s: %v, %s", answer, err, out)
+		}
+	}
+}

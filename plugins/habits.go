@@ -1,0 +1,236 @@
+package plugins
+
+import (
+	"errors"
+	"fmt"
+	"math"
+	"regexp"
+	"strings"
+
+	"github.com/jessevdk/go-flags"
+
+	"frontsockets/internal/session"
+	"frontsockets/internal/suggest"
+	"frontsockets/internal/tally"
+	"frontsockets/internal/tcp"
+	"frontsockets/internal/threshold"
+	"frontsockets/internal/verdict"
+)
+
+// commandLine parses the options and explains what is wrong with them.
+type commandLine struct{ *flags.Parser }
+
+// otherPlugins is what to write instead of an option that other plugins have and ours do not.
+var otherPlugins = map[string]string{
+	"H":        hostAdvice,
+	"host":     hostAdvice,
+	"hostname": hostAdvice,
+}
+
+const hostAdvice = "the check judges the host that it runs on: run it there, by NRPE or an agent;" +
+	" -a is the front's local address"
+
+// helpOption is -h, also after -v or -V in one word.
+var helpOption = regexp.MustCompile(`^(-[vV]*h|--help)$`)
+
+// asksForHelp reports whether the help is asked for anywhere. No value can look like that: one
+// that starts with '-' is written after '='.
+func asksForHelp(args []string) bool {
+	for _, arg := range args {
+		switch {
+		case arg == "--":
+			return false
+		case helpOption.MatchString(arg):
+			return true
+		}
+	}
+	return false
+}
+
+// explain puts go-flags' words into ours, and says what was meant, as far as that can be told.
+func (c commandLine) explain(err error, args []string) error {
+	text := strings.ReplaceAll(err.Error(), "`", "'")
+	var known *flags.Error
+	if errors.As(err, &known) && known.Type == flags.ErrUnknownFlag {
+		name := strings.TrimSuffix(strings.TrimPrefix(text, "unknown flag '"), "'")
+		text = c.unknownOption(name, args)
+	}
+	if strings.Contains(text, "but got option '-") {
+		text += " (a value that starts with '-' is written after '=', as in -w=-5:5)"
+	}
+	return errors.New(text + ", see --help")
+}
+
+// unknownOption says that there is no option of this name, which is without its dashes.
+func (c commandLine) unknownOption(name string, args []string) string {
+	dashes := "--"
+	if !isWritten("--"+name, args) {
+		dashes = "-"
+	}
+	text := fmt.Sprintf("unknown option '%s%s'", dashes, name)
+	if advice, known := otherPlugins[name]; known {
+		return text + " (" + advice + ")"
+	}
+	long := c.longWithOneDash(args)
+	for _, option := range c.Groups()[0].Options() {
+		if dashes == "-" && long == "" && strings.EqualFold(string(option.ShortName), name) {
+			return fmt.Sprintf("%s (did you mean -%c?)", text, option.ShortName)
+		}
+	}
+	if dashes == "--" {
+		long = suggest.Closest("--"+name, c.longOptions())
+	}
+	if long != "" {
+		text += " (did you mean " + long + "?)"
+	}
+	return text
+}
+
+// isWritten reports whether the option stands in the command line, alone or with a value.
+func isWritten(option string, args []string) bool {
+	for _, arg := range args {
+		if word, _, _ := strings.Cut(arg, "="); word == option {
+			return true
+		}
+	}
+	return false
+}
+
+// longOptions returns all long options, with their dashes.
+func (c commandLine) longOptions() []string {
+	long := []string{"--help"}
+	for _, option := range c.Groups()[0].Options() {
+		long = append(long, "--"+option.LongName)
+	}
+	return long
+}
+
+// longWithOneDash returns the long option that was meant by one written as -critical, or "".
+func (c commandLine) longWithOneDash(args []string) string {
+	for _, long := range c.longOptions() {
+		if isWritten(strings.TrimPrefix(long, "-"), args) {
+			return long
+		}
+	}
+	return ""
+}
+
+// unexpectedArgument says that the word is no option.
+func unexpectedArgument(word string) error {
+	advice := "everything is an option"
+	if strings.Contains(word, ":") {
+		advice = "write a value that has a blank in quotes, as in --session 'Mon-Fri 09:00-11:30'"
+	}
+	return fmt.Errorf("unexpected argument '%s': %s, see --help", word, advice)
+}
+
+// needsValueFormat returns an error if no format prints the metric of --metric.
+func needsValueFormat(o options) error {
+	if o.Format == "value" {
+		return nil
+	}
+	return fmt.Errorf("--metric: -f %s does not print it; add -f value, or write -c %s=RANGE to alarm on it",
+		o.Format, o.Metric)
+}
+
+// metricNamed returns the metric of a name. Its error says which metric was meant, or which of
+// the other words that may stand here.
+func metricNamed(name string, others ...string) (tally.Metric, error) {
+	m, err := tally.ParseMetric(name)
+	if err != nil {
+		names := append(strings.Fields(metricNames(0, tally.NumMetrics)), others...)
+		err = fmt.Errorf("%w%s; use one of those in --help", err, suggest.DidYouMean(name, names))
+	}
+	return m, err
+}
+
+// stateMeant says which state was meant by the first of the states, separated by commas, that
+// is none.
+func stateMeant(states string) string {
+	var names []string
+	for s := tcp.Established; s < tcp.NumStates; s++ {
+		names = append(names, s.String())
+	}
+	for _, word := range strings.Split(states, ",") {
+		if _, err := tcp.ParseState(word); err != nil {
+			return suggest.DidYouMean(word, names)
+		}
+	}
+	return ""
+}
+
+// rangeError says what is wrong with the range of a metric, and how to write it.
+func rangeError(m tally.Metric, text string, err error) error {
+	metric := m.String() + "="
+	if m == tally.Abnormal {
+		metric = ""
+	}
+	number, isShare := strings.CutSuffix(text, "%")
+	_, end, hasEnd := strings.Cut(text, ":")
+	switch {
+	case strings.HasPrefix(text, "/") && hasEnd:
+		return fmt.Errorf("'%s' is not a range: the shell expanded ~ to a folder; write '%s~:%s' in quotes", text,
+			metric, end)
+	case isShare && isRange(number) && m.Unit() != "%":
+		return fmt.Errorf("'%s' is not a range: %s is not in percent; use a metric that is, such as stalled_pct=%s", text, m,
+			number)
+	}
+	if number, hasUnit := strings.CutSuffix(text, m.Unit()); hasUnit && isRange(number) {
+		return fmt.Errorf("'%s' is not a range: a range has no unit; write %s%s", text, metric, number)
+	}
+	return allowed(err, "[@][start:][end], such as 10, 5:10 or @50:")
+}
+
+func isRange(text string) bool {
+	_, err := threshold.Parse(text)
+	return err == nil
+}
+
+// neverWarns returns an error if a metric is always CRITICAL before it can be WARNING: if both
+// ranges have only an upper bound, and that of WARNING is higher.
+func neverWarns(p verdict.Policy) error {
+	for m := range tally.NumMetrics {
+		warning, warns := p.Warning[m]
+		critical, alarms := p.Critical[m]
+		limit := warning.UpperBound(m.Whole())
+		if !warns || !alarms || limit <= critical.UpperBound(m.Whole()) || math.IsInf(limit, 1) {
+			continue
+		}
+		whose := ""
+		if p.MayBeEmpty[verdict.Critical][m] {
+			whose = " of the policy"
+		}
+		return fmt.Errorf("%s=%s never warns, because -c %s=%s%s is breached first; lower -w or raise -c", m, warning, m,
+			critical, whose)
+	}
+	return nil
+}
+
+// sessionHours are the hours of one session.
+var sessionHours = regexp.MustCompile(`\d{1,2}:\d\d-\d{1,2}:\d\d`)
+
+// sessionError says how to write the first of the sessions that cannot be read.
+func sessionError(specs []string, err error) error {
+	for _, spec := range specs {
+		if _, wrong := session.Parse([]string{spec}, nil, nil); wrong == nil {
+			continue
+		}
+		if hours := sessionHours.FindAllStringIndex(spec, -1); len(hours) > 1 {
+			advice := ""
+			for _, h := range hours {
+				days := strings.TrimRight(spec[:hours[0][0]], " ,;")
+				advice += fmt.Sprintf(" --session '%s'", strings.TrimSpace(days+" "+spec[h[0]:h[1]]))
+			}
+			return fmt.Errorf("'%s' has the hours of several sessions; write each in its own option:%s", spec, advice)
+		}
+		var names []string
+		for _, c := range session.Calendars {
+			names = append(names, c.Name)
+		}
+		if name := suggest.Closest(spec, names); name != "" {
+			return fmt.Errorf("'%s' is not a session (did you mean %s?)", spec, name)
+		}
+		break
+	}
+	return err
+}
