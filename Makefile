@@ -54,6 +54,9 @@ bench: ## compare the check with what one would run instead; time the decoders
 lab: ## act every kind of trouble in network namespaces and judge the diagnosis (root): docs/LAB.md
 	$(GO) run -tags forceposix ./internal/tools/lab -o docs/LAB.md
 
+faults: ## let each system call of the check fail in turn (amd64, root): docs/FAULTS.md
+	$(GO) run -tags forceposix ./internal/tools/faults -o docs/FAULTS.md
+
 readers: ## have the parsers of monitoring systems read the goldens (Debian: libmonitoring-plugin-perl)
 	cd internal/testkit/readers && $(GO) test -count=1 -v .
 
@@ -91,4 +94,4 @@ dist: ## package the last commit into dist/packages/: tar.gz, deb, rpm, SBOM, SH
 clean: ## remove what was built
 	rm -rf bin dist
 
-.PHONY: help needgo build test race wine readers generate fuzz bench lab e2e picture lint demo cross man dist clean
+.PHONY: faults help needgo build test race wine readers generate fuzz bench lab e2e picture lint demo cross man dist clean

@@ -59,12 +59,13 @@ func TestImports(t *testing.T) {
 		"internal/testkit/golden":     "",
 		"internal/testkit/population": "",
 		"internal/tools/bench":        "internal/testkit/population",
+		"internal/tools/faults":       "internal/testkit/population",
 		"internal/tools/lab":          "",
 		"internal/tools/lint":         "",
 		"internal/tools/man": "plugins internal/diagnosis internal/output internal/tally internal/tcp" +
 			" internal/verdict",
 	}
-	const workshop = "internal/testkit/population internal/tools/bench internal/tools/lab"
+	const workshop = "internal/testkit/population internal/tools/bench internal/tools/faults internal/tools/lab"
 	only := map[string]string{ // import → the packages that may
 		"github.com/jessevdk/go-flags":          "plugins cmd/front_drill cmd/front_report",
 		"github.com/tidwall/gjson":              "internal/report",
