@@ -304,3 +304,28 @@ func TestOldCapture(t *testing.T) {
 		t.Errorf("exit %d, %s", code, out)
 	}
 }
+
+// TestLongestQueues: a queue and a backlog of 4,294,967,295, the largest that a source can give,
+// stay what they are. On 32 bits an int would make -1 of them, and the answer OK.
+func TestLongestQueues(t *testing.T) {
+	header := `{"frontsockets_snapshot":1,"time":"2026-11-23T12:00:00Z","host":"f","source":"sockdiag","passed":[],` +
+		`"ports":"41213-41214","addresses":[],"tells":["client","recv_q","backlog","inode","drops"],"blind":[]}` + "\n"
+	rows := `{"state":"listen","local":"10.1.0.7:41213","recv_q":4294967295,"backlog":4294967295,"inode":5,"drops":0}` +
+		"\n" + `{"state":"listen","local":"10.1.0.7:41214","recv_q":0,"backlog":128,"inode":6,"drops":0}` + "\n"
+	source := "snapshot:" + file(t, header+rows+`{"sockets":2}`+"\n")
+	for _, test := range []struct {
+		args, want string
+		code       int
+	}{
+		{"", " accept_queue=4294967295;;;0 accept_queue_pct=100%", 0},
+		{"-c accept_queue=4294967294", "MDFRONT CRITICAL: accept_queue is 4294967295 ", 2},
+		{"-c accept_queue_pct=99", "MDFRONT CRITICAL: accept_queue_pct is 100% ", 2},
+		{"-f json", `"accept_queue":4294967295}`, 0},
+		{"-v", "accept queue 4294967295 of 4294967295", 0},
+	} {
+		args := append(strings.Fields(test.args), "-s", source, "-p", "41213-41214")
+		if out, code := at(noon, MDFront, args...); code != test.code || !strings.Contains(out, test.want) {
+			t.Errorf("%s: exit %d, %swant %s", test.args, code, out, test.want)
+		}
+	}
+}
