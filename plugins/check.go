@@ -34,20 +34,24 @@ func (p Profile) check(s settings, report output.Report) output.Report {
 	}
 	done.applySession(report.Look.Time)
 	if s.save != "" && done.Failure == "" {
-		_, err := await(ctx, func() (none struct{}, err error) {
-			return none, done.recording.Save(s.save, s.query, done.Look)
+		// Save ends with ctx by itself, and needs a moment then to remove its temporary file.
+		_, err := await(context.Background(), func() (none struct{}, err error) {
+			return none, done.recording.Save(ctx, s.save, s.query, done.Look)
 		})
 		if err != nil {
-			done.SaveError = fmt.Sprintf("snapshot %s not written: %s", s.save, s.explain(err))
+			done.SaveError = fmt.Sprintf("snapshot not written: %s: %s", s.late(err, "not done"), s.save)
 		}
 	}
 	return done.Report
 }
 
 // explain returns an error in words for the operator.
-func (s settings) explain(err error) string {
+func (s settings) explain(err error) string { return s.late(err, "no answer") }
+
+// late returns an error in words; if the time is up, these say what there was not in time.
+func (s settings) late(err error, what string) string {
 	if errors.Is(err, context.DeadlineExceeded) {
-		return fmt.Sprintf("no answer within %s (-t)", s.timeout)
+		return fmt.Sprintf("%s within %s (-t)", what, s.timeout)
 	}
 	return err.Error()
 }

@@ -202,7 +202,7 @@ func TestSaveError(t *testing.T) {
 		dir:                                      "not a regular file: a directory",
 		link:                                     "not a regular file: a symbolic link",
 	} {
-		unsaved := "snapshot " + file + " not written: " + cause
+		unsaved := "snapshot not written: " + cause + ": " + file
 		for n, want := range map[int]int{0: 3, 20: 3, 60: 2} { // OK, WARNING and CRITICAL otherwise
 			out, code := at(noon, front(n), "--save", file, "-w", "10", "-f", "json")
 			if reason := metrics(t, out)["reason"]; code != want || !strings.Contains(reason, unsaved) {
@@ -210,7 +210,7 @@ func TestSaveError(t *testing.T) {
 			}
 			out, _ = at(noon, front(n), "--save", file, "-w", "10", "-v")
 			first, details, _ := strings.Cut(out, "\n")
-			if text, _, _ := strings.Cut(first, " | "); !strings.Contains(text, "; snapshot "+file[:12]) ||
+			if text, _, _ := strings.Cut(first, " | "); !strings.Contains(text, "; snapshot not written: "+cause[:12]) ||
 				len([]rune(text)) > 199 || !strings.Contains(details, "UNKNOWN: "+unsaved) {
 				t.Errorf("%d sockets: %s", n, out)
 			}

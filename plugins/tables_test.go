@@ -65,7 +65,7 @@ var alarms = []alarm{
 	{":PORTS cannot be judged: REASON", "none", "the check could not look", "no",
 		"[Where the sockets come from](SOURCES.md)"},
 	{"seen by SOURCE", "none", "a source of second choice", "no", "[Where the sockets come from](SOURCES.md)"},
-	{"snapshot FILE not written: REASON", "none", "the check's host", "no", "[Where the sockets come from](SOURCES.md)"},
+	{"snapshot not written: REASON", "none", "the check's host", "no", "[Where the sockets come from](SOURCES.md)"},
 	{"N sessions excluded", "none", "sessions that `--exclude` left out", "no", "[Options](../README.md#options)"},
 	{"no holidays known after TIME (--holidays)", "none", "the file of holidays is out of date", "no",
 		"[Sessions and holidays](REFERENCE.md#sessions-and-holidays)"},

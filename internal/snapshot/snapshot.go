@@ -124,9 +124,15 @@ func jsonLine(v any) []byte {
 }
 
 // Save writes the snapshot of a look, its sockets asked for by q. Readers see the old
-// file or the new one, whole. After an error the old one is still there.
-func (r *Recording) Save(file string, q tcp.Query, look tcp.Look) error {
-	return replaceFile(file, r.text(q, look))
+// file or the new one, whole. After an error the old one is still there. Save returns shortly
+// after ctx ends, and leaves no temporary file then.
+func (r *Recording) Save(ctx context.Context, file string, q tcp.Query, look tcp.Look) error {
+	text := r.text(q, look)
+	if header, _, _ := bytes.Cut(text, []byte("\n")); len(header) > textfile.MaxLine {
+		return fmt.Errorf("its header is over %d bytes long, which -s snapshot: does not read:"+
+			" too many ports (-p) or addresses (-a)", textfile.MaxLine)
+	}
+	return replaceFile(ctx, file, text)
 }
 
 func (r *Recording) text(q tcp.Query, look tcp.Look) []byte {
