@@ -20,7 +20,7 @@ import (
 
 // check looks, judges and saves within the time limit, and completes the report.
 func (p Profile) check(s settings, report output.Report) output.Report {
-	ctx, cancel := context.WithTimeout(context.Background(), s.timeout)
+	ctx, cancel := context.WithDeadline(context.Background(), s.deadline)
 	defer cancel()
 	i := &inspection{settings: s, feed: p.Feed, Report: report}
 	if p.sources != nil {

@@ -1,8 +1,11 @@
 package plugins
 
 import (
+	"context"
+	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"net/netip"
 	"os"
 	"strings"
@@ -10,27 +13,39 @@ import (
 	"frontsockets/internal/textfile"
 )
 
-// readRegular hands a regular file to read: the time limit does not cover a FIFO.
-func readRegular[T any](name string, read func(io.Reader, string) (T, error)) (v T, err error) {
-	info, err := os.Stat(name)
-	if err != nil {
-		return v, err
-	}
-	if !info.Mode().IsRegular() {
-		return v, fmt.Errorf("%s is not a regular file: %s", name, info.Mode())
-	}
-	f, err := os.Open(name)
-	if err != nil {
-		return v, err
-	}
-	defer f.Close()
-	return read(f, name)
+// readList calls begin, then hands a regular file to read. It returns when ctx ends, even if the file system does
+// not answer. Errors say the reason first, then the file.
+func readList[T any](
+	ctx context.Context, begin func(), name string, read func(io.Reader, string) (T, error),
+) (T, error) {
+	return await(ctx, func() (v T, err error) {
+		begin()
+		// A FIFO that nobody writes to must not be opened, and no device should be.
+		info, err := os.Stat(name)
+		if err == nil && !info.Mode().IsRegular() {
+			return v, fmt.Errorf("not a regular file (%s): %s", info.Mode(), name)
+		}
+		var f *os.File
+		if err == nil {
+			f, err = os.Open(name)
+		}
+		var path *fs.PathError
+		if errors.As(err, &path) {
+			err = fmt.Errorf("%w: %s", path.Err, name)
+		}
+		if err != nil {
+			return v, err
+		}
+		defer f.Close()
+		return read(f, name)
+	})
 }
 
 // clientNames are names for address prefixes.
 type clientNames map[netip.Prefix]string
 
-// parseClients reads a file of "PREFIX NAME" lines, called name in errors.
+// parseClients reads a file of "PREFIX NAME" lines, called name in errors. These do not quote
+// the lines: see textfile.Each.
 func parseClients(r io.Reader, name string) (clientNames, error) {
 	names := clientNames{}
 	err := textfile.Each(r, name, func(line string) error {
@@ -38,16 +53,17 @@ func parseClients(r io.Reader, name string) (clientNames, error) {
 		client = strings.TrimSpace(client)
 		prefix, err := parseRemote(word)
 		if err != nil {
-			return fmt.Errorf("%w: '%s'", err, line)
+			return errors.New("the first word is no address or CIDR prefix of a client; use one such as" +
+				" 10.1.2.3 or 10.1.0.0/16")
 		}
 		if client == "" {
-			return fmt.Errorf("no name after the prefix: '%s'", line)
+			return errors.New("no name after the prefix")
 		}
-		if err := checkName(client); err != nil {
-			return fmt.Errorf("%w: '%s'", err, line)
+		if !isName(client) {
+			return errors.New("not a name after the prefix; " + nameRule)
 		}
 		if other, twice := names[prefix]; twice && other != client {
-			return fmt.Errorf("%s is '%s' already: '%s'", prefix, other, line)
+			return errors.New("the prefix has another name on a line above")
 		}
 		names[prefix] = client
 		return nil

@@ -97,6 +97,11 @@ type settings struct {
 	name    string
 	save    string // a file, or empty
 	timeout time.Duration
+	// deadline is when the time limit ends. It began when the command line was read.
+	deadline time.Time
+	notes    []string // what the end of the line must say of the options
+	// beginList is called before the file of an option is read.
+	beginList func()
 
 	sample time.Duration // 0 for one look
 	// showOwner says that the answer tells the process that listens.

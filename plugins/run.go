@@ -28,7 +28,8 @@ type Profile struct {
 	Critical string // default range of -c abnormal=: so many and more
 	Feed     bool   // the front sends data to every client all the time
 
-	sources []tcp.Source // tests look here instead
+	sources  []tcp.Source // tests look here instead
+	slowDisk func()       // tests wait here before the file of an option is read
 }
 
 // The two checks.
@@ -89,13 +90,13 @@ func (p Profile) respond(args []string, stdin io.Reader, now time.Time) (out []b
 	host, _ := os.Hostname() // an empty name does no harm
 	report := output.Report{
 		Version: version(), Service: p.Service, Name: s.name, Ports: s.query.Ports, Policy: s.policy,
-		Sampled: s.sample > 0, Exclude: s.query.Exclude, Look: tcp.Look{Host: host, Time: now},
+		Sampled: s.sample > 0, Exclude: s.query.Exclude, Look: tcp.Look{Host: host, Time: now}, Notes: s.notes,
 	}
 	if s.clients != nil {
 		report.Names = s.clients.nameOf
 	}
 	if err != nil {
-		report.Usage, report.Failure = true, err.Error()
+		report.Usage, report.Failure = !errors.As(err, new(lateError)), err.Error()
 	} else {
 		report = p.check(s, report)
 	}

@@ -49,15 +49,16 @@ func TestClients(t *testing.T) {
 	}
 
 	for text, want := range map[string]string{
-		"10.1.2.0/24 A\n10.1.2.7/24 B\n": ":2: 10.1.2.0/24 is 'A' already: '10.1.2.7/24 B'",
-		"10.1.2.0/33 A\n":                ":1: '10.1.2.0/33' is not an IP address or CIDR prefix; ",
-		"\n10.1.2.0/24\n":                ":2: no name after the prefix: '10.1.2.0/24'",
-		"10.1.2.0/24 a|b\n":              ":1: 'a/b' is not a name; ",
-		strings.Repeat("x", 1<<17):       ": line 1: over 65536 bytes long",
+		"10.1.2.0/24 A\n10.1.2.7/24 B\n": "line 2: the prefix has another name on a line above, in ",
+		"10.1.2.0/33 A\n":                "line 1: the first word is no address or CIDR prefix of a client; ",
+		"\n10.1.2.0/24\n":                "line 2: no name after the prefix, in ",
+		"10.1.2.0/24 a|b\n":              "line 1: not a name after the prefix; ",
+		"10.1.2.0/24 <b>A</b>\n":         "line 1: not a name after the prefix; ",
+		strings.Repeat("x", 1<<17):       "line 1: over 65536 bytes long, in ",
 	} {
 		name := file(t, text)
 		if out, code := at(noon, front(0), "--clients", name, "-f", "json"); code != 3 ||
-			!strings.Contains(metrics(t, out)["reason"], "--clients: "+name+want) {
+			!strings.Contains(metrics(t, out)["reason"], "--clients: "+want) {
 			t.Errorf("%.40q: exit %d, %s", text, code, out)
 		}
 	}
@@ -166,7 +167,7 @@ func TestSessions(t *testing.T) {
 	for text, want := range map[string]string{
 		"2026-11-01..2026-11-30\n2026-12-01..2026-12-31\n2027-01-01..2027-01-31\n": "no session opens in the next 40" +
 			" days, so --session or --holidays are wrong",
-		"2026-10-01..2062-10-07\n": ":1: '2026-10-01..2062-10-07' is not a holiday: it is over 31 days long; ",
+		"2026-10-01..2062-10-07\n": "line 1: not a holiday: it is over 31 days long; ",
 	} {
 		if out, code := at(noon, front(0), "--session", "00:00-24:00", "--holidays", file(t, text), "-f",
 			"json"); code != 3 || !strings.Contains(metrics(t, out)["reason"], want) {
@@ -183,7 +184,7 @@ func TestSessions(t *testing.T) {
 
 	bad := file(t, "2026-10-01\n2026-02-30 # leap\n")
 	if out, code := at(noon, front(0), "--session", "cn-futures", "--holidays", bad, "-f", "json"); code != 3 ||
-		!strings.Contains(out, "--holidays: "+bad+":2: '2026-02-30' is not a holiday: '2026-02-30' is not a date; ") {
+		!strings.Contains(out, "--holidays: line 2: not a holiday: it has no date, or more than that; ") {
 		t.Errorf("exit %d, %s", code, out)
 	}
 }

@@ -104,7 +104,7 @@ var (
 
 func (t *table) read(ctx context.Context, r io.Reader, g grammar) error {
 	text := textfile.NewLines(ctx, asUTF8(r))
-	var plain, first []byte
+	var plain []byte
 	for {
 		line, err := text.Next()
 		if err == nil && g.isUnwanted(line) {
@@ -118,9 +118,6 @@ func (t *table) read(ctx context.Context, r io.Reader, g grammar) error {
 			return err
 		}
 		t.n = text.N
-		if len(first) == 0 {
-			first = bytes.Clone(line)
-		}
 		original := line
 		if !isASCII(line) {
 			plain = plainBlanks(plain[:0], line)
@@ -130,6 +127,7 @@ func (t *table) read(ctx context.Context, r io.Reader, g grammar) error {
 			if bytes.IndexByte(line, '\x1b') >= 0 {
 				wrong = fmt.Errorf("%w; the line has codes for colours", wrong)
 			}
+			text.Private = !t.found // a row of a capture may be quoted, but not a file of another kind
 			return text.Wrong(fmt.Errorf("%w (%s)", wrong, g.advice()), original)
 		} else if cut && (wrong != nil || !g.whole(line)) {
 			return err
@@ -141,7 +139,7 @@ func (t *table) read(ctx context.Context, r io.Reader, g grammar) error {
 	case text.N == 0:
 		return fmt.Errorf("empty: the command that wrote it printed nothing (%s)", g.advice())
 	}
-	return fmt.Errorf("no socket table; it begins %.100q (%s)", first, g.advice())
+	return fmt.Errorf("no socket table in %d lines (%s)", text.N, g.advice())
 }
 
 // other judges a line that is neither a row nor a header.
