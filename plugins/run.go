@@ -6,10 +6,8 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"os/signal"
 	"runtime/debug"
 	"strings"
-	"syscall"
 	"time"
 	_ "time/tzdata" // the zones, wherever the system has none
 
@@ -57,13 +55,8 @@ const exitUnknown = int(verdict.Unknown)
 // reads stdin if a recording is to come from there, and writes to stdout only. Without a
 // result the status is UNKNOWN.
 func (p Profile) Run(args []string, stdin io.Reader, stdout io.Writer) int {
-	// Completion of go-flags would print words and exit 0 instead of checking, and
-	// ZONEINFO could give any zone the hours of another.
-	os.Unsetenv("GO_FLAGS_COMPLETION")
-	os.Unsetenv("ZONEINFO")
-	// A reader that went away is a failed write, and not death by a signal.
-	signal.Ignore(syscall.SIGPIPE)
-
+	ignoreEnvironment()
+	ignoreSignals()
 	out, code := p.guarded(func() ([]byte, int) { return p.respond(args, stdin, time.Now()) })
 	return write(stdout, out, code)
 }
