@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"sync/atomic"
 	"time"
 
 	"frontsockets/internal/diagnosis"
@@ -27,10 +28,14 @@ func (p Profile) check(s settings, report output.Report) output.Report {
 		i.sources = p.sources
 	}
 	// i is read only once run has ended: an inspection that is too late still writes to it.
-	done, err := await(ctx, func() (*inspection, error) { return i, i.run(ctx) })
+	var counted atomic.Pointer[inspection]
+	done, err := await(ctx, func() (*inspection, error) { return i, i.run(ctx, &counted) })
 	if err != nil {
-		report.Failure = s.explain(err)
-		return report
+		if done = counted.Load(); done == nil {
+			report.Failure = s.explain(err)
+			return report
+		}
+		done.Notes = append(done.Notes, "no second look or search for the process: "+s.late(err, "no time for it"))
 	}
 	done.applySession(report.Look.Time)
 	if s.save != "" && done.Failure == "" {
@@ -72,8 +77,9 @@ type inspection struct {
 	searched  time.Duration // spent on searches for processes
 }
 
-// run takes the steps of a check: baseline, count, judge, find the owner.
-func (i *inspection) run(ctx context.Context) error {
+// run takes the steps of a check: baseline, count, judge, find the owner. As soon as there is an
+// answer, it stores the inspection as it is then.
+func (i *inspection) run(ctx context.Context, counted *atomic.Pointer[inspection]) error {
 	if err := i.takeBaseline(ctx); err != nil {
 		return err
 	}
@@ -81,11 +87,20 @@ func (i *inspection) run(ctx context.Context) error {
 		return err
 	}
 	i.judge()
+	answer := *i
+	counted.Store(&answer)
+	// What follows is optional. It ends before the time is up, so that the answer is in time.
+	ctx, cancel := context.WithDeadline(ctx, i.deadline.Add(-i.timeout/answerShare))
+	defer cancel()
 	i.confirm(ctx)
 	i.findOwner(ctx)
 	i.findPortUser(ctx)
 	return nil
 }
+
+// answerShare is the share of -t, one part in so many, that is kept for the answer and --save when
+// a second look or a search takes too long.
+const answerShare = 10
 
 // takeBaseline takes the first of two looks, if --sample asks for two, and waits for the
 // time of the second.
@@ -182,7 +197,7 @@ func (i *inspection) judge() {
 // clears most healthy fronts, and MinimumInterval after it. The same sockets must still be
 // stuck. It also looks again, once, if connections wait and the source does not provide the
 // backlog, since a full queue then looks like any other. If there is no time left to look, the
-// suspicion stays unconfirmed.
+// suspicion stays unconfirmed, and the answer says that this look was not made.
 func (i *inspection) confirm(ctx context.Context) {
 	const shortly = 250 * time.Millisecond // longer than most fronts take between two batches
 	if i.Look.Recorded {
@@ -198,22 +213,41 @@ func (i *inspection) confirm(ctx context.Context) {
 	for _, wait := range waits {
 		wait -= time.Since(i.compared)
 		deadline, limited := ctx.Deadline()
-		if !again || limited && time.Until(deadline) < wait+shortly {
+		if !again {
 			return
 		}
+		err := context.DeadlineExceeded
+		if !limited || time.Until(deadline) >= wait+shortly {
+			err = i.lookAgain(ctx, wait)
+		}
+		if err != nil { // the look before stays the answer
+			i.Notes = append(i.Notes, "no second look: "+i.late(err, "no time for it"))
+			return
+		}
+		again = i.suspicion
+	}
+}
+
+// lookAgain counts and judges once more after a wait. After an error, or when ctx ends, the
+// inspection is as it was.
+func (i *inspection) lookAgain(ctx context.Context, wait time.Duration) error {
+	next := *i // a look that is too late still writes to it
+	_, err := await(ctx, func() (none struct{}, err error) {
 		select {
 		case <-time.After(wait):
 		case <-ctx.Done():
-			return
+			return none, ctx.Err()
 		}
-		recording := i.recording
-		if i.count(ctx) != nil {
-			i.recording = recording // the look before stays the answer
-			return
+		if err := next.count(ctx); err != nil {
+			return none, err
 		}
-		i.judge()
-		again = i.suspicion
+		next.judge()
+		return none, nil
+	})
+	if err == nil {
+		*i = next
 	}
+	return err
 }
 
 // findOwner finds the process that listens, and diagnoses again with what it shows. It has to
