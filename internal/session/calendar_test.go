@@ -101,7 +101,11 @@ func TestLargeCalendar(t *testing.T) {
 	}
 	c.At(time.Date(2026, 11, 25, 8, 0, 0, 0, time.UTC))
 	c.Until(time.Date(2026, 11, 25, 8, 0, 0, 0, time.UTC))
-	if took := time.Since(start); took > 2*time.Second {
+	limit := 2 * time.Second
+	if testing.Short() { // under the race detector
+		limit *= 10
+	}
+	if took := time.Since(start); took > limit {
 		t.Errorf("%d sessions and 50,000 holidays took %s", len(specs), took)
 	} else {
 		t.Log(took)

@@ -103,7 +103,11 @@ func Each(r io.Reader, name string, take func(line string) error) error {
 		if lines.N == 1 {
 			line = bytes.TrimPrefix(line, []byte("\ufeff"))
 		}
-		text := strings.TrimSpace(comment.ReplaceAllString(string(line), ""))
+		text := string(line)
+		if strings.Contains(text, "#") { // an expression for every line costs more than all the rest
+			text = comment.ReplaceAllString(text, "")
+		}
+		text = strings.TrimSpace(text)
 		if text == "" {
 			continue
 		}
