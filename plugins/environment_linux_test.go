@@ -23,7 +23,7 @@ func TestRuntimeEnvironment(t *testing.T) {
 		"GOMAXPROCS=500", "GOMAXPROCS=x", "GOMEMLIMIT=1MiB", "GOMEMLIMIT=1", "GOGC=off", "GOGC=1", "GOGC=x",
 		"GODEBUG=asynctimerchan=1,panicnil=1", "GODEBUG=x", "GOTRACEBACK=crash", "GO_FLAGS_COMPLETION=1",
 	} {
-		cmd := exec.Command(program, "-p", "41216")
+		cmd := exec.Command(program, "-p", "41216", "--policy", "seed")
 		cmd.Env = []string{variable}
 		start := time.Now()
 		if out, code := run(t, cmd); code != 0 || !strings.HasPrefix(out, "MDFRONT OK: :41216 has 0 abnormal sockets, 7 ") {
