@@ -31,6 +31,9 @@ build: ## build the programs into bin/
 test: ## run all tests; what the machine does not allow is skipped with a reason
 	$(GO) test -count=1 -tags forceposix -timeout 300s ./...
 
+test386: ## run all tests as a 32-bit program (x86)
+	GOARCH=386 CGO_ENABLED=0 $(GO) test -count=1 -tags forceposix -timeout 300s ./...
+
 race: ## run all tests under the race detector (needs a C compiler)
 	CGO_ENABLED=1 $(GO) test -race -short -count=1 -tags forceposix -timeout 600s ./...
 
@@ -94,4 +97,4 @@ dist: ## package the last commit into dist/packages/: tar.gz, deb, rpm, SBOM, SH
 clean: ## remove what was built
 	rm -rf bin dist
 
-.PHONY: faults help needgo build test race wine readers generate fuzz bench lab e2e picture lint demo cross man dist clean
+.PHONY: faults help needgo build test test386 race wine readers generate fuzz bench lab e2e picture lint demo cross man dist clean

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"sync/atomic"
 	"time"
 
 	"frontsockets/internal/diagnosis"
@@ -21,7 +22,7 @@ import (
 
 // check looks, judges, saves and logs within the time limit, and completes the report.
 func (p Profile) check(s settings, report output.Report) output.Report {
-	ctx, cancel := context.WithTimeout(context.Background(), s.timeout)
+	ctx, cancel := context.WithDeadline(context.Background(), s.deadline)
 	defer cancel()
 	report = p.inspect(ctx, s, report)
 	if s.log != "" {
@@ -44,7 +45,7 @@ func (s settings) appendLog(ctx context.Context, report *output.Report) {
 	line := output.LogLine(*report)
 	_, err := await(ctx, func() (none struct{}, err error) { return none, logfile.Append(s.log, line) })
 	if err != nil {
-		report.AddWriteError(fmt.Sprintf("log %s not written: %s", s.log, s.explain(err)))
+		report.AddWriteError(fmt.Sprintf("log not written: %s: %s", s.late(err, "not done"), s.log))
 	}
 }
 
@@ -55,27 +56,35 @@ func (p Profile) inspect(ctx context.Context, s settings, report output.Report) 
 		i.settings.sources = p.sources
 	}
 	// i is read only once run has ended: an inspection that is too late still writes to it.
-	done, err := await(ctx, func() (*inspection, error) { return i, i.run(ctx) })
+	var counted atomic.Pointer[inspection]
+	done, err := await(ctx, func() (*inspection, error) { return i, i.run(ctx, &counted) })
 	if err != nil {
-		report.Failure = s.explain(err)
-		return report
+		if done = counted.Load(); done == nil {
+			report.Failure = s.explain(err)
+			return report
+		}
+		done.Notes = append(done.Notes, "no second look or search for the process: "+s.late(err, "no time for it"))
 	}
 	done.applySession(report.Look.Time)
 	if s.save != "" && done.Failure == "" {
-		_, err := await(ctx, func() (none struct{}, err error) {
-			return none, done.recording.Save(s.save, s.query, done.Look)
+		// Save ends with ctx by itself, and needs a moment then to remove its temporary file.
+		_, err := await(context.Background(), func() (none struct{}, err error) {
+			return none, done.recording.Save(ctx, s.save, s.query, done.Look)
 		})
 		if err != nil {
-			done.AddWriteError(fmt.Sprintf("snapshot %s not written: %s", s.save, s.explain(err)))
+			done.AddWriteError(fmt.Sprintf("snapshot not written: %s: %s", s.late(err, "not done"), s.save))
 		}
 	}
 	return done.Report
 }
 
 // explain returns an error in words for the operator.
-func (s settings) explain(err error) string {
+func (s settings) explain(err error) string { return s.late(err, "no answer") }
+
+// late returns an error in words; if the time is up, these say what there was not in time.
+func (s settings) late(err error, what string) string {
 	if errors.Is(err, context.DeadlineExceeded) {
-		return fmt.Sprintf("no answer within %s (-t)", s.timeout)
+		return fmt.Sprintf("%s within %s (-t)", what, s.timeout)
 	}
 	return err.Error()
 }
@@ -98,8 +107,9 @@ type inspection struct {
 	searched        time.Duration  // spent on searches for processes
 }
 
-// run takes the steps of a check: baseline, count, judge, find the owner.
-func (i *inspection) run(ctx context.Context) error {
+// run takes the steps of a check: baseline, count, judge, find the owner. As soon as there is an
+// answer, it stores the inspection as it is then.
+func (i *inspection) run(ctx context.Context, counted *atomic.Pointer[inspection]) error {
 	if err := i.takeBaseline(ctx); err != nil {
 		return err
 	}
@@ -107,11 +117,20 @@ func (i *inspection) run(ctx context.Context) error {
 		return err
 	}
 	i.judge()
+	answer := *i
+	counted.Store(&answer)
+	// What follows is optional. It ends before the time is up, so that the answer is in time.
+	ctx, cancel := context.WithDeadline(ctx, i.settings.deadline.Add(-i.settings.timeout/answerShare))
+	defer cancel()
 	i.confirm(ctx)
 	i.findOwner(ctx)
 	i.findPortUser(ctx)
 	return nil
 }
+
+// answerShare is the share of -t, one part in so many, that is kept for the answer and --save when
+// a second look or a search takes too long.
+const answerShare = 10
 
 // takeBaseline takes the first of two looks, if --sample asks for two, and waits for the
 // time of the second.
@@ -208,7 +227,7 @@ func (i *inspection) judge() {
 // clears most healthy fronts, and MinimumInterval after it. The same sockets must still be
 // stuck. It also looks again, once, if connections wait and the source does not provide the
 // backlog, since a full queue then looks like any other. If there is no time left to look, the
-// suspicion stays unconfirmed.
+// suspicion stays unconfirmed, and the answer says that this look was not made.
 func (i *inspection) confirm(ctx context.Context) {
 	const shortly = 250 * time.Millisecond // longer than most fronts take between two batches
 	if i.Look.Recorded {
@@ -224,22 +243,41 @@ func (i *inspection) confirm(ctx context.Context) {
 	for _, wait := range waits {
 		wait -= time.Since(i.baselineStarted)
 		deadline, limited := ctx.Deadline()
-		if !lookAgain || limited && time.Until(deadline) < wait+shortly {
+		if !lookAgain {
 			return
 		}
+		err := context.DeadlineExceeded
+		if !limited || time.Until(deadline) >= wait+shortly {
+			err = i.lookAgain(ctx, wait)
+		}
+		if err != nil { // the look before stays the answer
+			i.Notes = append(i.Notes, "no second look: "+i.settings.late(err, "no time for it"))
+			return
+		}
+		lookAgain = i.suspicion
+	}
+}
+
+// lookAgain counts and judges once more after a wait. After an error, or when ctx ends, the
+// inspection is as it was.
+func (i *inspection) lookAgain(ctx context.Context, wait time.Duration) error {
+	next := *i // a look that is too late still writes to it
+	_, err := await(ctx, func() (none struct{}, err error) {
 		select {
 		case <-time.After(wait):
 		case <-ctx.Done():
-			return
+			return none, ctx.Err()
 		}
-		recording := i.recording
-		if i.count(ctx) != nil {
-			i.recording = recording // the look before stays the answer
-			return
+		if err := next.count(ctx); err != nil {
+			return none, err
 		}
-		i.judge()
-		lookAgain = i.suspicion
+		next.judge()
+		return none, nil
+	})
+	if err == nil {
+		*i = next
 	}
+	return err
 }
 
 // findOwner finds the process that listens, and diagnoses again with what it shows. It has to

@@ -1,6 +1,7 @@
 package plugins
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -12,21 +13,32 @@ import (
 	"frontsockets/internal/textfile"
 )
 
-// readRegular hands a regular file to read: the time limit does not cover a FIFO.
-func readRegular[T any](name string, read func(io.Reader, string) (T, error)) (v T, err error) {
-	info, err := os.Stat(name)
-	if err != nil {
-		return v, err
-	}
-	if !info.Mode().IsRegular() {
-		return v, fmt.Errorf("%s is not a regular file: %s", name, info.Mode())
-	}
-	f, err := os.Open(name)
-	if err != nil {
-		return v, err
-	}
-	defer f.Close()
-	return read(f, name)
+// readList calls begin, then hands a regular file to read. It returns when ctx ends, even if the file system does
+// not answer. Errors say the reason first, then the file.
+func readList[T any](
+	ctx context.Context, begin func(), name string, read func(io.Reader, string) (T, error),
+) (T, error) {
+	return await(ctx, func() (v T, err error) {
+		begin()
+		// A FIFO that nobody writes to must not be opened, and no device should be.
+		info, err := os.Stat(name)
+		if err == nil && !info.Mode().IsRegular() {
+			return v, fmt.Errorf("not a regular file (%s): %s", info.Mode(), name)
+		}
+		var f *os.File
+		if err == nil {
+			f, err = os.Open(name)
+		}
+		var path *fs.PathError
+		if errors.As(err, &path) {
+			err = fmt.Errorf("%w: %s", path.Err, name)
+		}
+		if err != nil {
+			return v, err
+		}
+		defer f.Close()
+		return read(f, name)
+	})
 }
 
 // clientNames are names for address prefixes.
@@ -58,8 +70,8 @@ func parseClients(r io.Reader, name string) (clientList, error) {
 		if client == "" {
 			return errors.New("no name after the prefix")
 		}
-		if checkName(client) != nil {
-			return errors.New("no name of up to 64 printable characters, without a pipe, after the prefix")
+		if !isName(client) {
+			return errors.New("not a name after the prefix; " + nameRule)
 		}
 		if other, twice := names[prefix]; twice && other != client {
 			return errors.New("the prefix has another name on a line above")

@@ -102,13 +102,17 @@ type settings struct {
 	save    string // a file, or empty
 	log     string // a file, or empty
 	timeout time.Duration
+	// deadline is when the time limit ends. It began when the command line was read.
+	deadline time.Time
+	notes    []string // what the end of the line must say of the options
+	// beginList is called before the file of an option is read.
+	beginList func()
 
 	sample time.Duration // 0 for one look
 	// showOwner says that the answer tells the process that listens.
 	showOwner bool
 	clients   clientNames
 	zone      *time.Location
-	notes     []string // what the end of the line must say of the options
 	calendar  session.Calendar
 	at        time.Time // the time to judge the calendar at, zero for now
 }

@@ -225,7 +225,7 @@ func TestFullDisk(t *testing.T) {
 	cmd := exec.Command("/bin/sh", "-c", script, "sh", dir, program)
 	cmd.SysProcAttr = &syscall.SysProcAttr{Cloneflags: unix.CLONE_NEWNS}
 	out, code := run(t, cmd)
-	want := "; snapshot " + dir + "/mdfront not written: no space left on device | "
+	want := "; snapshot not written: no space left on device: " + dir + "/mdfront | "
 	if code != 0 || !strings.HasPrefix(out, "MDFRONT UNKNOWN: :41243 has 200 abnormal ") || !strings.Contains(out,
 		want) || !strings.HasSuffix(out, "\nexit 3\nmdfront\nold\n") {
 		t.Errorf("exit %d, %s", code, out)

@@ -6,10 +6,8 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"os/signal"
 	"runtime/debug"
 	"strings"
-	"syscall"
 	"time"
 	_ "time/tzdata" // the zones, wherever the system has none
 
@@ -28,7 +26,8 @@ type Profile struct {
 	Critical string // default range of -c abnormal=: so many and more
 	Feed     bool   // the front sends data to every client all the time
 
-	sources []tcp.Source // tests look here instead
+	sources  []tcp.Source // tests look here instead
+	slowDisk func()       // tests wait here before the file of an option is read
 }
 
 // The two checks.
@@ -56,13 +55,8 @@ const exitUnknown = int(verdict.Unknown)
 // reads stdin if a recording is to come from there, and writes to stdout only. Without a
 // result the status is UNKNOWN.
 func (p Profile) Run(args []string, stdin io.Reader, stdout io.Writer) int {
-	// Completion of go-flags would print words and exit 0 instead of checking, and
-	// ZONEINFO could give any zone the hours of another.
-	os.Unsetenv("GO_FLAGS_COMPLETION")
-	os.Unsetenv("ZONEINFO")
-	// A reader that went away is a failed write, and not death by a signal.
-	signal.Ignore(syscall.SIGPIPE)
-
+	ignoreEnvironment()
+	ignoreSignals()
 	out, code := p.guarded(func() ([]byte, int) { return p.respond(args, stdin, time.Now()) })
 	return write(stdout, out, code)
 }
@@ -89,15 +83,14 @@ func (p Profile) respond(args []string, stdin io.Reader, now time.Time) (out []b
 	host, _ := os.Hostname() // an empty name does no harm
 	report := output.Report{
 		Version: version(), Service: p.Service, Name: s.name, Ports: s.query.Ports, Policy: s.policy,
-		Sampled: s.sample > 0, Exclude: s.query.Exclude, Look: tcp.Look{Host: host, Time: now},
+		Sampled: s.sample > 0, Exclude: s.query.Exclude, Look: tcp.Look{Host: host, Time: now}, Notes: s.notes,
 	}
 	if s.clients != nil {
 		report.Names = s.clients.nameOf
 	}
 	if err != nil {
-		report.Usage, report.Failure = true, err.Error()
+		report.Usage, report.Failure = !errors.As(err, new(lateError)), err.Error()
 	} else {
-		report.Notes = s.notes
 		report = p.check(s, report)
 	}
 	return s.format.Render(report, s.style), s.format.ExitCode(report)

@@ -92,7 +92,9 @@ func TestWrongUsage(t *testing.T) {
 			" 10.1.0.0/16",
 		"-s \"": "-s: '\"' is not a source; use one of auto, sockdiag, procnet, gopsutil," +
 			" netstat:FILE, ss:FILE, snapshot:FILE",
-		"-n a|b":             "-n: 'a/b' is not a name; use up to 64 printable characters and no pipe",
+		"-n a|b": "-n: 'a/b' is not a name; use up to 64 printable characters, none of them a pipe or" +
+			" an angle bracket",
+		"-n <b>front7</b>":   "-n: '(b)front7(/b)' is not a name; ",
 		"--no-listener fine": "--no-listener: 'fine' is not a status; use ok, warning, critical or unknown",
 		"--normal up": "--normal: 'up' is not a TCP state; use states separated by commas, such as" +
 			" established,listen,time_wait",
@@ -126,9 +128,9 @@ func TestWrongUsage(t *testing.T) {
 		"--session-tz Local": "--session-tz: 'Local' is not a time zone; use one such as Asia/Shanghai",
 		"--holidays /etc/passwd": "--holidays: without a --session there is nothing " +
 			"that a holiday could close",
-		"--session cn-futures --holidays /nowhere": "--holidays: stat /nowhere: no such file or directory",
-		"--clients /nowhere":                       "--clients: stat /nowhere: no such file or directory",
-		"--clients /dev/null":                      "--clients: /dev/null is not a regular file: Dcrw-rw-rw-",
+		"--session cn-futures --holidays /nowhere": "--holidays: no such file or directory: /nowhere",
+		"--clients /nowhere":                       "--clients: no such file or directory: /nowhere",
+		"--clients /dev/null":                      "--clients: not a regular file (Dcrw-rw-rw-): /dev/null",
 		"--policy lax":                             "--policy: 'lax' is not a policy; use standard, seed or strict",
 		"--sample 5":                               "--sample: two looks 5s apart take longer than -t 5s",
 		"--sample -1": "expected argument for flag '--sample', but got option '-1' (a" +
@@ -345,7 +347,7 @@ func whereAndWhen(t *testing.T, args []string) {
 }
 
 func TestNames(t *testing.T) {
-	for _, name := range []string{"a|b", "a\nb", "\x1b[31m", "\xff", "a\u202eb"} {
+	for _, name := range []string{"a|b", "a\nb", "\x1b[31m", "\xff", "<script>", "a>b", "a\u202eb"} {
 		if got, code := check(t, front(0), "-n", name); code != 3 || !strings.HasPrefix(got, "MDFRONT UNKNOWN: -n: ") {
 			t.Errorf("%q: exit %d, %s", name, code, got)
 		}

@@ -1,6 +1,7 @@
 package plugins
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"slices"
@@ -29,15 +30,35 @@ func (u *usageError) reject(option string, cause error) {
 	}
 }
 
+// lateError says that something took longer than -t. The command line is not to blame.
+type lateError string
+
+func (l lateError) Error() string { return string(l) }
+
 // settings reads the values of the options. The error is that of the first that is wrong.
 func (p Profile) settings(o options, recorded textfile.File) (settings, error) {
-	var s settings
+	s := settings{beginList: func() {}}
+	if p.slowDisk != nil {
+		s.beginList = p.slowDisk
+	}
 	var u usageError
+	s.timeout, s.deadline = startTimeout(o)
 	s.readAnswer(o, &u) // first: an error is told in the format that was asked for
 	s.readFront(o, recorded, &u)
 	p.readThresholds(o, &s, &u)
 	s.readTimes(o, recorded.Now, &u)
+	s.readClients(o, &u)
 	return s, u.err
+}
+
+// startTimeout returns -t, and when the time is up that began with the program. It is not the
+// time for an error of -t yet: the format in which to tell it is not known.
+func startTimeout(o options) (time.Duration, time.Time) {
+	timeout, err := parseDuration(o.Timeout)
+	if err != nil {
+		timeout = time.Second // for the files that other options name
+	}
+	return timeout, time.Now().Add(timeout)
 }
 
 // readAnswer reads how the answer is to look.
@@ -58,12 +79,25 @@ func (s *settings) readAnswer(o options, u *usageError) {
 	}
 	s.style.Verbose = len(o.Verbose)
 	s.showOwner = s.style.Verbose > 0 || s.format.Name == "json"
-	if o.Clients != "" {
-		list, cause := readRegular(o.Clients, parseClients)
-		u.reject("--clients", cause)
-		if s.clients = list.names; list.fault != nil { // names are a convenience: the answer is not lost with them
-			s.notes = append(s.notes, "clients not named: "+list.fault.Error())
-		}
+}
+
+// readClients reads the names of clients. The answer does not need them: a fault in the text costs
+// the names only, and they have a quarter of -t. The end of the line then says so.
+func (s *settings) readClients(o options, u *usageError) {
+	if o.Clients == "" || u.err != nil {
+		return
+	}
+	limit := s.timeout / 4
+	ctx, cancel := context.WithDeadline(context.Background(), s.deadline.Add(limit-s.timeout))
+	defer cancel()
+	list, cause := readList(ctx, s.beginList, o.Clients, parseClients)
+	if errors.Is(cause, context.DeadlineExceeded) {
+		s.notes = append(s.notes, fmt.Sprintf("names not read within %s (--clients)", limit))
+		return
+	}
+	u.reject("--clients", cause)
+	if s.clients = list.names; list.fault != nil {
+		s.notes = append(s.notes, "clients not named: "+list.fault.Error())
 	}
 }
 
@@ -168,7 +202,13 @@ func (s *settings) parseSessions(o options) (option string, err error) {
 		if len(o.Session) == 0 {
 			return "--holidays", errors.New("without a --session there is nothing that a holiday could close")
 		}
-		if holidays, err = readRegular(o.Holidays, session.ParseHolidays); err != nil {
+		ctx, cancel := context.WithDeadline(context.Background(), s.deadline)
+		defer cancel()
+		holidays, err = readList(ctx, s.beginList, o.Holidays, session.ParseHolidays)
+		if errors.Is(err, context.DeadlineExceeded) {
+			err = lateError(fmt.Sprintf("not read within %s (-t): %s", s.timeout, o.Holidays))
+		}
+		if err != nil {
 			return "--holidays", err
 		}
 	}
@@ -238,12 +278,21 @@ func meant(cause error, suggestion, what string) error {
 	return fmt.Errorf("%w%s; use %s", cause, suggestion, what)
 }
 
+const (
+	longestName = 64 // characters
+	nameRule    = "use up to 64 printable characters, none of them a pipe or an angle bracket"
+)
+
+// isName reports whether a name breaks neither a line of service output nor a web page.
+func isName(name string) bool {
+	bad := func(r rune) bool { return strings.ContainsRune("|<>", r) || r == utf8.RuneError || !unicode.IsPrint(r) }
+	return !strings.ContainsFunc(name, bad) && utf8.RuneCountInString(name) <= longestName
+}
+
 // checkName refuses what would break a line of service output.
 func checkName(name string) error {
-	const longest = 64
-	bad := func(r rune) bool { return r == '|' || r == utf8.RuneError || !unicode.IsPrint(r) }
-	if strings.ContainsFunc(name, bad) || utf8.RuneCountInString(name) > longest {
-		return fmt.Errorf("'%s' is not a name; use up to %d printable characters and no pipe", name, longest)
+	if !isName(name) {
+		return fmt.Errorf("'%s' is not a name; %s", name, nameRule)
 	}
 	return nil
 }

@@ -57,7 +57,8 @@ func TestFaultyClients(t *testing.T) {
 		"10.1.2.0/33 Secret\n":                         "1: the first word is no address or CIDR prefix of a client",
 		"root:Secret:20000\n":                          "1: the first word is no address or CIDR prefix of a client",
 		"\n10.1.2.0/24\n":                              "2: no name after the prefix",
-		"10.1.2.0/24 Secret|b\n":                       "1: no name of up to 64 printable characters, without a pipe, after",
+		"10.1.2.0/24 Secret|b\n":                       "1: not a name after the prefix; use up to 64",
+		"10.1.2.0/24 <b>Secret</b>\n":                  "1: not a name after the prefix; use up to 64",
 		"10.1.2.0/24 \xb9\xfa\xcc\xa9\n":               "1: not UTF-8; convert GBK by iconv -f GBK -t UTF-8",
 		"10.1.2.0/24 A\n" + strings.Repeat("x", 1<<17): "2: over 65536 bytes long",
 	} {
@@ -188,7 +189,7 @@ func TestSessions(t *testing.T) {
 	for text, want := range map[string]string{
 		"2026-11-01..2026-11-30\n2026-12-01..2026-12-31\n2027-01-01..2027-01-31\n": "no session opens in the next 40" +
 			" days, so --session or --holidays are wrong",
-		"2026-10-01..2062-10-07\n": ":1: not a holiday: it is over 31 days long; ",
+		"2026-10-01..2062-10-07\n": "line 1: not a holiday: it is over 31 days long; ",
 	} {
 		if out, code := at(noon, front(0), "--session", "00:00-24:00", "--holidays", file(t, text), "-f",
 			"json"); code != 3 || !strings.Contains(metrics(t, out)["reason"], want) {
@@ -205,7 +206,7 @@ func TestSessions(t *testing.T) {
 
 	bad := file(t, "2026-10-01\n2026-02-30 # leap\n")
 	if out, code := at(noon, front(0), "--session", "cn-futures", "--holidays", bad, "-f", "json"); code != 3 ||
-		!strings.Contains(out, "--holidays: "+bad+":2: not a holiday: there is no such day; write ") {
+		!strings.Contains(out, "--holidays: line 2: not a holiday: there is no such day; write ") {
 		t.Errorf("exit %d, %s", code, out)
 	}
 }

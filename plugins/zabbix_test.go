@@ -42,10 +42,23 @@ func TestGeneratedZabbix(t *testing.T) {
 		seen[id] = true
 	}
 
+	requireSecondUnknown(t, agent6)
 	nrpe6 := overNRPE(agent6)
 	for name, want := range map[string]string{"nrpe-6.0": nrpe6, "agent-7.0": inZabbix7(agent6),
 		"nrpe-7.0": inZabbix7(nrpe6)} {
 		golden.File(t, zabbixTemplates+name+".yaml", want)
+	}
+}
+
+// requireSecondUnknown fails unless the UNKNOWN problem waits for a second UNKNOWN answer, also
+// after a WARNING. A busy host may be late once.
+func requireSecondUnknown(t *testing.T, template string) {
+	t.Helper()
+	form := regexp.MustCompile(` expression: '(.*)'\n.*\n.*\n *name: '{#NAME} is UNKNOWN'\n`)
+	trigger := form.FindStringSubmatch(template)
+	const twice = `min(/Frontsockets by Zabbix agent/frontsockets.status[{#CHECK},"{#PORTS}","{#NAME}"],#2)=3 and `
+	if trigger == nil || !strings.HasPrefix(trigger[1], twice) {
+		t.Errorf("the UNKNOWN problem has the expression %q, which does not begin with %s", trigger, twice)
 	}
 }
 

@@ -122,7 +122,7 @@ const (
 
 func (t *table) read(ctx context.Context, r io.Reader, g grammar) error {
 	text := textfile.NewLines(ctx, asUTF8(r))
-	var plain, first []byte
+	var plain []byte
 	for {
 		line, err := text.Next()
 		if err == nil && g.isUnwanted(line) {
@@ -136,15 +136,13 @@ func (t *table) read(ctx context.Context, r io.Reader, g grammar) error {
 			return err
 		}
 		t.n = text.N
-		if len(first) == 0 {
-			first = bytes.Clone(line)
-		}
 		original := line
 		if !isASCII(line) {
 			plain = plainBlanks(plain[:0], line)
 			line = plain
 		}
 		if wrong := g.line(line); wrong != nil && !cut {
+			text.Private = !t.found // a row of a capture may be quoted, but not a file of another kind
 			return text.Wrong(explain(wrong, line, g.advice()), original)
 		} else if cut && (wrong != nil || !g.whole(line)) {
 			return err
@@ -156,7 +154,7 @@ func (t *table) read(ctx context.Context, r io.Reader, g grammar) error {
 	case text.N == 0:
 		return fmt.Errorf("empty: the command that wrote it printed nothing (%s)", g.advice())
 	}
-	return fmt.Errorf("no socket table; it begins %.100q (%s)", first, g.advice())
+	return fmt.Errorf("no socket table in %d lines (%s)", text.N, g.advice())
 }
 
 // explain returns the error for a line that cannot be read, with what to do. Where the line shows

@@ -281,7 +281,7 @@ func (r *ss) details(line []byte) error {
 		case "rtt": // smoothed, then its deviation
 			rtt, _, _ := bytes.Cut(value, []byte("/"))
 			ms, err := strconv.ParseFloat(string(rtt), 64)
-			if err != nil || !(ms >= 0 && ms <= math.MaxUint32) { // NaN too
+			if err != nil || !(ms >= 0 && ms <= math.MaxUint32/1e3) { // NaN too; the kernel's unit is 1 µs
 				return fmt.Errorf("'%s' is not a round-trip time in milliseconds", word)
 			}
 			s.RTT = time.Duration(ms * float64(time.Millisecond)).Round(time.Microsecond)

@@ -303,7 +303,7 @@ func (o observation) feedStopped() bool {
 func (o observation) mostStalled() bool {
 	unfed := o.Unfed
 	if o.Waiting.N == 0 { // a source without inodes does not tell which of them wait to be accepted
-		unfed -= int(o.Values[tally.AcceptQueue].N)
+		unfed -= int(min(o.Values[tally.AcceptQueue].N, float64(unfed))) // an int of 32 bits overflows
 	}
 	return o.feed && o.HasTimes && unfed >= minSessions && o.isShare(unfed, tally.Established, dominantPct)
 }

@@ -276,6 +276,7 @@ func TestLimits(t *testing.T) {
 func TestLine(t *testing.T) {
 	for text, want := range map[string]string{
 		"a|b\tc\nd": "a/b c d", "é\u200b\ufffd": "é", " x ": "x", "1234567890": "1234567890", "12345678901": "1234567...",
+		"<b>x</b>": "(b)x(/b)",
 	} {
 		if got := line(text, 10); got != want {
 			t.Errorf("%q is %q, want %q", text, got, want)

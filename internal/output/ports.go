@@ -80,7 +80,7 @@ type jsonPort struct {
 	States      object[*int] `json:"states"`
 	Abnormal    *int         `json:"abnormal"`
 	Listeners   int          `json:"listeners"`
-	AcceptQueue *int         `json:"accept_queue"`
+	AcceptQueue *int64       `json:"accept_queue"`
 }
 
 // jsonPorts returns the ports as members of an object, by number.
@@ -95,7 +95,7 @@ func (r Report) jsonPorts() *object[jsonPort] {
 			States:      r.jsonStates(p.states),
 			Abnormal:    pointer(int(p.abnormal.N), p.abnormal.Known()),
 			Listeners:   p.listeners,
-			AcceptQueue: pointer(int(p.queue.N), p.queue.Known()),
+			AcceptQueue: pointer(int64(p.queue.N), p.queue.Known()),
 		}})
 	}
 	return &doc

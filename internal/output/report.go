@@ -313,12 +313,17 @@ func plural(v tally.Value, noun string) string {
 }
 
 // line returns text as one line for any monitoring system: no '|', which would start
-// perfdata, no control characters, at most limit characters.
+// perfdata, no '<' and '>', which would be HTML on a web page (a process may have any name), no
+// control characters, at most limit characters.
 func line(text string, limit int) string {
 	return strings.TrimSpace(cut(strings.Map(func(r rune) rune {
 		switch {
 		case r == '|':
 			return '/'
+		case r == '<':
+			return '('
+		case r == '>':
+			return ')'
 		case r == unicode.ReplacementChar || !unicode.IsPrint(r):
 			return ' '
 		}

@@ -1,6 +1,8 @@
 package session
 
 import (
+	"fmt"
+	"math/rand/v2"
 	"os"
 	"strings"
 	"testing"
@@ -51,6 +53,74 @@ func TestUntil(t *testing.T) {
 	}
 }
 
+// TestUntilByMinutes: Until is the first minute after t at which At finds no session.
+func TestUntilByMinutes(t *testing.T) {
+	r := rand.New(rand.NewPCG(1, 2))
+	for range 200 {
+		var specs []string
+		for range 1 + r.IntN(5) {
+			open := r.IntN(24 * 60)
+			end := (open + 1 + r.IntN(20*60)) % (24 * 60)
+			day := [...]string{"Mon", "Tue", "Fri", "Mon-Fri", "Sat", "Sun"}[r.IntN(6)]
+			specs = append(specs, fmt.Sprintf("%s %02d:%02d-%02d:%02d", day, open/60, open%60, end/60, end%60))
+		}
+		c := calendar(t, strings.Join(specs, ";"), "Europe/London", "2026-10-20 2026-10-27..2026-10-28")
+		at := time.Date(2026, 10, 19+r.IntN(14), 0, r.IntN(24*60), 0, 0, c.loc)
+		want := at
+		for open, _ := c.At(want); open && want.Sub(at) < 20*24*time.Hour; open, _ = c.At(want) {
+			want = want.Add(time.Minute)
+		}
+		if got := c.Until(at); want.Equal(at) != got.IsZero() || !got.IsZero() && !got.Equal(want) {
+			t.Errorf("%q at %s is open until %s, want %s", specs, at, got, want)
+		}
+	}
+}
+
+// TestLargeCalendar: the largest calendar that can be given is judged in a moment.
+func TestLargeCalendar(t *testing.T) {
+	var specs []string
+	for i := range maxSessions { // each begins where the one before ends
+		specs = append(specs, fmt.Sprintf("%02d:%02d-%02d:%02d", i/60, i%60, (i+1)/60, (i+1)%60))
+	}
+	var text strings.Builder
+	for day := range 50_000 {
+		fmt.Fprintln(&text, time.Date(1950, 1, 1+2*day, 0, 0, 0, 0, time.UTC).Format(time.DateOnly))
+	}
+	start := time.Now()
+	holidays, err := ParseHolidays(strings.NewReader(text.String()), "holidays")
+	if err != nil {
+		t.Fatal(err)
+	}
+	london, err := time.LoadLocation("Europe/London")
+	if err != nil {
+		t.Fatal(err)
+	}
+	c, err := Parse(specs, london, holidays)
+	if err != nil {
+		t.Fatal(err)
+	}
+	c.At(time.Date(2026, 11, 25, 8, 0, 0, 0, time.UTC))
+	c.Until(time.Date(2026, 11, 25, 8, 0, 0, 0, time.UTC))
+	limit := 2 * time.Second
+	if testing.Short() { // under the race detector
+		limit *= 10
+	}
+	if took := time.Since(start); took > limit {
+		t.Errorf("%d sessions and 50,000 holidays took %s", len(specs), took)
+	} else {
+		t.Log(took)
+	}
+	if _, err := Parse(append(specs, "09:00-10:00"), london, nil); err == nil ||
+		err.Error() != "501 sessions, and a calendar may have 500" {
+		t.Error(err)
+	}
+	text.WriteString("2026-01-01\n")
+	if _, err := ParseHolidays(strings.NewReader(text.String()), "holidays"); err == nil ||
+		err.Error() != "over 50000 lines, in holidays" {
+		t.Error(err)
+	}
+}
+
 func TestLast(t *testing.T) {
 	for text, want := range map[string]string{
 		"": "0001-01-01", "2026-10-01..2026-10-07\n2026-01-01": "2026-10-07", "2026-01-01": "2026-01-01",
@@ -76,8 +146,8 @@ func TestShippedHolidays(t *testing.T) {
 	}
 	want := calendar(t, "cn-futures", "UTC", years[2026].holidays+" 2027-01-01").holidays
 	for day := time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC); day.Year() < 2028; day = day.AddDate(0, 0, 1) {
-		if shipped.has(day) != want.has(day) {
-			t.Errorf("%s is a holiday: %v", day.Format(time.DateOnly), shipped.has(day))
+		if got := shipped.merged().has(day); got != want.merged().has(day) {
+			t.Errorf("%s is a holiday: %v", day.Format(time.DateOnly), got)
 		}
 	}
 }

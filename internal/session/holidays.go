@@ -35,9 +35,8 @@ type span struct{ first, last time.Time }
 // nor one on which others work to make up for a holiday. The exchanges are closed then anyway,
 // and as a holiday it would close Friday's night session.
 //
-// Empty lines, CRLF and a byte order mark are ignored. Anything else is an error with the
-// name, the line's number and the reason. It does not quote the line: whoever runs the check may
-// not be allowed to read the file.
+// Empty lines, CRLF and a byte order mark are ignored. Anything else is an error with the line's
+// number and the name, but not the text: see textfile.Each.
 func ParseHolidays(r io.Reader, name string) (Holidays, error) {
 	holidays := Holidays{} // not nil: a file without a date is a file
 	first := true
@@ -142,6 +141,25 @@ func (h Holidays) Last() (last time.Time) {
 	return last
 }
 
+// merged returns the same days as spans in ascending order that do not overlap.
+func (h Holidays) merged() Holidays {
+	sorted := slices.Clone(h)
+	slices.SortFunc(sorted, func(a, b span) int { return a.first.Compare(b.first) })
+	merged := sorted[:0]
+	for _, s := range sorted {
+		if n := len(merged); n > 0 && !s.first.After(merged[n-1].last) {
+			if s.last.After(merged[n-1].last) {
+				merged[n-1].last = s.last
+			}
+			continue
+		}
+		merged = append(merged, s)
+	}
+	return merged
+}
+
+// has reports whether the day is one of those that merged has returned.
 func (h Holidays) has(day time.Time) bool {
-	return slices.ContainsFunc(h, func(s span) bool { return !day.Before(s.first) && !day.After(s.last) })
+	i, _ := slices.BinarySearchFunc(h, day, func(s span, day time.Time) int { return s.last.Compare(day) })
+	return i < len(h) && !h[i].first.After(day)
 }

@@ -29,6 +29,8 @@ type Calendar struct {
 	sessions []hours
 	loc      *time.Location
 	holidays Holidays
+	closed   Holidays // the holidays in order, as spans of days that do not overlap
+	opens    [7]bool  // the weekdays on which any session opens
 }
 
 // hours is a session that takes place every week.
@@ -77,6 +79,9 @@ const (
 	// horizon is how many days ahead an opening or a close is looked for: longer than any
 	// holiday of a market.
 	horizon = 40
+	// maxSessions is how many sessions a calendar may have. A market has fewer than ten in a
+	// week, and the time to judge a calendar grows with their number.
+	maxSessions = 500
 )
 
 // Parse reads sessions, one in each spec, their zone and the holidays, which may be nil.
@@ -92,7 +97,10 @@ const (
 // two that meet at midnight, of which the second would be a session of the next day.
 // The error quotes the spec and says what is wrong with it.
 func Parse(specs []string, loc *time.Location, holidays Holidays) (Calendar, error) {
-	c := Calendar{loc: loc, holidays: holidays}
+	c := Calendar{loc: loc, holidays: holidays, closed: holidays.merged()}
+	if len(specs) > maxSessions {
+		return Calendar{}, fmt.Errorf("%d sessions, and a calendar may have %d", len(specs), maxSessions)
+	}
 	for _, spec := range specs {
 		for _, s := range expand(spec) {
 			h, err := parse(s)
@@ -101,6 +109,9 @@ func Parse(specs []string, loc *time.Location, holidays Holidays) (Calendar, err
 				return Calendar{}, fmt.Errorf("'%s' is not a session: %w; %s", spec, err, such)
 			}
 			c.sessions = append(c.sessions, h)
+			for day := range h.days {
+				c.opens[day] = c.opens[day] || h.days[day]
+			}
 		}
 	}
 	return c, nil
@@ -223,37 +234,44 @@ func (c Calendar) At(t time.Time) (open bool, next time.Time) {
 // session, or that none ends in the next 40 days.
 func (c Calendar) Until(t time.Time) time.Time {
 	end := t
-	for later := c.end(end); later.After(end); later = c.end(end) {
-		if end = later; end.Sub(t) > horizon*24*time.Hour {
-			return time.Time{}
+	for _, s := range c.timesFrom(t) {
+		if s.open.After(end) {
+			break
+		}
+		if s.close.After(end) {
+			end = s.close
 		}
 	}
-	if !end.After(t) {
+	if !end.After(t) || end.Sub(t) > horizon*24*time.Hour {
 		return time.Time{}
 	}
 	return end
 }
 
-// end returns the latest end of the sessions that t is in, or the zero time.
-func (c Calendar) end(t time.Time) (end time.Time) {
+// times is when a session takes place.
+type times struct{ open, close time.Time }
+
+// timesFrom returns the sessions from the day before t to after the horizon, by their openings.
+func (c Calendar) timesFrom(t time.Time) (list []times) {
 	if len(c.sessions) == 0 {
-		return end
+		return nil
 	}
 	y, m, d := t.In(c.loc).Date()
 	today := time.Date(y, m, d, 0, 0, 0, 0, time.UTC)
-	for n := -1; n <= 1; n++ { // as in At, yesterday's may run and tomorrow's have begun
+	for n := -1; n <= horizon+1; n++ { // as in At, yesterday's may run
 		day := today.AddDate(0, 0, n)
 		for _, h := range c.sessions {
 			if !c.takesPlace(h, day) {
 				continue
 			}
-			from, to := instant(day.Add(h.open), c.loc, false), instant(day.Add(h.close), c.loc, true)
-			if !t.Before(from) && t.Before(to) && to.After(end) {
-				end = to
+			s := times{instant(day.Add(h.open), c.loc, false), instant(day.Add(h.close), c.loc, true)}
+			if s.open.Before(s.close) {
+				list = append(list, s)
 			}
 		}
 	}
-	return end
+	slices.SortFunc(list, func(a, b times) int { return a.open.Compare(b.open) })
+	return list
 }
 
 // HasSessions reports whether the Calendar has any; without them it is always in session.
@@ -273,21 +291,20 @@ func (c Calendar) Holidays() Holidays { return c.holidays }
 
 // takesPlace reports whether the session opens on the day, which is its midnight in UTC.
 func (c Calendar) takesPlace(h hours, day time.Time) bool {
-	if !h.days[day.Weekday()] || c.holidays.has(day) {
+	if !h.days[day.Weekday()] || c.closed.has(day) {
 		return false
 	}
 	if night := h.close > midnight || h.open >= 18*time.Hour; !night {
 		return true
 	}
-	for day = day.AddDate(0, 0, 1); c.weekend(day.Weekday()) && !c.holidays.has(day); {
+	for day = day.AddDate(0, 0, 1); c.weekend(day.Weekday()) && !c.closed.has(day); {
 		day = day.AddDate(0, 0, 1)
 	}
-	return !c.holidays.has(day)
+	return !c.closed.has(day)
 }
 
 func (c Calendar) weekend(day time.Weekday) bool {
-	opens := func(h hours) bool { return h.days[day] }
-	return (day == time.Saturday || day == time.Sunday) && !slices.ContainsFunc(c.sessions, opens)
+	return (day == time.Saturday || day == time.Sunday) && !c.opens[day]
 }
 
 // instant is when clocks at loc show what wall shows in UTC: the first or the last time

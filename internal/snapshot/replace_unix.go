@@ -3,38 +3,74 @@
 package snapshot
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io/fs"
 	"os"
 	"path/filepath"
+	"strings"
+	"sync"
+	"syscall"
+	"time"
 
 	"github.com/google/renameio/v2"
 )
 
+const (
+	// fileMode lets the group read: the collector's group may judge what the collector saves.
+	fileMode = 0o640
+	// leftoverAge is how old the temporary file of a check that was killed must be before
+	// another removes it: longer than any check takes, which monitoring systems end in minutes.
+	leftoverAge = 10 * time.Minute
+	// maxNames is how many names of the folder are looked at for such files. A folder with
+	// more is not one for snapshots, and reading it would take the time of the check.
+	maxNames = 10_000
+	// removalLimit is how long the removal of the temporary file may take when ctx has ended. A
+	// disk that does not answer would otherwise keep the check from ending.
+	removalLimit = 200 * time.Millisecond
+)
+
 // replaceFile replaces a file atomically, synced to disk, with mode 0640. What is replaced
-// must be a regular file, not a link to one. Errors do not name it.
-func replaceFile(name string, content []byte) (err error) {
-	defer func() {
-		// That of the new file, which is gone now, would only confuse.
-		var path *fs.PathError
-		if errors.As(err, &path) {
-			err = path.Err
-		}
+// must be a regular file, not a link to one. When ctx ends it gives up and removes its temporary
+// file. Errors do not name files.
+func replaceFile(ctx context.Context, name string, content []byte) error {
+	r := &replacement{name: name}
+	written := make(chan error, 1)
+	go func() { written <- withoutPaths(r.write(content)) }()
+	select {
+	case err := <-written:
+		return err
+	case <-ctx.Done():
+	}
+	ended := make(chan bool)
+	go func() {
+		r.giveUp()
+		close(ended)
 	}()
-	const mode = 0o640
-	if there, err := os.Lstat(name); err == nil && !there.Mode().IsRegular() {
-		kind := "something else"
-		switch {
-		case there.IsDir():
-			kind = "a directory"
-		case there.Mode()&fs.ModeSymlink != 0:
-			kind = "a symbolic link"
-		}
-		return fmt.Errorf("not a regular file: %s", kind)
+	select {
+	case <-ended:
+	case <-time.After(removalLimit):
+	}
+	return ctx.Err()
+}
+
+// replacement is a file on its way to replace another.
+type replacement struct {
+	name string
+
+	mu        sync.Mutex
+	temporary string // its path, empty while there is none
+	givenUp   bool
+}
+
+// write does all there is to do.
+func (r *replacement) write(content []byte) error {
+	if err := checkReplaceable(r.name); err != nil {
+		return err
 	}
 	// In the folder of the old one, not in TMPDIR: a rename works within one file system.
-	f, err := renameio.NewPendingFile(name, renameio.WithTempDir(filepath.Dir(name)), renameio.WithStaticPermissions(mode))
+	f, err := renameio.NewPendingFile(r.name, renameio.WithTempDir(filepath.Dir(r.name)))
 	if errors.Is(err, fs.ErrNotExist) {
 		return errors.New("the folder does not exist")
 	}
@@ -42,8 +78,112 @@ func replaceFile(name string, content []byte) (err error) {
 		return err
 	}
 	defer f.Cleanup() // nothing is left to clean up after success
+	if !r.begin(f.Name()) {
+		return context.Canceled
+	}
+	removeLeftovers(r.name, f)
+	// Not by an option of renameio, which leaves the file there if this fails.
+	if err := f.Chmod(fileMode); err != nil {
+		return err
+	}
 	if _, err := f.Write(content); err != nil {
 		return err
 	}
+	if err := f.Sync(); err != nil {
+		return err
+	}
+	return r.commit(f)
+}
+
+// begin notes the temporary file, and reports whether it is still wanted.
+func (r *replacement) begin(temporary string) bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.temporary = temporary
+	return !r.givenUp
+}
+
+// commit puts the temporary file in the place of the old one, unless the caller has given up:
+// what was told to have failed must not take place afterwards.
+func (r *replacement) commit(f *renameio.PendingFile) error {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.givenUp {
+		return context.Canceled
+	}
 	return f.CloseAtomicallyReplace()
+}
+
+// giveUp removes the temporary file. The program may end before write notices.
+func (r *replacement) giveUp() {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.givenUp = true
+	if r.temporary != "" {
+		os.Remove(r.temporary) // after a commit there is none of this name
+	}
+}
+
+// checkReplaceable returns an error if there is something else than a regular file.
+func checkReplaceable(name string) error {
+	there, err := os.Lstat(name)
+	if err != nil || there.Mode().IsRegular() {
+		return nil // what keeps it from being written shows when it is written
+	}
+	kind := "something else"
+	switch {
+	case there.IsDir():
+		kind = "a directory"
+	case there.Mode()&fs.ModeSymlink != 0:
+		kind = "a symbolic link"
+	}
+	return fmt.Errorf("not a regular file: %s", kind)
+}
+
+// withoutPaths leaves the names of files out of an error. The temporary one is gone and would
+// only confuse, and two long paths leave no room for the reason.
+func withoutPaths(err error) error {
+	var path *fs.PathError
+	var link *os.LinkError
+	switch {
+	case errors.As(err, &link):
+		return fmt.Errorf("the old file cannot be replaced: %w", link.Err)
+	case errors.As(err, &path):
+		return path.Err
+	}
+	return err
+}
+
+// removeLeftovers removes the temporary files of earlier saves of the same file that were killed.
+// They are older than the one that was just made. What cannot be removed stays for the next save.
+func removeLeftovers(name string, made *renameio.PendingFile) {
+	own, err := made.Stat()
+	if err != nil {
+		return
+	}
+	folder, err := os.Open(filepath.Dir(name))
+	if err != nil {
+		return
+	}
+	defer folder.Close()
+	names, _ := folder.Readdirnames(maxNames)
+	for _, entry := range names {
+		digits, found := strings.CutPrefix(entry, "."+filepath.Base(name))
+		if !found || digits == "" || strings.Trim(digits, "0123456789") != "" {
+			continue
+		}
+		path := filepath.Join(filepath.Dir(name), entry)
+		if info, err := os.Lstat(path); err == nil && isLeftover(info, own) {
+			os.Remove(path)
+		}
+	}
+}
+
+// isLeftover reports whether a file named .NAME and digits is one that a killed save of this user
+// left behind: a regular file of the same owner, without another name, and old.
+func isLeftover(info, own fs.FileInfo) bool {
+	there, ok := info.Sys().(*syscall.Stat_t)
+	ours, okOurs := own.Sys().(*syscall.Stat_t)
+	return ok && okOurs && info.Mode().IsRegular() && there.Nlink == 1 && there.Uid == ours.Uid &&
+		own.ModTime().Sub(info.ModTime()) > leftoverAge
 }

@@ -124,9 +124,15 @@ func jsonLine(v any) []byte {
 }
 
 // Save writes the snapshot of a look, its sockets asked for by q. Readers see the old
-// file or the new one, whole. After an error the old one is still there.
-func (r *Recording) Save(file string, q tcp.Query, look tcp.Look) error {
-	return replaceFile(file, r.encode(q, look))
+// file or the new one, whole. After an error the old one is still there. Save returns shortly
+// after ctx ends, and leaves no temporary file then.
+func (r *Recording) Save(ctx context.Context, file string, q tcp.Query, look tcp.Look) error {
+	text := r.encode(q, look)
+	if header, _, _ := bytes.Cut(text, []byte("\n")); len(header) > textfile.MaxLine {
+		return fmt.Errorf("its header is over %d bytes long, which -s snapshot: does not read:"+
+			" too many ports (-p) or addresses (-a)", textfile.MaxLine)
+	}
+	return replaceFile(ctx, file, text)
 }
 
 func (r *Recording) encode(q tcp.Query, look tcp.Look) []byte {
@@ -159,7 +165,7 @@ func parseStates(names []string) (set tcp.StateSet, err error) {
 	for _, name := range names {
 		state, err := tcp.ParseState(name)
 		if err != nil {
-			return 0, err
+			return 0, errUnknownState
 		}
 		set |= tcp.Set(state)
 	}
@@ -170,7 +176,9 @@ func parseStates(names []string) (set tcp.StateSet, err error) {
 func From(file textfile.File) tcp.Source {
 	look := func(ctx context.Context, q tcp.Query, visit tcp.Visit) (look tcp.Look, err error) {
 		_, err = file.Read(func(r io.Reader) error {
-			look, err = read(textfile.NewLines(ctx, r), file, q, visit)
+			lines := textfile.NewLines(ctx, r)
+			lines.Private = true
+			look, err = read(lines, file, q, visit)
 			return err
 		})
 		return look, err
@@ -260,7 +268,7 @@ func (h header) look() (tcp.Look, error) {
 	for _, name := range h.Provides {
 		i := slices.Index(factNames, name)
 		if i < 0 {
-			return look, fmt.Errorf("'%s' is not a fact", name)
+			return look, errors.New("it names an unknown fact")
 		}
 		look.Provides |= 1 << i
 	}
@@ -279,7 +287,7 @@ func (h header) answers(q tcp.Query, file textfile.File) (tcp.Ports, error) {
 	}
 	recorded, err := tcp.ParsePorts(h.Ports)
 	if err != nil {
-		return nil, fmt.Errorf("line 1: ports: %w", err)
+		return nil, errors.New("line 1: its ports are not a list of ports")
 	}
 	for port := range q.Ports.All {
 		if !recorded.Has(port) {
@@ -307,7 +315,7 @@ func parseSnapshotRow(line []byte) (s tcp.Socket, err error) {
 		return s, err
 	}
 	if s.State, err = tcp.ParseState(row.State); err != nil {
-		return s, err
+		return s, errUnknownState
 	}
 	if s.Local = row.Local; s.Local.Port() == 0 {
 		return s, errors.New("no local port")
@@ -326,7 +334,7 @@ func parseSnapshotRow(line []byte) (s tcp.Socket, err error) {
 	knownTime(&s, tcp.FactRTT, row.RTT, time.Microsecond, &s.RTT)
 	knownTime(&s, tcp.FactClosed, row.Closed, time.Millisecond, &s.Closed)
 	if s.Progress, err = tcp.ParseProgress(row.Progress); err != nil {
-		return s, err
+		return s, errors.New("it names an unknown progress")
 	}
 	return s, nil
 }
@@ -345,12 +353,25 @@ func known[T any](s *tcp.Socket, f tcp.Facts, from, to *T) {
 	}
 }
 
-// strictJSON reads a line that has one value and no member that v does not know.
+// errUnknownState does not say which: no error quotes the file.
+var errUnknownState = errors.New("it names an unknown TCP state")
+
+// strictJSON reads a line that has one value and no member that v does not know. Its errors do
+// not quote the line, as those of encoding/json do.
 func strictJSON(line []byte, v any) error {
 	d := json.NewDecoder(bytes.NewReader(line))
 	d.DisallowUnknownFields()
-	if err := d.Decode(v); err != nil {
-		return fmt.Errorf("not as --save wrote it: %w", err)
+	err := d.Decode(v)
+	var syntax *json.SyntaxError
+	var kind *json.UnmarshalTypeError
+	switch {
+	case err == nil:
+	case errors.As(err, &syntax), errors.Is(err, io.ErrUnexpectedEOF), errors.Is(err, io.EOF):
+		return errors.New("not as --save wrote it: not a line of JSON")
+	case errors.As(err, &kind):
+		return fmt.Errorf("not as --save wrote it: %s has a wrong value", cmp.Or(kind.Field, "the line"))
+	default: // an address or a time, or a member that v does not know
+		return errors.New("not as --save wrote it: an unknown member, or a value that cannot be read")
 	}
 	if _, err := d.Token(); err != io.EOF {
 		return errors.New("not as --save wrote it: more than one value")

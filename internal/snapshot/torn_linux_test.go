@@ -41,7 +41,7 @@ func saveForEver(file string) {
 				Remote: netip.AddrPortFrom(netip.MustParseAddr("10.1.2.3"), uint16(1+i)),
 			})
 		}
-		if err := r.Save(file, front, tcp.Look{Source: fmt.Sprint(n), Time: time.Now()}); err != nil {
+		if err := r.Save(context.Background(), file, front, tcp.Look{Source: fmt.Sprint(n), Time: time.Now()}); err != nil {
 			fmt.Fprintln(os.Stderr, err)
 			os.Exit(1)
 		}
@@ -66,7 +66,7 @@ func TestTornSnapshots(t *testing.T) {
 	}
 	defer os.RemoveAll(dir)
 	file := filepath.Join(dir, "mdfront")
-	if err := new(Recording).Save(file, front, tcp.Look{Source: "0", Time: time.Now()}); err != nil {
+	if err := new(Recording).Save(context.Background(), file, front, tcp.Look{Source: "0", Time: time.Now()}); err != nil {
 		t.Fatal(err)
 	}
 

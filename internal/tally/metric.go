@@ -203,17 +203,17 @@ func inState(s tcp.State, name string, ofSessions bool) definition {
 }
 
 func longestQueue(t *Tally, _ *Result) Value {
-	longest := 0
+	longest := uint32(0)
 	for _, l := range t.listeners {
-		longest = max(longest, int(l.Queue))
+		longest = max(longest, l.Queue)
 	}
-	return count(longest)
+	return Number(float64(longest))
 }
 
 func fullestQueue(t *Tally, _ *Result) Value {
 	fullest := Number(0)
 	for _, l := range t.listeners {
-		fullest.N = max(fullest.N, share(int(l.Queue), max(int(l.Backlog), 1)).N)
+		fullest.N = max(fullest.N, share(l.Queue, max(l.Backlog, 1)).N)
 	}
 	return fullest
 }
@@ -376,7 +376,7 @@ var noneEstablished = Value{Unknown: "no client is established", Empty: true}
 func count(n int) Value { return Number(float64(n)) }
 
 // share returns part of whole in percent; 0 of 0 is 0 %.
-func share(part, whole int) Value {
+func share[N int | uint32](part, whole N) Value {
 	if whole == 0 {
 		return Number(0)
 	}

@@ -111,7 +111,7 @@ func (b *Baseline) Compare(s *tcp.Socket, interval time.Duration) {
 // such connections that did not become shorter counts as not emptied.
 func (b *Baseline) queue(l Listener, stillWaiting int) (before uint32, notEmptied bool) {
 	before = b.queues[listenerID{l.Local, l.Inode}]
-	allSeen := b.waitingOn[l.Local.Port()] >= int(before)
+	allSeen := uint64(b.waitingOn[l.Local.Port()]) >= uint64(before)
 	notEmptied = before > 0 && l.Queue > 0 && (stillWaiting > 0 || !allSeen && l.Queue >= before)
 	return before, notEmptied
 }

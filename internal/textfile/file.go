@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"regexp"
 	"strings"
@@ -32,22 +33,32 @@ func (f File) Read(read func(io.Reader) error) (written time.Time, err error) {
 		return f.Now, read(f.Stdin)
 	case f.Name != "-":
 		if file, err = os.Open(f.Name); err != nil {
-			return f.Now, err
+			return f.Now, withoutPath(err)
 		}
 		defer file.Close()
 	}
 	before, err := file.Stat()
 	if err != nil {
-		return f.Now, err
+		return f.Now, withoutPath(err)
 	}
 	if err := read(file); err != nil || !before.Mode().IsRegular() {
-		return f.Now, err
+		return f.Now, withoutPath(err)
 	}
 	after, err := file.Stat()
 	if err == nil && (after.Size() != before.Size() || !after.ModTime().Equal(before.ModTime())) {
 		err = errors.New("the file changed while it was read")
 	}
 	return before.ModTime(), err
+}
+
+// withoutPath leaves the file's name out of an error. The caller says it, and twice a long path
+// leaves no room for the reason.
+func withoutPath(err error) error {
+	var path *fs.PathError
+	if errors.As(err, &path) {
+		return path.Err
+	}
+	return err
 }
 
 // CheckAge returns an error if a recording of the given time is older than limit, or
@@ -63,30 +74,61 @@ func (f File) CheckAge(recorded time.Time, limit time.Duration) error {
 	return nil
 }
 
+// A list, such as the names of clients, has at most maxListBytes and maxListLines: twice what a
+// broker with 20,000 clients needs, and little enough to be read in a fraction of a second.
+const (
+	maxListBytes = 4 << 20
+	maxListLines = 50_000
+)
+
 // Each hands every line of a list to take, without the blanks around it. It leaves out empty
 // lines and comments: a '#' that begins a line, or stands between blanks, and what follows
-// it. A byte order mark is ignored. Errors begin with the name and the line's number.
+// it. A byte order mark is ignored. Errors have the line's number, and end with the name. They do
+// not quote the text, and take's must not: whoever runs the check may not be allowed to read the
+// file.
 func Each(r io.Reader, name string, take func(line string) error) error {
-	lines := NewLines(context.Background(), r)
+	lines := NewLines(context.Background(), &limitedReader{r, maxListBytes})
+	lines.Private = true
 	for {
 		line, err := lines.Next()
 		if err == io.EOF {
 			return nil
 		}
 		if err != nil && !errors.Is(err, ErrNoNewline) {
-			return fmt.Errorf("%s: %w", name, err)
+			return fmt.Errorf("%w, in %s", err, name)
+		}
+		if lines.N > maxListLines {
+			return fmt.Errorf("over %d lines, in %s", maxListLines, name)
 		}
 		if lines.N == 1 {
 			line = bytes.TrimPrefix(line, []byte("\ufeff"))
 		}
-		text := strings.TrimSpace(comment.ReplaceAllString(string(line), ""))
+		text := string(line)
+		if strings.Contains(text, "#") { // an expression for every line costs more than all the rest
+			text = comment.ReplaceAllString(text, "")
+		}
+		text = strings.TrimSpace(text)
 		if text == "" {
 			continue
 		}
 		if err := take(text); err != nil {
-			return fmt.Errorf("%s:%d: %w", name, lines.N, err)
+			return fmt.Errorf("%w, in %s", lines.at(err), name)
 		}
 	}
 }
 
 var comment = regexp.MustCompile(`^\s*#.*|\s#(\s.*)?$`)
+
+// limitedReader fails when more than left bytes are read.
+type limitedReader struct {
+	r    io.Reader
+	left int
+}
+
+func (l *limitedReader) Read(p []byte) (n int, err error) {
+	n, err = l.r.Read(p)
+	if l.left -= n; l.left < 0 {
+		return 0, fmt.Errorf("over %d MiB long", maxListBytes>>20)
+	}
+	return n, err
+}

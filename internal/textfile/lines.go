@@ -14,6 +14,9 @@ import (
 type Lines struct {
 	// N is the number of the line that Next returned last, from 1.
 	N int
+	// Private says that no error may quote the text: whoever runs the check may not be allowed
+	// to read the file (sudo, NRPE).
+	Private bool
 
 	ctx   context.Context
 	r     io.Reader
@@ -74,10 +77,10 @@ func (l *Lines) Next() ([]byte, error) {
 			l.N++
 			line := l.rest
 			l.rest, l.searched = nil, 0
-			return line, l.Wrong(ErrNoNewline, line)
+			return line, l.at(ErrNoNewline)
 		case len(l.rest) > MaxLine:
 			l.N++
-			return nil, l.Wrong(fmt.Errorf("over %d bytes long", MaxLine), l.rest)
+			return nil, l.at(fmt.Errorf("over %d bytes long", MaxLine))
 		}
 		if err := l.fill(); err != nil {
 			return nil, err
@@ -99,7 +102,7 @@ func (l *Lines) take() ([]byte, error) {
 			line = line[:cr]
 		}
 		if bytes.IndexByte(line, 0) >= 0 {
-			return nil, l.Wrong(errors.New("not text, perhaps compressed or a packet capture"), line)
+			return nil, l.at(errors.New("not text, perhaps compressed or a packet capture"))
 		}
 	}
 	if l.continued {
@@ -133,8 +136,14 @@ func (l *Lines) fill() error {
 	return err
 }
 
-// Wrong returns an error that names the line and quotes it.
+// at returns an error that names the line.
+func (l *Lines) at(cause error) error { return fmt.Errorf("line %d: %w", l.N, cause) }
+
+// Wrong returns an error that names the line and, unless the text is private, quotes it.
 func (l *Lines) Wrong(cause error, line []byte) error {
+	if l.Private {
+		return l.at(cause)
+	}
 	const maxQuote = 120 // bytes
 	more := ""
 	if len(line) > maxQuote {

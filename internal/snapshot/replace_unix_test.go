@@ -1,0 +1,171 @@
+//go:build !windows
+
+package snapshot
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/renameio/v2"
+
+	"frontsockets/internal/tcp"
+	"frontsockets/internal/textfile"
+)
+
+// names returns what is in a folder, sorted.
+func names(t *testing.T, dir string) (names []string) {
+	t.Helper()
+	entries, err := os.ReadDir(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, e := range entries {
+		names = append(names, e.Name())
+	}
+	return names
+}
+
+// TestSaveTooSlow: a save that is not done when its time ends leaves the old file and no other.
+func TestSaveTooSlow(t *testing.T) {
+	dir := t.TempDir()
+	file := filepath.Join(dir, "mdfront")
+	if err := os.WriteFile(file, []byte("old"), 0o640); err != nil {
+		t.Fatal(err)
+	}
+	content := bytes.Repeat([]byte("0123456789abcdef"), 8<<20) // 128 MiB take longer than a few ms
+	for _, limit := range []time.Duration{0, time.Millisecond, 5 * time.Millisecond} {
+		ctx, cancel := context.WithTimeout(context.Background(), limit)
+		if err := replaceFile(ctx, file, content); !errors.Is(err, context.DeadlineExceeded) {
+			t.Errorf("%s: %v", limit, err)
+		}
+		cancel()
+		// What was just about to begin removes its file itself.
+		for wait := time.Now().Add(20 * time.Second); len(names(t, dir)) > 1 && time.Now().Before(wait); {
+			time.Sleep(time.Millisecond)
+		}
+		if got, err := os.ReadFile(file); err != nil || string(got) != "old" || len(names(t, dir)) > 1 {
+			t.Errorf("%s: %.9q, %v, the folder has %q", limit, got, err, names(t, dir))
+		}
+	}
+}
+
+// TestGivenUp: what was told to have failed does not take place afterwards.
+func TestGivenUp(t *testing.T) {
+	dir := t.TempDir()
+	r := &replacement{name: filepath.Join(dir, "mdfront")}
+	f, err := renameio.NewPendingFile(r.name, renameio.WithTempDir(dir))
+	if err != nil || !r.begin(f.Name()) {
+		t.Fatal(err)
+	}
+	r.giveUp()
+	if left := names(t, dir); len(left) > 0 {
+		t.Errorf("the folder has %q", left)
+	}
+	if err := r.commit(f); !errors.Is(err, context.Canceled) || len(names(t, dir)) > 0 || r.begin(f.Name()) {
+		t.Errorf("%v, the folder has %q", err, names(t, dir))
+	}
+}
+
+// TestFailedRename: the reason comes alone, without the two paths.
+func TestFailedRename(t *testing.T) {
+	dir := t.TempDir()
+	r := &replacement{name: filepath.Join(dir, "mdfront")}
+	f, err := renameio.NewPendingFile(r.name, renameio.WithTempDir(dir))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Mkdir(r.name, 0o755); err != nil { // a file cannot take the place of a folder
+		t.Fatal(err)
+	}
+	err = withoutPaths(r.commit(f))
+	f.Cleanup()
+	if err == nil || !strings.HasPrefix(err.Error(), "the old file cannot be replaced: ") ||
+		strings.Contains(err.Error(), dir) || len(names(t, dir)) != 1 {
+		t.Errorf("%v, the folder has %q", err, names(t, dir))
+	}
+}
+
+// TestLeftovers: a save removes the old temporary files of its own file and user, and no other.
+func TestLeftovers(t *testing.T) {
+	dir := t.TempDir()
+	file := filepath.Join(dir, "mdfront")
+	old := time.Now().Add(-leftoverAge - time.Minute)
+	makeOld := func(name string) {
+		path := filepath.Join(dir, name)
+		if err := errors.Join(os.WriteFile(path, nil, 0o600), os.Chtimes(path, old, old)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	gone := []string{".mdfront0", ".mdfront8433489812843421"}
+	kept := []string{
+		".mdfront", ".mdfront.1", ".mdfront-1", ".mdfront1x", ".mdfront2", ".mdfront3", ".mdfront4", ".mdfront5",
+		".front7", ".mdfronts7", "mdfront7", "target",
+	}
+	for _, name := range slices.Concat(gone, kept) {
+		makeOld(name)
+	}
+	path := func(name string) string { return filepath.Join(dir, name) }
+	now := time.Now()
+	err := errors.Join(
+		os.Chtimes(path(".mdfront2"), now, now),                                     // one that is being written
+		os.Remove(path(".mdfront3")), os.Symlink(path("target"), path(".mdfront3")), // a link
+		os.Remove(path(".mdfront4")), os.Mkdir(path(".mdfront4"), 0o700), // a folder
+		os.Chtimes(path(".mdfront4"), old, old),
+		os.Remove(path(".mdfront5")), os.Link(path("target"), path(".mdfront5")), // a second name
+	)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if os.Geteuid() == 0 { // another user's
+		kept = append(kept, ".mdfront6")
+		makeOld(".mdfront6")
+		if err := os.Lchown(path(".mdfront6"), 65534, 65534); err != nil {
+			t.Logf("not tested with another user's file: %v", err)
+			kept = kept[:len(kept)-1]
+		}
+	}
+	if err := new(Recording).Save(context.Background(), file, front, tcp.Look{Source: "0", Time: now}); err != nil {
+		t.Fatal(err)
+	}
+	want := append(kept, "mdfront")
+	slices.Sort(want)
+	if left := names(t, dir); !slices.Equal(left, want) {
+		t.Errorf("the folder has\n%q, want\n%q", left, want)
+	}
+	if info, err := os.Stat(file); err != nil || info.Mode() != fs.FileMode(fileMode) {
+		t.Errorf("%v, %v", info, err)
+	}
+}
+
+// TestUnreadableHeader: a header that is too long to be read again is not written.
+func TestUnreadableHeader(t *testing.T) {
+	save := func(ranges int) error {
+		var ports tcp.Ports
+		for i := range ranges {
+			ports = append(ports, tcp.PortRange{Lo: uint16(1 + 2*i), Hi: uint16(1 + 2*i)})
+		}
+		file := filepath.Join(t.TempDir(), "mdfront")
+		ctx, q := context.Background(), tcp.Query{Ports: ports}
+		if err := new(Recording).Save(ctx, file, q, tcp.Look{Source: "0", Time: time.Now()}); err != nil {
+			return err
+		}
+		_, err := From(textfile.File{Name: file, Now: time.Now()}).Look(ctx, q, func(*tcp.Socket) {})
+		return err
+	}
+	if err := save(30_001); err == nil || !strings.HasPrefix(err.Error(), "its header is over 65536 bytes long") {
+		t.Errorf("30,001 ranges of ports: %v", err)
+	}
+	for _, ranges := range []int{1, 10_000, 11_000} {
+		if err := save(ranges); err != nil {
+			t.Errorf("%d ranges of ports: %v", ranges, err)
+		}
+	}
+}

@@ -1,0 +1,30 @@
+package plugins
+
+import (
+	"path/filepath"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+)
+
+// TestFIFOs: nothing waits for somebody to write to a FIFO that an option names.
+func TestFIFOs(t *testing.T) {
+	fifo := filepath.Join(t.TempDir(), "fifo")
+	if err := syscall.Mkfifo(fifo, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for args, want := range map[string]string{
+		"--clients ":                       "--clients: not a regular file (prw-------): ",
+		"--session cn-futures --holidays ": "--holidays: not a regular file (prw-------): ",
+		"-t 300ms -s netstat:":             ":41213 cannot be judged: no answer within 300ms (-t)",
+		"-t 300ms -s snapshot:":            ":41213 cannot be judged: no answer within 300ms (-t)",
+	} {
+		start := time.Now()
+		out, code := at(noon, front0(strings.TrimPrefix(args, "-t 300ms ")), strings.Fields(args+fifo)...)
+		took := time.Since(start)
+		if code != 3 || !strings.HasPrefix(out, "MDFRONT UNKNOWN: "+want) || took > 3*time.Second {
+			t.Errorf("%s: exit %d after %s, %s", args, code, took, out)
+		}
+	}
+}
