@@ -156,7 +156,7 @@ func TestLogError(t *testing.T) {
 		link:                                 "not a regular file: a symbolic link",
 		dangling:                             "not a regular file: a symbolic link",
 	} {
-		want := "log " + file + " not written: " + cause
+		want := "log not written: " + cause + ": " + file
 		for n, wantCode := range map[int]int{0: 3, 20: 3, 60: 2} {
 			out, code := at(noon, front(n), "--log", file, "-w", "10", "-f", "json")
 			if reason := metrics(t, out)["reason"]; code != wantCode || !strings.Contains(reason, want) {
@@ -165,7 +165,7 @@ func TestLogError(t *testing.T) {
 		}
 	}
 	out, code := at(noon, front(0), "--log", dir, "--save", dir, "-f", "hostmonitor")
-	want := []string{"snapshot " + dir + " not written", "; log " + dir + " not written"}
+	want := []string{"snapshot not written, not a regular file", "; log not written, not a regular file"}
 	if code != 0 || !strings.Contains(out, want[0]) || !strings.Contains(out, want[1]) {
 		t.Errorf("neither the snapshot nor the log can be written: %s", out)
 	}

@@ -65,7 +65,7 @@ func TestOneTruth(t *testing.T) {
 		return file
 	}
 	const (
-		addresses = tcp.FactRemote
+		addresses = tcp.FactClient
 		queues    = addresses | tcp.FactRecvQ | tcp.FactSendQ
 		ss        = queues | tcp.FactBacklog
 		ssI       = ss | tcp.FactLastDataSent | tcp.FactRTT
@@ -73,8 +73,8 @@ func TestOneTruth(t *testing.T) {
 		proc      = queues | tcp.FactInode | tcp.FactRetransmits
 	)
 	type seen struct {
-		source   string
-		provides tcp.Facts
+		source string
+		tells  tcp.Facts
 	}
 	var all []seen
 	for _, s := range []seen{
@@ -98,7 +98,7 @@ func TestOneTruth(t *testing.T) {
 		if code != 0 && s.source != "procnet" {
 			t.Errorf("%s: exit %d, %s", s.source, code, out)
 		}
-		all = append(all, seen{"snapshot:" + snapshot, s.provides})
+		all = append(all, seen{"snapshot:" + snapshot, s.tells})
 	}
 
 	look := func(source string) map[string]string {
@@ -129,7 +129,7 @@ func TestOneTruth(t *testing.T) {
 		}
 		for m := range tally.NumMetrics {
 			want := truth[m.String()]
-			if !s.provides.Has(needs[m]) {
+			if !s.tells.Has(needs[m]) {
 				want = "U"
 			}
 			if (m == tally.FeedAge || m == tally.RequestAge) && want != "U" { // it grows while we look

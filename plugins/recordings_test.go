@@ -117,8 +117,7 @@ func TestUnfitSnapshot(t *testing.T) {
 		{"a fact that is none", replaced(`"drops"`, `"dropz"`), noon, "", `line 1: it names an unknown fact`},
 		{"a member that is none", replaced(`"inode":`, `"inodes":`), noon, "",
 			`line 2: not as --save wrote it: an unknown member, or a value that cannot be read`},
-		{"no facts", replaced(`"hidden_states":[]`, `"hidden_states":null`), noon, "",
-			"line 1: not the whole header of a snapshot"},
+		{"no facts", replaced(`"blind":[]`, `"blind":null`), noon, "", "line 1: not the whole header of a snapshot"},
 		{"a port that was not asked for", replaced("10.1.0.7:41213", "10.1.0.7:41214"), noon, "",
 			"line 3: port 41214 was not recorded"},
 		{"a negative number", replaced(`"recv_q":0`, `"recv_q":-5`), noon, "",
@@ -242,7 +241,7 @@ func TestBadRecordings(t *testing.T) {
 	}
 	for source, want := range map[string]string{
 		"netstat:" + file: `netstat:` + file + `: line 2: '10.1.2.3:70000' has a port over 65535 ` +
-			`(capture with LC_ALL=C netstat -antW > FILE, or -ant if it has no -W): ` +
+			`(capture with LC_ALL=C netstat -antW (or -ant if it has no -W) into a file): ` +
 			`"tcp 0 0 10.1.0.7:41213 10.1.2.3:70000 TIME_WAIT"`,
 		"netstat:" + dir:                 "netstat:" + dir + ": is a directory",
 		"ss:" + dir + "/none":            "ss:" + dir + "/none: no such file or directory",

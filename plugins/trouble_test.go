@@ -106,7 +106,7 @@ func TestPolicies(t *testing.T) {
 	}
 	// Strict works with every source, as far as that can tell.
 	statesOnly := fake(func(visit tcp.Visit) error {
-		visit(&tcp.Socket{State: tcp.Listen, Facts: tcp.FactRemote, Local: netip.MustParseAddrPort("0.0.0.0:41213")})
+		visit(&tcp.Socket{State: tcp.Listen, Facts: tcp.FactClient, Local: netip.MustParseAddrPort("0.0.0.0:41213")})
 		return nil
 	})
 	if out, code := at(noon, statesOnly, "--policy", "strict"); code != 0 {

@@ -24,7 +24,7 @@ func From(tool string, file textfile.File) tcp.Source {
 	name := tool + ":" + file.Name
 	return tcp.Source{Name: name, Look: func(ctx context.Context, q tcp.Query, visit tcp.Visit) (tcp.Look, error) {
 		t := table{
-			query: q, visit: visit, stateOf: map[string]tcp.State{}, provides: tcp.FactRemote,
+			query: q, visit: visit, stateOf: map[string]tcp.State{}, provides: tcp.FactClient,
 			seed: maphash.MakeSeed(), sessions: map[uint64]session{},
 		}
 		var g grammar = &netstat{table: &t, tails: map[string]bool{}}
@@ -113,7 +113,7 @@ type advised string
 func (a advised) Error() string { return string(a) }
 
 const (
-	errListenQueues = advised("a table of accept queues (netstat -L), not of sessions: capture with netstat -an > FILE")
+	errListenQueues = advised("a table of accept queues (netstat -L), not of sessions: capture with netstat -an into a file")
 	errColours      = advised("the line has codes for colours: switch them off (grep --color=never) or capture without" +
 		" grep")
 	errForeignBlanks = advised("a row with bytes that are not ASCII where blanks are expected: it may be copied from a" +

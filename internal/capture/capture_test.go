@@ -30,7 +30,7 @@ func readText(kind, text string, q tcp.Query) (rows []tcp.Socket, seen tcp.Look,
 }
 
 const (
-	queues = tcp.FactRemote | tcp.FactRecvQ | tcp.FactSendQ
+	queues = tcp.FactClient | tcp.FactRecvQ | tcp.FactSendQ
 )
 
 // renderings are the text formats: how a socket looks in each, and what it tells.
@@ -54,7 +54,7 @@ var renderings = []struct {
 			colon(s.Remote), upper(s.State), timer)
 	}},
 	{"Windows", "netstat", "  Proto  Lokale Adresse         Remoteadresse          Status           PID\r\n",
-		tcp.FactRemote, false, func(s tcp.Socket) string {
+		tcp.FactClient, false, func(s tcp.Socket) string {
 			word := strings.NewReplacer("syn_recv", "SYN_RECEIVED", "fin_wait1", "FIN_WAIT_1", "fin_wait2", "FIN_WAIT_2",
 				"close", "BOUND", "listen", "LISTENING").Replace(s.State.String())
 			if s.State == tcp.CloseWait {
@@ -365,7 +365,7 @@ func TestCutAddresses(t *testing.T) {
 		for _, s := range rows {
 			knows &= s.Facts
 		}
-		if err != nil || len(rows) != strings.Count(test.text, "\n") || knows.Has(tcp.FactRemote) != test.knows {
+		if err != nil || len(rows) != strings.Count(test.text, "\n") || knows.Has(tcp.FactClient) != test.knows {
 			t.Errorf("%s: %d rows, knows %b, %v", test.name, len(rows), knows, err)
 		}
 	}
@@ -484,7 +484,7 @@ func fuzzCapture(f *testing.F, kind string) {
 		_, err := from(kind, bytes.NewReader(text)).Look(context.Background(), front, func(s *tcp.Socket) {
 			n++
 			if s.Local.Port() != 41213 || s.State < tcp.Established || s.State >= tcp.NumStates ||
-				s.Facts.Has(tcp.FactRemote) && !s.Remote.Addr().IsValid() {
+				s.Facts.Has(tcp.FactClient) && !s.Remote.Addr().IsValid() {
 				t.Errorf("%+v", s)
 			}
 		})

@@ -405,7 +405,7 @@ func (n *netstat) row(shape *rowShape, localWord []byte, w *textfile.Words) erro
 // wantedRow hands on a row with a port that was asked for.
 func (n *netstat) wantedRow(shape *rowShape, row *netstatRow, line []byte) error {
 	s := &n.table.row
-	*s = tcp.Socket{State: row.state, Facts: tcp.FactRemote, RecvQ: shape.recvQ, SendQ: shape.sendQ}
+	*s = tcp.Socket{State: row.state, Facts: tcp.FactClient, RecvQ: shape.recvQ, SendQ: shape.sendQ}
 	local, err := n.address(&row.local, row.cutLocal > 0)
 	if err != nil {
 		return err
@@ -420,7 +420,7 @@ func (n *netstat) wantedRow(shape *rowShape, row *netstatRow, line []byte) error
 	if cutsHost(&row.remote, row.cutRemote) {
 		n.widths.note(row.cutRemote).client = true
 		if _, err := row.remote.addr(); err != nil {
-			s.Facts &^= tcp.FactRemote
+			s.Facts &^= tcp.FactClient
 		}
 	}
 	s.Local, s.Remote = netip.AddrPortFrom(local, row.local.port), netip.AddrPortFrom(remote, row.remote.port)
@@ -552,7 +552,7 @@ func (n *netstat) end() error {
 	}
 	noClients, err := n.widths.verdict(len(n.query.Addresses) > 0)
 	if noClients {
-		n.provides &^= tcp.FactRemote
+		n.provides &^= tcp.FactClient
 	}
 	if err != nil {
 		err = fmt.Errorf("%w (%s)", err, n.advice())
@@ -563,11 +563,11 @@ func (n *netstat) end() error {
 func (n *netstat) advice() string {
 	switch {
 	case n.section != "":
-		return "capture with netstat -an -P tcp > FILE"
+		return "capture with netstat -an -P tcp into a file"
 	case n.found && !n.last.queues && n.last.proto == "TCP":
-		return "capture with netstat -an > FILE"
+		return "capture with netstat -an into a file"
 	case n.layout.bsd:
-		return "capture with netstat -anW > FILE, on macOS netstat -anl > FILE"
+		return "capture with netstat -anW (on macOS -anl) into a file"
 	}
-	return "capture with LC_ALL=C netstat -antW > FILE, or -ant if it has no -W"
+	return "capture with LC_ALL=C netstat -antW (or -ant if it has no -W) into a file"
 }

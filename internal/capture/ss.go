@@ -162,7 +162,7 @@ func (r *ss) row(stateWord []byte, netid bool, w *textfile.Words) error {
 	s := &r.table.row
 	*s = tcp.Socket{
 		State: state,
-		Facts: tcp.FactRemote | tcp.FactRecvQ | tcp.FactSendQ | tcp.FactBacklog,
+		Facts: tcp.FactClient | tcp.FactRecvQ | tcp.FactSendQ | tcp.FactBacklog,
 		RecvQ: clamp(recvQ), SendQ: clamp(sendQ),
 	}
 	if state == tcp.Listen && sendQ == 0 { // from /proc/net/tcp it prints 0
@@ -338,4 +338,4 @@ func (r *ss) end() error {
 	return nil
 }
 
-func (r *ss) advice() string { return "capture with ss -tan > FILE, with no filter" }
+func (r *ss) advice() string { return "capture with ss -tan into a file, with no filter" }

@@ -179,7 +179,7 @@ func TestDiagnose(t *testing.T) {
 			false, nil, "unclear one client looping, or many behind one address, 100 % of them"},
 		{"closes that are lost, no timers", look(0, 128, everything&^tcp.FactRetransmits, group{60, desks, well},
 			group{40, many("10.1.3", 40), state(tcp.LastAck)}), false, nil, "unclear unclear trouble"},
-		{"one client's closes, no queue", look(0, 128, tcp.FactRemote, group{10, desks, well},
+		{"one client's closes, no queue", look(0, 128, tcp.FactClient, group{10, desks, well},
 			group{30, []string{"10.9.9.9"}, state(tcp.CloseWait)}), false, nil, "unclear unclear trouble"},
 		{"cut off for long, no timers", look(0, 128, everything&^tcp.FactRetransmits, group{40, desks, unacknowledged}),
 			false, nil, "healthy "},
@@ -188,7 +188,7 @@ func TestDiagnose(t *testing.T) {
 			false, nil, "unclear unclear trouble"},
 		{"no timers", look(0, 128, everything&^tcp.FactRetransmits, group{80, desks, well},
 			group{20, many("10.42.1", 20), lost}), false, nil, "healthy "},
-		{"no clients", look(0, 128, everything&^tcp.FactRemote, group{60, []string{"10.9.9.9"}, state(tcp.TimeWait)}),
+		{"no clients", look(0, 128, everything&^tcp.FactClient, group{60, []string{"10.9.9.9"}, state(tcp.TimeWait)}),
 			false, nil, "unclear unclear trouble"},
 	} {
 		t.Run(test.name, func(t *testing.T) {
@@ -329,7 +329,7 @@ func TestMissing(t *testing.T) {
 	waits := group{20, []string{"10.1.2.3"}, tcp.Socket{State: tcp.FinWait2}}
 	for want, r := range map[string]tally.Result{
 		"": look(0, 128, everything, closed),
-		"the times of the closes, retransmissions, the accept queue": look(0, 128, tcp.FactRemote, closed),
+		"the times of the closes, retransmissions, the accept queue": look(0, 128, tcp.FactClient, closed),
 		"--sample": look(0, 128, everything, waits),
 	} {
 		var missing []string

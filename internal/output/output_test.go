@@ -57,7 +57,7 @@ func (f front) report(t *testing.T) Report {
 	t.Helper()
 	provided := ^tcp.Facts(0)
 	if f.statesOnly {
-		provided = tcp.FactRemote
+		provided = tcp.FactClient
 	}
 	counted := tally.New(tally.Rules{
 		Normal: tcp.Set(tcp.Established, tcp.Listen), StalledAfter: 10 * time.Second,

@@ -21,8 +21,10 @@ import (
 // the trailer it is truncated.
 //
 //	{"frontsockets_snapshot":1,"time":"2026-11-23T09:30:00.12+08:00","host":"front7",…,"ports":"41213",…}
-//	{"state":"time_wait","local":"10.1.0.7:41213","remote":"10.1.2.3:50000","recv_q":0,…}
+//	{"state":"time_wait","local":"10.1.0.7:41213","client":"10.1.2.3:50000","recv_q":0,…}
 //	{"sockets":1}
+//
+// Some members have other names than the fields below: people have snapshots of this version.
 const formatVersion = 1
 
 // DefaultMaxAge is the age that a snapshot may have: two rounds of a collector that cron
@@ -34,11 +36,11 @@ type header struct {
 	Time         time.Time      `json:"time"` // of the look
 	Host         string         `json:"host"` // whose sockets these are, if that is known
 	Source       string         `json:"source"`
-	Skipped      []string       `json:"skipped"` // why each better source was not used
+	Skipped      []string       `json:"passed"` // why each better source was not used
 	Ports        string         `json:"ports"`
 	Addresses    []netip.Prefix `json:"addresses"`             // local ones that were asked for; none for any
-	Provides     []string       `json:"provides"`              // names of facts
-	HiddenStates []string       `json:"hidden_states"`         // names of states
+	Provides     []string       `json:"tells"`                 // names of facts
+	HiddenStates []string       `json:"blind"`                 // names of states
 	LowerBound   []string       `json:"lower_bound,omitempty"` // names of states
 	MaxBacklog   uint32         `json:"max_backlog,omitempty"` // 0 is not known
 	// Compared says that the look was compared with one a moment earlier.
@@ -48,23 +50,23 @@ type header struct {
 // row is one socket. A fact that is not known is left out, and so is one that
 // its kind of socket does not have: a session has no backlog, a listener no Send-Q.
 type row struct {
-	State            string          `json:"state"`
-	Local            netip.AddrPort  `json:"local"`
-	Remote           *netip.AddrPort `json:"remote,omitempty"`
-	RecvQ            *uint32         `json:"recv_q,omitempty"`
-	SendQ            *uint32         `json:"send_q,omitempty"`
-	Backlog          *uint32         `json:"backlog,omitempty"`
-	Inode            *uint64         `json:"inode,omitempty"`
-	Retransmits      *uint8          `json:"retransmits,omitempty"`
-	ZeroWindow       bool            `json:"zero_window,omitempty"`        // known with retransmits
-	LastDataSent     *uint32         `json:"last_data_sent,omitempty"`     // ms
-	LastDataReceived *uint32         `json:"last_data_received,omitempty"` // ms, known with last_data_sent
-	Drops            *uint32         `json:"drops,omitempty"`
-	BytesRead        *uint64         `json:"bytes_read,omitempty"`
-	RTT              *uint32         `json:"rtt,omitempty"`      // µs
-	Closed           *uint32         `json:"closed,omitempty"`   // ms since it entered TIME_WAIT
-	Progress         string          `json:"progress,omitempty"` // since a moment earlier
-	MPTCP            bool            `json:"mptcp,omitempty"`
+	State        string          `json:"state"`
+	Local        netip.AddrPort  `json:"local"`
+	Remote       *netip.AddrPort `json:"client,omitempty"`
+	RecvQ        *uint32         `json:"recv_q,omitempty"`
+	SendQ        *uint32         `json:"send_q,omitempty"`
+	Backlog      *uint32         `json:"backlog,omitempty"`
+	Inode        *uint64         `json:"inode,omitempty"`
+	Retransmits  *uint8          `json:"retransmits,omitempty"`
+	ZeroWindow   bool            `json:"probing,omitempty"`            // known with retransmits
+	LastDataSent *uint32         `json:"last_data_sent,omitempty"`     // ms
+	LastDataRecv *uint32         `json:"last_data_received,omitempty"` // ms, known with last_data_sent
+	Drops        *uint32         `json:"drops,omitempty"`
+	BytesRead    *uint64         `json:"bytes_read,omitempty"`
+	RTT          *uint32         `json:"rtt,omitempty"`      // µs
+	Closed       *uint32         `json:"closed,omitempty"`   // ms since it entered TIME_WAIT
+	Progress     string          `json:"progress,omitempty"` // since a moment earlier
+	MPTCP        bool            `json:"mptcp,omitempty"`
 }
 
 type trailer struct {
@@ -74,7 +76,7 @@ type trailer struct {
 // factNames has the name of each bit of tcp.Facts, in order: that of its member. The last bit,
 // the uid, has none: it helps to find a live process, and is not recorded.
 var factNames = []string{
-	"remote", "recv_q", "send_q", "backlog", "inode", "retransmits", "last_data_sent", "drops",
+	"client", "recv_q", "send_q", "backlog", "inode", "retransmits", "last_data_sent", "drops",
 	"bytes_read", "rtt", "closed",
 }
 
@@ -88,7 +90,7 @@ type Recording struct {
 func (r *Recording) Add(s *tcp.Socket) {
 	row := row{State: s.State.String(), Local: s.Local, ZeroWindow: s.ZeroWindow, MPTCP: s.MPTCP}
 	listener := s.State == tcp.Listen
-	row.Remote = fact(s, tcp.FactRemote, s.Remote)
+	row.Remote = fact(s, tcp.FactClient, s.Remote)
 	row.RecvQ = fact(s, tcp.FactRecvQ, s.RecvQ)
 	if listener {
 		row.Backlog = fact(s, tcp.FactBacklog, s.SendQ)
@@ -98,7 +100,7 @@ func (r *Recording) Add(s *tcp.Socket) {
 	row.Inode = fact(s, tcp.FactInode, s.Inode)
 	row.Retransmits = fact(s, tcp.FactRetransmits, s.Retransmits)
 	row.LastDataSent = fact(s, tcp.FactLastDataSent, uint32(s.LastDataSent.Milliseconds()))
-	row.LastDataReceived = fact(s, tcp.FactLastDataSent, uint32(s.LastDataReceived.Milliseconds()))
+	row.LastDataRecv = fact(s, tcp.FactLastDataSent, uint32(s.LastDataReceived.Milliseconds()))
 	row.Drops = fact(s, tcp.FactDrops, s.Drops)
 	row.BytesRead = fact(s, tcp.FactBytesRead, s.BytesRead)
 	row.RTT = fact(s, tcp.FactRTT, uint32(s.RTT.Microseconds()))
@@ -321,7 +323,7 @@ func parseSnapshotRow(line []byte) (s tcp.Socket, err error) {
 		return s, errors.New("no local port")
 	}
 	s.MPTCP, s.ZeroWindow = row.MPTCP, row.ZeroWindow
-	known(&s, tcp.FactRemote, row.Remote, &s.Remote)
+	known(&s, tcp.FactClient, row.Remote, &s.Remote)
 	known(&s, tcp.FactRecvQ, row.RecvQ, &s.RecvQ)
 	known(&s, tcp.FactSendQ, row.SendQ, &s.SendQ)
 	known(&s, tcp.FactBacklog, row.Backlog, &s.SendQ)
@@ -330,7 +332,7 @@ func parseSnapshotRow(line []byte) (s tcp.Socket, err error) {
 	known(&s, tcp.FactDrops, row.Drops, &s.Drops)
 	known(&s, tcp.FactBytesRead, row.BytesRead, &s.BytesRead)
 	knownTime(&s, tcp.FactLastDataSent, row.LastDataSent, time.Millisecond, &s.LastDataSent)
-	knownTime(&s, 0, row.LastDataReceived, time.Millisecond, &s.LastDataReceived)
+	knownTime(&s, 0, row.LastDataRecv, time.Millisecond, &s.LastDataReceived)
 	knownTime(&s, tcp.FactRTT, row.RTT, time.Microsecond, &s.RTT)
 	knownTime(&s, tcp.FactClosed, row.Closed, time.Millisecond, &s.Closed)
 	if s.Progress, err = tcp.ParseProgress(row.Progress); err != nil {

@@ -37,7 +37,7 @@ func saveForEver(file string) {
 		var r Recording
 		for i := range n {
 			r.Add(&tcp.Socket{
-				State: tcp.TimeWait, Facts: tcp.FactRemote, Local: netip.MustParseAddrPort("10.1.0.7:41213"),
+				State: tcp.TimeWait, Facts: tcp.FactClient, Local: netip.MustParseAddrPort("10.1.0.7:41213"),
 				Remote: netip.AddrPortFrom(netip.MustParseAddr("10.1.2.3"), uint16(1+i)),
 			})
 		}

@@ -23,7 +23,7 @@ func gopsutil(root string) tcp.Source {
 	look := func(ctx context.Context, q tcp.Query, visit tcp.Visit) error {
 		return lookGopsutil(ctx, root, q, visit)
 	}
-	return fixed("gopsutil", tcp.FactRemote, gopsutilHidden, look)
+	return fixed("gopsutil", tcp.FactClient, gopsutilHidden, look)
 }
 
 func lookGopsutil(ctx context.Context, root string, q tcp.Query, visit tcp.Visit) error {
@@ -91,7 +91,7 @@ func gopsutilSocket(row net.ConnectionStat) (tcp.Socket, error) {
 		return tcp.Socket{}, err
 	}
 	state, err := tcp.ParseState(row.Status)
-	return tcp.Socket{State: state, Facts: tcp.FactRemote, Local: local, Remote: remote}, err
+	return tcp.Socket{State: state, Facts: tcp.FactClient, Local: local, Remote: remote}, err
 }
 
 // gopsutilEndpoint reads an address; lsof's "*" and nothing at all are the wildcard.

@@ -14,7 +14,7 @@ import (
 	"frontsockets/internal/textfile"
 )
 
-const procFacts = tcp.FactRemote | tcp.FactRecvQ | tcp.FactSendQ | tcp.FactInode |
+const procFacts = tcp.FactClient | tcp.FactRecvQ | tcp.FactSendQ | tcp.FactInode |
 	tcp.FactRetransmits | tcp.FactUID
 
 // proc reads /proc/net/tcp and /proc/net/tcp6, whose addresses are hex words in

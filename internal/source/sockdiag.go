@@ -59,12 +59,12 @@ const (
 // to receive, until that says done. The datagram is only valid during the call.
 type exchange func(ctx context.Context, request []byte, receive func(datagram []byte) (done bool, err error)) error
 
-const diagFacts = tcp.FactRemote | tcp.FactRecvQ | tcp.FactSendQ | tcp.FactBacklog | tcp.FactInode |
+const diagFacts = tcp.FactClient | tcp.FactRecvQ | tcp.FactSendQ | tcp.FactBacklog | tcp.FactInode |
 	tcp.FactRetransmits | tcp.FactLastDataSent | tcp.FactDrops | tcp.FactBytesRead | tcp.FactRTT | tcp.FactClosed |
 	tcp.FactUID
 
 // rowFacts is what the fixed part of a row tells; attributes and timers tell the rest.
-const rowFacts = tcp.FactRemote | tcp.FactRecvQ | tcp.FactSendQ | tcp.FactBacklog | tcp.FactInode |
+const rowFacts = tcp.FactClient | tcp.FactRecvQ | tcp.FactSendQ | tcp.FactBacklog | tcp.FactInode |
 	tcp.FactRetransmits | tcp.FactUID
 
 // timeWaitLength is how long Linux keeps a socket in TIME_WAIT (TCP_TIMEWAIT_LEN in net/tcp.h).

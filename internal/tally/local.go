@@ -34,7 +34,7 @@ func (l *localPrograms) note(s *tcp.Socket) {
 
 // hold keeps a socket that may be a local program's, and reports whether it did.
 func (l *localPrograms) hold(s *tcp.Socket, ports tcp.Ports) bool {
-	if s.State == tcp.Listen || !s.Facts.Has(tcp.FactRemote) || !ports.Has(s.Remote.Port()) {
+	if s.State == tcp.Listen || !s.Facts.Has(tcp.FactClient) || !ports.Has(s.Remote.Port()) {
 		return false
 	}
 	l.held = append(l.held, *s)

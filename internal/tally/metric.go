@@ -99,7 +99,7 @@ const (
 )
 
 var (
-	clientAddress    = need{ofAll, tcp.FactRemote, "the addresses of all clients"}
+	clientAddress    = need{ofAll, tcp.FactClient, "the addresses of all clients"}
 	retransmits      = need{ofAll, tcp.FactRetransmits, "retransmits"}
 	acceptQueue      = need{ofListeners, tcp.FactRecvQ, "the accept queue"}
 	backlog          = need{ofListeners, tcp.FactRecvQ | tcp.FactBacklog, "the backlog"}

@@ -56,7 +56,7 @@ func TestSample(t *testing.T) {
 	late = New(rules, dumb, time.Second)
 	late.Add(&two)
 	check(t, late.Result(tcp.Look{Provides: everything}), "listen_drops=U")
-	check(t, second.Result(tcp.Look{Provides: tcp.FactRemote}), "listen_drops=U reconnects=2 unread_stuck=U")
+	check(t, second.Result(tcp.Look{Provides: tcp.FactClient}), "listen_drops=U reconnects=2 unread_stuck=U")
 	check(t, tallied(rules, after...), "listen_drops=U reconnects=U unread_stuck=U")
 	if r := second.Result(tcp.Look{Provides: everything}); !r.Sampled || tallied(rules).Sampled {
 		t.Error("two looks are not told from one")

@@ -469,7 +469,7 @@ func (t *Tally) Result(look tcp.Look) Result {
 	if r.Sampled {
 		provided[ofListenersTwice] = provided[ofListeners] & t.baseline.facts
 	}
-	if provided[ofAll].Has(tcp.FactRemote) { // else some of the addresses are wrong
+	if provided[ofAll].Has(tcp.FactClient) { // else some of the addresses are wrong
 		r.Clients = t.sortedClients()
 	}
 	t.completeListeners(r.Listeners, look)

@@ -162,7 +162,7 @@ func TestUnknown(t *testing.T) {
 	}
 
 	// What a source never tells is unknown even of no socket.
-	check(t, New(rules, nil, 0).Result(tcp.Look{Provides: tcp.FactRemote}),
+	check(t, New(rules, nil, 0).Result(tcp.Look{Provides: tcp.FactClient}),
 		"unread=U unsent_bytes=U unaccepted=U retransmitting=U stalled=U accept_queue=U accept_queue_pct=U abnormal=0"+
 			" clients=0 listeners=0")
 }
@@ -170,7 +170,7 @@ func TestUnknown(t *testing.T) {
 // TestUnknownClients: if one client is not known none is named, but all are counted.
 func TestUnknownClients(t *testing.T) {
 	cut := session(tcp.TimeWait, "10.1.2.3")
-	cut.Facts &^= tcp.FactRemote
+	cut.Facts &^= tcp.FactClient
 	r := tallied(rules, listener("0.0.0.0:41213", 0, 128), session(tcp.TimeWait, "10.1.2.4"), cut)
 	check(t, r, "abnormal=2 time_wait=2 clients=U abnormal_clients=U top_client=U top_client_pct=U listeners=1")
 	if len(r.Clients) != 0 {

@@ -33,7 +33,7 @@ func (q Query) Wants(s *Socket) bool {
 // Excludes reports whether the socket is a session of a remote address that is left out. A
 // session whose remote address is not known is never left out.
 func (q Query) Excludes(s *Socket) bool {
-	return len(q.Exclude) > 0 && s.State != Listen && s.Facts.Has(FactRemote) && Within(q.Exclude, s.Remote.Addr())
+	return len(q.Exclude) > 0 && s.State != Listen && s.Facts.Has(FactClient) && Within(q.Exclude, s.Remote.Addr())
 }
 
 // Within reports whether one of the prefixes contains the address. An IPv6 prefix such as

@@ -45,13 +45,13 @@ func TestExcludes(t *testing.T) {
 	for remote, want := range map[string]bool{
 		"10.1.9.1:5": true, "10.1.8.1:5": false, "[2001:db8::7]:5": true, "[::1]:5": false,
 	} {
-		s := Socket{State: TimeWait, Facts: FactRemote, Remote: netip.MustParseAddrPort(remote)}
+		s := Socket{State: TimeWait, Facts: FactClient, Remote: netip.MustParseAddrPort(remote)}
 		if got := q.Excludes(&s); got != want {
 			t.Errorf("%s is excluded: %v", remote, got)
 		}
 	}
 	unknown := Socket{State: TimeWait, Remote: netip.MustParseAddrPort("10.1.9.1:5")}
-	for _, s := range []Socket{unknown, {State: Listen, Facts: FactRemote}, {Facts: FactRemote}} {
+	for _, s := range []Socket{unknown, {State: Listen, Facts: FactClient}, {Facts: FactClient}} {
 		if q.Excludes(&s) {
 			t.Errorf("%+v is excluded", s)
 		}

@@ -83,7 +83,7 @@ type Facts uint16
 
 // One bit for each fact that some source does not provide.
 const (
-	FactRemote Facts = 1 << iota // the address of Remote
+	FactClient Facts = 1 << iota // the address of Remote
 	FactRecvQ
 	FactSendQ   // of a session
 	FactBacklog // SendQ of a listener
