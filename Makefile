@@ -45,11 +45,17 @@ lab: ## act every kind of trouble in network namespaces and judge the diagnosis 
 readers: ## have the parsers of monitoring systems read the goldens (Debian: libmonitoring-plugin-perl)
 	cd internal/testkit/readers && $(GO) test -count=1 -v .
 
+browser: ## open the page of front_report in a headless browser (Debian: chromium fonts-noto-cjk)
+	cd internal/testkit/browser && $(GO) test -count=1 -timeout 300s -v .
+
 e2e: readers dist ## run the checks inside real monitoring systems (root; Debian 12)
 	$(GO) test -count=1 -tags forceposix,e2e -timeout 900s -v ./internal/testkit/e2e
 
 picture: dist ## take the picture of Zabbix' dashboard in docs/ anew (root; Debian 12)
 	FRONTSOCKETS_PICTURE=docs/zabbix-dashboard.png $(GO) test -count=1 -tags forceposix,e2e -timeout 900s -v -run 'TestZabbix$$' ./internal/testkit/e2e
+
+story: ## take the pictures of front_report's page in docs/ anew, of a real drill (Debian: chromium fonts-noto-cjk)
+	cd internal/testkit/browser && FRONTSOCKETS_STORY=../../../docs $(GO) test -count=1 -timeout 300s -v -run TestPicture .
 
 lint: ## gofmt, lengths of lines and functions, go vet, staticcheck, a tidy go.mod
 	@test -z "$$(gofmt -l .)" || { gofmt -d .; exit 1; }
@@ -57,7 +63,9 @@ lint: ## gofmt, lengths of lines and functions, go vet, staticcheck, a tidy go.m
 	$(GO) mod tidy -diff
 	$(GO) vet -tags forceposix,wine,e2e ./...
 	$(GO) run $(STATICCHECK) -tags forceposix,wine,e2e ./...
-	cd internal/testkit/readers && $(GO) mod tidy -diff && $(GO) vet . && $(GO) run $(STATICCHECK) .
+	@for m in readers browser; do \
+		(cd internal/testkit/$$m && $(GO) mod tidy -diff && $(GO) vet . && $(GO) run $(STATICCHECK) .) || exit 1; \
+	done
 
 demo: build ## show a healthy front, a hung one and a looping client (under a minute)
 	@./cmd/front_drill/demo.sh bin
@@ -79,4 +87,4 @@ dist: ## package the last commit into dist/packages/: tar.gz, deb, rpm, SBOM, SH
 clean: ## remove what was built
 	rm -rf bin dist
 
-.PHONY: help build test race wine readers generate fuzz bench lab e2e picture lint demo cross man dist clean
+.PHONY: help build test race wine readers browser generate fuzz bench lab e2e picture story lint demo cross man dist clean

@@ -3,6 +3,7 @@ package report
 import (
 	"fmt"
 	"slices"
+	"strings"
 
 	"frontsockets/internal/diagnosis"
 )
@@ -80,7 +81,7 @@ func (p page) table(n *Incident) (table [][]cell, key []string) {
 	for _, c := range n.Clients {
 		line := []cell{{Text: p.Who(c)}, p.here(c.Here)}
 		if decided {
-			verdict := cell{Text: p.shortVerdicts[c.Verdict], Spoken: p.verdicts[c.Verdict]}
+			verdict := cell{Text: p.shortVerdicts[c.Verdict], Class: "whom", Spoken: p.verdicts[c.Verdict]}
 			if c.Verdict == NoVerdict {
 				verdict.Text = p.Labels["undecided"]
 			}
@@ -107,6 +108,10 @@ const signWell, signIll, signNoSession, signNotListed, signNoLook = "✓", "✗"
 // here returns the cell of a client at the front of the incident, in full.
 func (p page) here(f Fare) cell {
 	c := cell{Text: p.Fare(f), Class: "here"}
+	if f.Seen == Listed { // a line does not end between a number and its state
+		const hardSpace = "\u00a0"
+		c.Text = strings.ReplaceAll(strings.ReplaceAll(c.Text, " ", hardSpace), ","+hardSpace, ", ")
+	}
 	if f.Ill {
 		c.Text, c.Class = signIll+" "+c.Text, "here ill"
 	}
