@@ -79,7 +79,6 @@ type Incident struct {
 	Looks              int
 	Worst              Status
 	WorstAt            time.Time
-	Code               string // the diagnosis at the worst moment, or "" if there is none
 	Steps              []Step // how the diagnosis went
 	Restarts           []Restart
 	Detail
@@ -309,7 +308,7 @@ func (n *Incident) complete(r *reader, window Span) {
 	if len(n.Steps) > maxSteps {
 		n.Steps = n.Steps[:maxSteps]
 	}
-	n.WorstAt, n.Code = r.at(n.worst.at), r.code(n.worst)
+	n.WorstAt = r.at(n.worst.at)
 }
 
 func byTime(o outline, at int64) int { return cmp.Compare(o.at, at) }
