@@ -49,8 +49,10 @@ func (p page) Height() int { return p.RowsEnd + 24 }
 func (p page) GridEnd() int { return p.RowsEnd + 4 }
 func (p page) TickY() int   { return p.RowsEnd + 18 }
 
-// ChartLeft is the left end of the charts, LabelX the right end of their numbers.
+// ChartLeft is the left end of the charts, LabelX the right end of their numbers, and ChartsTop
+// the upper end of the first one.
 func (p page) ChartLeft() int { return chartLeft }
+func (p page) ChartsTop() int { return chartsTop }
 func (p page) LabelX() int    { return chartLeft - 6 }
 
 // Colon and Stop are the punctuation of the language.

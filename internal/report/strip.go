@@ -112,8 +112,11 @@ func (p *page) segment(f *Front, s Segment, bottom int) segment {
 		least = troubleWidth
 	}
 	drawn.X = min(drawn.X, pageWidth-least)
-	end := min(p.Axis.x(s.To), pageWidth) // the last look holds for longer than the axis is
-	drawn.Width = max(tenth(end-drawn.X), least)
-	drawn.Text = fmt.Sprintf("%s%s%s %s–%s", f.Title, p.colon, p.kinds[s.Kind], p.Time(s.From), p.Time(s.To))
+	to := s.To
+	if to.After(p.To) { // the last look holds for longer than the axis is
+		to = p.To
+	}
+	drawn.Width = max(tenth(p.Axis.x(to)-drawn.X), least)
+	drawn.Text = fmt.Sprintf("%s%s%s %s–%s", f.Title, p.colon, p.kinds[s.Kind], p.Time(s.From), p.Time(to))
 	return drawn
 }

@@ -158,11 +158,7 @@ func checkPlace(t *testing.T, s drawn, rest string) {
 		return
 	}
 	place := func(at time.Time) float64 {
-		since := at.Sub(at.Truncate(24 * time.Hour))
-		if since == 0 && at == end {
-			since = 24 * time.Hour
-		}
-		return left + min(since.Minutes()/(dayLooks-1), 1)*width
+		return left + at.Sub(at.Truncate(24*time.Hour)).Minutes()/(dayLooks-1)*width
 	}
 	x, right := place(begin), place(end)
 	if math.Abs(s.X-x) > 0.2 || math.Abs(s.X+s.Width-max(right, x+least)) > 1.2 {
@@ -188,6 +184,9 @@ func wantedStrip(front int) []string {
 		}
 		if now == kind {
 			continue
+		}
+		if now == "" {
+			at = at.Add(-time.Minute) // the axis ends with the last look
 		}
 		if kind != "" {
 			strip = append(strip, fmt.Sprintf("%s %s–%s", kind, begin.Format(time.TimeOnly), at.Format(time.TimeOnly)))
