@@ -45,6 +45,7 @@ lab: ## act every kind of trouble in network namespaces and judge the diagnosis 
 readers: ## have the parsers of monitoring systems read the goldens (Debian: libmonitoring-plugin-perl)
 	cd internal/testkit/readers && $(GO) test -count=1 -v .
 
+.PHONY: browser story
 browser: ## open the page of front_report in a headless browser (Debian: chromium fonts-noto-cjk)
 	cd internal/testkit/browser && $(GO) test -count=1 -timeout 300s -v .
 
@@ -87,4 +88,4 @@ dist: ## package the last commit into dist/packages/: tar.gz, deb, rpm, SBOM, SH
 clean: ## remove what was built
 	rm -rf bin dist
 
-.PHONY: help build test race wine readers browser generate fuzz bench lab e2e picture story lint demo cross man dist clean
+.PHONY: help build test race wine readers generate fuzz bench lab e2e picture lint demo cross man dist clean
