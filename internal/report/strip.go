@@ -33,7 +33,8 @@ const (
 	// barHeight is that of the highest segments. Above them is markRoom if the front had an incident,
 	// and rowSpace in any case.
 	barHeight, markRoom, rowSpace = 18, 20, 12
-	// markWidth is how far apart the marks of a strip are at least, so that none hides another.
+	// markWidth is how far apart the marks of a strip are, so that none hides another. If they have not
+	// so much room, they overlap.
 	markWidth = 19
 	// troubleWidth is how wide trouble is at least, so that one look of a day can be seen.
 	troubleWidth = 2
@@ -80,15 +81,12 @@ const firstWide = '\u2e80'
 // addRow adds the strip of a front.
 func (p *page) addRow(f *Front) {
 	r := row{Title: f.Title}
-	right := 0.0 // the end of the last mark
 	for i, n := range p.Incidents {
-		if n.Front != f {
-			continue
+		if n.Front == f {
+			r.Marks = append(r.Marks, mark{X: p.Axis.x(n.From), Number: i + 1, Title: p.Title(i)})
 		}
-		x := min(max(p.Axis.x(n.From), right), pageWidth-markWidth)
-		right = x + markWidth
-		r.Marks = append(r.Marks, mark{X: x, Number: i + 1, Title: p.Title(i)})
 	}
+	spread(r.Marks)
 	r.Y = p.RowsEnd + rowSpace + barHeight
 	if len(r.Marks) > 0 {
 		r.Y += markRoom
@@ -101,6 +99,23 @@ func (p *page) addRow(f *Front) {
 	}
 	p.RowsEnd = r.Y
 	p.Rows = append(p.Rows, r)
+}
+
+// spread moves marks that are too close apart: to the right, and back from the end of the strip.
+func spread(marks []mark) {
+	apart := min(markWidth, float64(pageWidth-stripLeft)/float64(max(len(marks), 1)))
+	for i := 1; i < len(marks); i++ {
+		marks[i].X = tenth(max(marks[i].X, marks[i-1].X+apart))
+	}
+	right := float64(pageWidth)
+	for i := len(marks) - 1; i >= 0; i-- {
+		room := apart
+		if i == len(marks)-1 {
+			room = markWidth
+		}
+		marks[i].X = tenth(min(marks[i].X, right-room))
+		right = marks[i].X
+	}
 }
 
 // segment draws a segment of a front's strip.

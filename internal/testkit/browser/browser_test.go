@@ -118,7 +118,7 @@ func open(t *testing.T, file string, as look) *tab {
 	if chromium == nil {
 		const why = "no chromium here (Debian: chromium)"
 		if os.Getenv("REQUIRE_KERNEL") == "1" {
-			t.Fatal("REQUIRE_KERNEL=1, but ", why)
+			t.Fatalf("REQUIRE_KERNEL=1, but %s", why)
 		}
 		t.Skip(why)
 	}

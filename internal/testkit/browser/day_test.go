@@ -115,8 +115,9 @@ type owner struct {
 	Started time.Time `json:"started"`
 }
 
-// writeDay writes the log of the day, and returns its name.
-func writeDay(t *testing.T) string {
+// writeDay writes the log of a day, and returns its name. What a check of a front logs at a time is
+// what lookAt returns.
+func writeDay(t *testing.T, lookAt func(front int, at time.Time) (l line, looked bool)) string {
 	t.Helper()
 	file := filepath.Join(t.TempDir(), "day.log")
 	f, err := os.Create(file)
@@ -128,10 +129,12 @@ func writeDay(t *testing.T) string {
 	encoder := json.NewEncoder(w)
 	for minute := range dayLooks {
 		for front := 1; front <= dayFronts; front++ {
-			if l, looked := lineAt(front, day.Add(time.Duration(minute)*time.Minute)); looked {
-				if err := encoder.Encode(l); err != nil {
-					t.Fatal(err)
-				}
+			l, looked := lookAt(front, day.Add(time.Duration(minute)*time.Minute))
+			if !looked {
+				continue
+			}
+			if err := encoder.Encode(l); err != nil {
+				t.Fatal(err)
 			}
 		}
 	}
@@ -139,6 +142,15 @@ func writeDay(t *testing.T) string {
 		t.Fatal(err)
 	}
 	return file
+}
+
+// flappingAt returns what a check logs of a front that is CRITICAL once in five minutes, all day.
+func flappingAt(front int, at time.Time) (l line, looked bool) {
+	now := trouble{status: "OK", code: "healthy"}
+	if minute := int(at.Sub(day) / time.Minute); (minute+front)%5 == 0 {
+		now = trouble{status: "CRITICAL", code: "hung", state: "close_wait", from: at, clients: 20, sockets: 3}
+	}
+	return logLine(fmt.Sprintf("front%d", front), at, now, day, false), true
 }
 
 // lineAt returns what a check of the front logs at a time.

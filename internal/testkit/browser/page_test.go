@@ -28,31 +28,21 @@ var looks = []look{
 
 // TestDay opens the page of 14 fronts and a day, in every look.
 func TestDay(t *testing.T) {
-	log := writeDay(t)
+	log := writeDay(t, lineAt)
 	pages := map[string]string{"en": report(t, log, "en"), "zh": report(t, log, "zh")}
-	for lang, file := range pages {
-		info, err := os.Stat(file)
-		if err != nil {
-			t.Fatal(err)
-		}
-		t.Logf("%s: %d kB", lang, info.Size()>>10)
-		if info.Size() >= mostBytes {
-			t.Errorf("%s: %d bytes, want less than %d", lang, info.Size(), mostBytes)
-		}
+	for _, file := range pages {
+		checkSize(t, file)
 	}
 	for _, as := range looks {
 		t.Run(as.name, func(t *testing.T) {
 			p := open(t, pages[as.lang], as)
-			t.Logf("ready after %s", p.loaded)
-			if p.loaded > mostWait {
-				t.Errorf("ready after %s, want at most %s", p.loaded, mostWait)
-			}
 			if got := ask[string](t, p, `document.documentElement.lang`); got != as.lang {
 				t.Errorf("the language is %s, want %s", got, as.lang)
 			}
 			if got, want := ask[int](t, p, `document.querySelectorAll("section").length`), dayIncidents(); got != want {
 				t.Errorf("%d incidents, want %d", got, want)
 			}
+			checkReady(t, p)
 			checkPaper(t, p)
 			checkRoom(t, p)
 			p.picture(t, "day "+as.name)
@@ -61,6 +51,36 @@ func TestDay(t *testing.T) {
 	t.Run("strip", func(t *testing.T) { checkStrip(t, open(t, pages["en"], light)) })
 	t.Run("keyboard", func(t *testing.T) { checkKeyboard(t, open(t, pages["en"], light)) })
 	t.Run("shapes", func(t *testing.T) { checkShapes(t, open(t, pages["en"], light)) })
+}
+
+// TestFlapping opens the page of a day on which every status changes all the time: the longest page.
+func TestFlapping(t *testing.T) {
+	file := report(t, writeDay(t, flappingAt), "en")
+	checkSize(t, file)
+	p := open(t, file, light)
+	checkReady(t, p)
+	checkRoom(t, p)
+	p.picture(t, "flapping")
+}
+
+func checkSize(t *testing.T, file string) {
+	t.Helper()
+	info, err := os.Stat(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Logf("the page has %d kB", info.Size()>>10)
+	if info.Size() >= mostBytes {
+		t.Errorf("the page has %d bytes, want less than %d", info.Size(), mostBytes)
+	}
+}
+
+func checkReady(t *testing.T, p *tab) {
+	t.Helper()
+	t.Logf("ready after %s", p.loaded)
+	if p.loaded > mostWait {
+		t.Errorf("ready after %s, want at most %s", p.loaded, mostWait)
+	}
 }
 
 func dayIncidents() int {
