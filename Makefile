@@ -63,11 +63,18 @@ faults: ## let each system call of the check fail in turn (amd64, root): docs/FA
 readers: ## have the parsers of monitoring systems read the goldens (Debian: libmonitoring-plugin-perl)
 	cd internal/testkit/readers && $(GO) test -count=1 -v .
 
+.PHONY: browser story
+browser: ## open the page of front_report in a headless browser (Debian: chromium fonts-noto-cjk)
+	cd internal/testkit/browser && $(GO) test -count=1 -timeout 300s -v .
+
 e2e: readers dist ## run the checks inside real monitoring systems (root; Debian 12)
 	$(GO) test -count=1 -tags forceposix,e2e -timeout 900s -v ./internal/testkit/e2e
 
 picture: dist ## take the picture of Zabbix' dashboard in docs/ anew (root; Debian 12)
 	FRONTSOCKETS_PICTURE=docs/zabbix-dashboard.png $(GO) test -count=1 -tags forceposix,e2e -timeout 900s -v -run 'TestZabbix$$' ./internal/testkit/e2e
+
+story: ## take the pictures of front_report's page in docs/ anew, of a real drill (Debian: chromium fonts-noto-cjk)
+	cd internal/testkit/browser && FRONTSOCKETS_STORY=../../../docs $(GO) test -count=1 -timeout 300s -v -run TestPicture .
 
 lint: ## gofmt, lengths of lines and functions, go vet, staticcheck, a tidy go.mod
 	@test -z "$$(gofmt -l .)" || { gofmt -d .; exit 1; }
@@ -75,7 +82,9 @@ lint: ## gofmt, lengths of lines and functions, go vet, staticcheck, a tidy go.m
 	$(GO) mod tidy -diff
 	$(GO) vet -tags forceposix,wine,e2e ./...
 	$(GO) run $(STATICCHECK) -tags forceposix,wine,e2e ./...
-	cd internal/testkit/readers && $(GO) mod tidy -diff && $(GO) vet . && $(GO) run $(STATICCHECK) .
+	@for m in readers browser; do \
+		(cd internal/testkit/$$m && $(GO) mod tidy -diff && $(GO) vet . && $(GO) run $(STATICCHECK) .) || exit 1; \
+	done
 
 demo: build ## show a healthy front, a hung one and a looping client (under a minute)
 	@./cmd/front_drill/demo.sh bin

@@ -10,7 +10,7 @@ import (
 )
 
 // documents are those that there are in Chinese too, as NAME.zh-CN.md beside NAME.md.
-var documents = []string{"../README", "../docs/MIGRATING", "../docs/PLAYS-DEAD"}
+var documents = []string{"../README", "../docs/MIGRATING", "../docs/PLAYS-DEAD", "../docs/REPORT"}
 
 const english, chinese = ".md", ".zh-CN.md"
 
@@ -174,6 +174,11 @@ func inChinese(document, link string) string {
 	link, _, _ = strings.Cut(link, "#")
 	if name := strings.TrimSuffix(link, english); slices.Contains(documents, path.Join(path.Dir(document), name)) {
 		return name + chinese
+	}
+	if picture, isPicture := strings.CutSuffix(link, ".png"); isPicture { // with words in it
+		if _, err := os.Stat(path.Join(path.Dir(document), picture+".zh-CN.png")); err == nil {
+			return picture + ".zh-CN.png"
+		}
 	}
 	return link
 }

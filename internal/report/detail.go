@@ -17,6 +17,7 @@ import (
 // Detail is what the lines of an incident tell in full.
 type Detail struct {
 	Reason string // the answer at the worst moment
+	Code   string // the diagnosis then, or "" if there was none
 	States []State
 	Points []Point // what the charts show
 	// First is the client that was affected first; nil if the log names none.
@@ -310,6 +311,7 @@ func statesOf[N int | *int](counts map[string]N) []State {
 
 // tell completes the detail when all lines have been read.
 func (n *Incident) tell(r *reader) {
+	n.Code = r.code(n.worst)
 	slices.SortFunc(n.Points, func(a, b Point) int { return a.At.Compare(b.At) })
 	for _, c := range n.affected {
 		eighth := max(bits.Len(uint(c.Peak))-1-3, 0)

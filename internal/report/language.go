@@ -26,6 +26,11 @@ type Language struct {
 	afterRestart, affected                   string
 	here, there, nowhere, isWell, moreFronts string
 	moreClients                              string
+	compared, disagree, theClient            string
+	blames                                   map[diagnosis.Blame]string
+	clientVerdicts                           map[Verdict]string // as a sentence about one client
+	shortVerdicts                            map[Verdict]string // for the table of clients
+	signs                                    map[string]string  // of the table of clients
 	seen                                     map[Seen]string
 	verdicts                                 map[Verdict]string
 	codes                                    map[diagnosis.Code]string
@@ -71,6 +76,25 @@ var english = Language{
 	here:         "%s here", there: "%s at %s",
 	nowhere: "not seen at another front", isWell: "%s and well", moreFronts: "%d more",
 	moreClients: "and %d more clients",
+	compared:    "Of the clients in the table, %d of %d were well at another front at that time.",
+	disagree: "The diagnosis names one client, %s. But that client was well at other fronts, and other clients" +
+		" had trouble here too.",
+	theClient: "the client %s",
+	blames: map[diagnosis.Blame]string{
+		diagnosis.Front: "the front", diagnosis.Client: "one client", diagnosis.Path: "the network",
+		diagnosis.Nobody: "nobody's", diagnosis.NotSure: "not known",
+	},
+	clientVerdicts: map[Verdict]string{
+		TheClient: "It had trouble at other fronts too, and the other clients here had none.",
+		OnlyHere:  "It had trouble only here, and the other clients here had none.",
+	},
+	shortVerdicts: map[Verdict]string{
+		TheFront: "the front", TheClient: "the client", OnlyHere: "the client, only here",
+	},
+	signs: map[string]string{
+		signWell: "all sessions well", signIll: "abnormal sockets", signNoSession: "no session",
+		signNotListed: "not among the clients of the log", signNoLook: "no look at that time",
+	},
 	seen: map[Seen]string{
 		NoLook: "no look at that time", NoSession: "no session", NotListed: "not among the clients of the log",
 	},
@@ -99,13 +123,19 @@ var english = Language{
 		KindClosed: "no trading session", KindGap: "no look",
 	},
 	Labels: map[string]string{
-		"title": "The story of the fronts", "strips": "Status of every front over time", "looks": "The looks of every front",
-		"clients": "How the clients affected most fared at the worst moment", "client": "Client",
-		"verdict": "Whose trouble", "undecided": "this does not decide",
+		"title": "The story of the fronts", "skip": "Skip to the incidents", "top": "Back to the top",
+		"strips": "Status of every front over time", "looks": "The looks of every front",
+		"incidents": "The incidents", "number": "No.", "front": "Front", "from": "From", "to": "To",
+		"duration": "How long", "worst": "Worst", "diagnosis": "Diagnosis at the worst moment", "open": "end not seen",
+		"clients": "The clients affected most, at the worst moment", "client": "Client",
+		"verdict": "Whose trouble", "undecided": "not decided",
 		"charts": "Sockets, accept queue and age of the feed over time; the values are in the table below",
-		"states": "Sockets by state", "queueChart": "Accept queue and its backlog", "queue": "accept queue",
-		"backlog": "backlog", "ageChart": "Seconds since data was sent to any client", "age": "feed age",
-		"values": "The values as a table", "footer": "Made by front_report. All times are in the zone of the log.",
+		"during": "the incident", "restart": "restarted %s", "most": "most: %s at %s", "of": "%g of %g",
+		"states": "Sockets by state", "queueChart": "Accept queue, in percent of its backlog",
+		"queueAlone": "Accept queue; its backlog is not known", "queue": "accept queue", "backlog": "backlog",
+		"ageChart": "Feed age: seconds since data was sent to any client", "age": "feed age",
+		"values": "The values as a table", "time": "Time", "status": "Status", "sockets": "Sockets",
+		"footer": "Made by front_report. All times are in the zone of the log.",
 	},
 }
 
@@ -127,8 +157,8 @@ var chinese = Language{
 	until:    " 至 %s（%s）", notOver: "，未见结束",
 	diagnosed: "诊断：%s。", step: "%s，自 %s", noDiagnosis: "无，检查没有得出结果",
 	said:          "最严重时 %s 检查的输出：%s",
-	states:        "当时的套接字：%s。",
-	first:         "最先受影响的客户：%s，自 %s。",
+	states:        "当时的 socket：%s。",
+	first:         "最先受影响的客户端：%s，自 %s。",
 	othersWell:    "当时其他前置：%d/%d 正常",
 	frontWas:      "%s 为 %s",
 	notLooked:     "%d 个当时没有检查",
@@ -139,17 +169,33 @@ var chinese = Language{
 	closed:       "%s 交易时段结束，此后不再判断。",
 	well:         "%s 恢复正常，历时 %s",
 	afterRestart: "，距重启 %s",
-	affected:     "受影响最重的客户（最严重时）：",
+	affected:     "受影响最重的客户端（最严重时）：",
 	here:         "本前置 %s", there: "%[2]s 上 %[1]s",
 	nowhere: "其他前置上未见", isWell: "%s，正常", moreFronts: "另外 %d 个前置",
-	moreClients: "另有 %d 个客户",
+	moreClients: "另有 %d 个客户端",
+	compared:    "表中客户端有 %d/%d 个当时在其他前置上正常。",
+	disagree:    "诊断指向单个客户端 %s，但该客户端在其他前置上正常，本前置也有其他客户端异常。",
+	theClient:   "客户端 %s",
+	blames: map[diagnosis.Blame]string{
+		diagnosis.Front: "前置", diagnosis.Client: "单个客户端", diagnosis.Path: "网络",
+		diagnosis.Nobody: "无故障方", diagnosis.NotSure: "不详",
+	},
+	clientVerdicts: map[Verdict]string{
+		TheClient: "它在其他前置上也有问题，而本前置的其他客户端都正常。",
+		OnlyHere:  "它只在本前置有问题，而本前置的其他客户端都正常。",
+	},
+	shortVerdicts: map[Verdict]string{TheFront: "前置", TheClient: "客户端", OnlyHere: "客户端，只在本前置"},
+	signs: map[string]string{
+		signWell: "会话全部正常", signIll: "有异常 socket", signNoSession: "没有会话",
+		signNotListed: "不在日志所列客户端之中", signNoLook: "当时没有检查",
+	},
 	seen: map[Seen]string{
-		NoLook: "当时没有检查", NoSession: "没有会话", NotListed: "不在日志所列客户之中",
+		NoLook: "当时没有检查", NoSession: "没有会话", NotListed: "不在日志所列客户端之中",
 	},
 	verdicts: map[Verdict]string{
-		TheFront:  "问题在前置，不在客户",
-		TheClient: "问题在客户，不在前置",
-		OnlyHere:  "只在本前置有问题，而本前置的其他客户都正常",
+		TheFront:  "问题出在前置，不在客户端",
+		TheClient: "问题出在客户端，不在前置",
+		OnlyHere:  "只在本前置有问题，而本前置的其他客户端都正常",
 	},
 	codes: map[diagnosis.Code]string{
 		diagnosis.Healthy:          "正常",
@@ -159,10 +205,10 @@ var chinese = Language{
 		diagnosis.CrashLoop:        "前置很快关闭每个会话",
 		diagnosis.FeedStalled:      "前置不发送数据",
 		diagnosis.NotClosing:       "前置不关闭会话",
-		diagnosis.ClientLoop:       "单个客户有问题",
+		diagnosis.ClientLoop:       "单个客户端有问题",
 		diagnosis.Network:          "网络丢包",
 		diagnosis.SynBacklog:       "半开连接堆积",
-		diagnosis.MassLogoff:       "大量客户退出",
+		diagnosis.MassLogoff:       "大量客户端退出",
 		diagnosis.Unclear:          "证据不足以判断",
 	},
 	units: strings.NewReplacer("h", "小时", "m", "分", "s", "秒"),
@@ -171,11 +217,17 @@ var chinese = Language{
 		KindClosed: "非交易时段", KindGap: "没有检查",
 	},
 	Labels: map[string]string{
-		"title": "前置故障经过", "strips": "各前置的状态", "looks": "各前置的检查情况",
-		"clients": "受影响最重的客户在最严重时的情况", "client": "客户", "verdict": "问题在谁", "undecided": "据此不能判断",
-		"charts": "套接字、accept 队列和行情间隔随时间的变化，数值见下表",
-		"states": "各状态的套接字数", "queueChart": "accept 队列及其上限", "queue": "accept 队列",
-		"backlog": "上限", "ageChart": "距最近一次向任一客户发送数据的秒数", "age": "行情间隔",
-		"values": "数值表", "footer": "由 front_report 生成。时间均为日志所在时区。",
+		"title": "前置故障经过", "skip": "跳到故障列表", "top": "回到页首",
+		"strips": "各前置的状态", "looks": "各前置的检查情况",
+		"incidents": "故障列表", "number": "编号", "front": "前置", "from": "开始", "to": "结束",
+		"duration": "历时", "worst": "最严重状态", "diagnosis": "最严重时的诊断", "open": "未见结束",
+		"clients": "受影响最重的客户端（最严重时）", "client": "客户端", "verdict": "问题出在", "undecided": "不能判断",
+		"charts": "socket、全连接队列和行情间隔随时间的变化，数值见下表",
+		"during": "故障期间", "restart": "%s 重启", "most": "最高 %[1]s，%[2]s", "of": "%g / %g",
+		"states": "各状态的 socket 数", "queueChart": "全连接队列占 backlog 的百分比",
+		"queueAlone": "全连接队列（backlog 不详）", "queue": "全连接队列", "backlog": "backlog",
+		"ageChart": "行情间隔：距最近一次向任一客户端发送数据的秒数", "age": "行情间隔",
+		"values": "数值表", "time": "时间", "status": "状态", "sockets": "socket",
+		"footer": "由 front_report 生成。时间均为日志所在时区。",
 	},
 }

@@ -123,9 +123,6 @@ func eachLine(file string, take func(n uint32, line []byte)) (last int, err erro
 	}
 }
 
-// period is the time to report.
-type period struct{ from, to Bound }
-
 // Bound is one end of the period. Its zero value is no end.
 type Bound struct {
 	t    time.Time

@@ -121,7 +121,7 @@ func Read(files []string, from, to Bound) (*Story, error) {
 		s.Fronts = append(s.Fronts, r.front(front))
 	}
 	slices.SortFunc(s.Fronts, func(a, b *Front) int {
-		return cmp.Or(cmp.Compare(a.Name, b.Name), cmp.Compare(a.Host, b.Host), cmp.Compare(a.Service, b.Service),
+		return cmp.Or(natural(a.Name, b.Name), natural(a.Host, b.Host), cmp.Compare(a.Service, b.Service),
 			cmp.Compare(a.Ports, b.Ports))
 	})
 	titles(s.Fronts)
@@ -326,9 +326,18 @@ func (s *Story) choose() {
 	slices.SortStableFunc(s.Incidents, func(a, b *Incident) int { return a.From.Compare(b.From) })
 }
 
-// strip returns the segments of a front over the whole period.
+// strip returns the segments of a front over the whole period: of every look if these are few,
+// and of columns that show their worst look if the status changes too often.
 func (r *reader) strip(f *Front, whole Span) []Segment {
-	column := max(whole.Duration()/maxColumns, time.Second)
+	strip := r.columns(f, whole, time.Second)
+	if len(strip) > maxColumns {
+		strip = r.columns(f, whole, whole.Duration()/maxColumns)
+	}
+	return strip
+}
+
+// columns returns the segments of a front, of which all but the last are at least a column long.
+func (r *reader) columns(f *Front, whole Span, column time.Duration) []Segment {
 	var strip []Segment
 	add := func(from, to time.Time, kind Kind) {
 		if last := len(strip) - 1; last >= 0 && strip[last].Kind == kind && !from.After(strip[last].To) {
