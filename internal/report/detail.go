@@ -2,9 +2,6 @@ package report
 
 import (
 	"cmp"
-	"errors"
-	"fmt"
-	"io"
 	"math/bits"
 	"slices"
 	"strings"
@@ -19,14 +16,15 @@ type Detail struct {
 	Reason string // the answer at the worst moment
 	States []State
 	Points []Point // what the charts show
-	// First is the client that was affected first; nil if the log names none.
+	// First is the client that was affected first, of those that were affected much; nil if the log
+	// names none.
 	First   *Client
 	Clients []*Client // those affected most
 	More    int       // how many more clients were affected, at least
 	Others  []*Other  // every other front at the worst moment
 
 	here     clientsSeen // at the worst moment
-	unwell   int         // clients that were affected then
+	unwell   int         // clients that were affected much then
 	affected map[string]*Client
 }
 
@@ -129,17 +127,27 @@ type position struct {
 	line uint32
 }
 
+// wanted is a line that is read in full.
+type wanted struct {
+	Identity
+	look outline
+	take []func(entry)
+}
+
 // readDetails reads the lines that are shown.
-func (r *reader) readDetails(s *Story) error {
-	want := map[position][]func(entry){}
-	add := func(o outline, take func(entry)) {
+func (r *reader) readDetails(s *Story) {
+	want := map[position]*wanted{}
+	add := func(f *Front, o outline, take func(entry)) {
 		at := position{o.file, o.line}
-		want[at] = append(want[at], take)
+		if want[at] == nil {
+			want[at] = &wanted{Identity: f.Identity, look: o}
+		}
+		want[at].take = append(want[at].take, take)
 	}
 	for _, n := range s.Incidents {
 		n.affected = map[string]*Client{}
 		for _, look := range n.sample() {
-			add(look, func(e entry) { n.take(r, look, e) })
+			add(n.Front, look, func(e entry) { n.take(r, look, e) })
 		}
 		for _, f := range s.Fronts {
 			if f == n.Front {
@@ -148,49 +156,54 @@ func (r *reader) readDetails(s *Story) error {
 			other := nearest(f, n.worst.at)
 			n.Others = append(n.Others, other)
 			if other.Looked {
-				add(other.look, func(e entry) { other.clients = clientsOf(e, f, other.Status) })
+				add(f, other.look, func(e entry) { other.clients = clientsOf(e, f, other.Status) })
 			}
 		}
 	}
-	if err := r.readLines(want); err != nil {
-		return err
-	}
+	r.readLines(want)
 	for _, n := range s.Incidents {
 		n.tell(r)
 	}
-	return nil
 }
 
-// readLines reads the lines at the wanted positions in full.
-func (r *reader) readLines(want map[position][]func(entry)) error {
-	files := map[uint16]bool{}
+// readLines reads the wanted lines in full. What went wrong in the first reading has been told; a
+// file that cannot be read again, or has other lines now, is told here.
+func (r *reader) readLines(want map[position]*wanted) {
+	left := map[uint16]int{} // wanted lines of a file
 	for at := range want {
-		files[at.file] = true
+		left[at.file]++
 	}
-	for i, file := range r.files {
-		if !files[uint16(i)] {
+	for i, log := range r.logs {
+		file := uint16(i)
+		if left[file] == 0 {
 			continue
 		}
-		_, err := eachLine(file, func(n uint32, line []byte) {
-			takers := want[position{uint16(i), n}]
-			if len(takers) == 0 {
+		// An error has been told, or leaves lines unread, which is told below.
+		_, _ = eachLine(log, func(n uint32, line []byte, _ bool) {
+			w := want[position{file, n}]
+			if w == nil {
 				return
 			}
+			left[file]--
 			line, _ = whole(line)
+			g, err := glanceAt(line)
+			if err != nil || g.Identity.printable() != w.Identity || g.time.Unix() != w.look.at || g.status != w.look.status {
+				r.skipped.add(log.Name, int(n), errChanged)
+				return
+			}
 			e, err := entryOf(line)
 			if err != nil {
-				r.skipped.add(file, int(n), err)
+				r.skipped.add(log.Name, int(n), err)
 				return
 			}
-			for _, take := range takers {
+			for _, take := range w.take {
 				take(e)
 			}
 		})
-		if err != nil && !errors.Is(err, io.ErrUnexpectedEOF) { // which the first reading has told
-			return fmt.Errorf("%s: %w", file, err)
+		if left[file] > 0 {
+			r.skipped.add(log.Name, 0, errChanged)
 		}
 	}
-	return nil
 }
 
 // sample returns the looks of an incident that are read in full: those at its beginning, and
@@ -217,24 +230,21 @@ func (n *Incident) sample() []outline {
 // nearest returns a front as it was at a time.
 func nearest(f *Front, at int64) *Other {
 	i, _ := slices.BinarySearchFunc(f.looks, at, byTime)
-	best, distance := outline{}, int64(max(reach, 2*f.Interval)/time.Second)+1
+	other := &Other{Front: f}
+	distance := int64(max(reach, 2*f.Interval)/time.Second) + 1
 	for _, look := range f.looks[max(i-1, 0):min(i+1, len(f.looks))] {
 		if d := max(look.at-at, at-look.at); d < distance {
-			best, distance = look, d
+			other.Looked, other.Status, other.look, distance = true, look.status, look, d
 		}
 	}
-	return &Other{Front: f, Looked: best.at != 0, Status: best.status, look: best}
+	return other
 }
 
 // take adds a line to the incident.
 func (n *Incident) take(r *reader, look outline, e entry) {
 	if look == n.worst {
 		n.here, n.Reason, n.States = clientsOf(e, n.Front, look.status), printable(e.Reason), statesOf(e.States)
-		for _, c := range e.Clients {
-			if n.sockets(r, c) > 0 {
-				n.unwell++
-			}
-		}
+		n.unwell = n.countUnwell(r, e.Clients)
 	}
 	p := Point{At: r.at(look.at), Status: look.status, States: statesOf(e.States), FeedAge: e.Metrics["feed_age"]}
 	for _, l := range e.Listeners { // the fullest
@@ -245,7 +255,7 @@ func (n *Incident) take(r *reader, look outline, e entry) {
 	n.Points = append(n.Points, p)
 	for _, c := range e.Clients {
 		affected := n.sockets(r, c)
-		if affected == 0 {
+		if affected <= 0 {
 			continue
 		}
 		address := printable(c.Address)
@@ -265,6 +275,24 @@ func (n *Incident) take(r *reader, look outline, e entry) {
 			}
 		}
 	}
+}
+
+// isMuch reports whether so many sockets of a client are much beside those of the client that has
+// most. A healthy client has a few in TIME_WAIT at times.
+func isMuch(affected, most int) bool { return affected >= max(most/8, 1) }
+
+// countUnwell returns how many clients have much trouble.
+func (n *Incident) countUnwell(r *reader, clients []clientEntry) int {
+	most, unwell := 0, 0
+	for _, c := range clients {
+		most = max(most, n.sockets(r, c))
+	}
+	for _, c := range clients {
+		if isMuch(n.sockets(r, c), most) {
+			unwell++
+		}
+	}
+	return unwell
 }
 
 func number(n *uint32) *float64 {
@@ -319,8 +347,10 @@ func (n *Incident) tell(r *reader) {
 	slices.SortFunc(n.Clients, func(a, b *Client) int {
 		return cmp.Or(cmp.Compare(b.Peak, a.Peak), a.Since.Compare(b.Since), strings.Compare(a.Address, b.Address))
 	})
-	if len(n.Clients) > 0 {
-		n.First = slices.MinFunc(n.Clients, func(a, b *Client) int { return a.Since.Compare(b.Since) })
+	for _, c := range n.Clients {
+		if isMuch(c.Peak, n.Clients[0].Peak) && (n.First == nil || c.Since.Before(n.First.Since)) {
+			n.First = c
+		}
 	}
 	if n.More = len(n.Clients) - shownClients; n.More > 0 {
 		n.Clients = n.Clients[:shownClients]

@@ -1,6 +1,7 @@
 package report
 
 import (
+	"fmt"
 	"strings"
 
 	"frontsockets/internal/diagnosis"
@@ -13,12 +14,12 @@ type Language struct {
 	comma, and, colon, stop string
 
 	// The summary.
-	period, looks, gap, moreGaps, restarted, moreRestarts string
-	skipped, moreSkipped, noIncident, untold              string
+	period, looks, oneLook, gap, moreGaps, restarted, moreRestarts string
+	skipped, moreSkipped, noIncident, untold                       string
 
 	// An incident.
 	incident, until, notOver                 string
-	diagnosed, step, noDiagnosis             string
+	diagnosed, step, moreSteps, noDiagnosis  string
 	said, states, first                      string
 	othersWell, frontWas, notLooked          string
 	restartedFrom, notKnown, since           string
@@ -30,6 +31,7 @@ type Language struct {
 	verdicts                                 map[Verdict]string
 	codes                                    map[diagnosis.Code]string
 	units                                    *strings.Replacer
+	reasons                                  *strings.Replacer // why a line was skipped
 	kinds                                    map[Kind]string
 	Labels                                   map[string]string // of the page
 }
@@ -42,6 +44,7 @@ var english = Language{
 
 	period:       "Fronts: %d, from %s to %s (%s), %s looks.",
 	looks:        "%s: %d looks, one every %s: %s",
+	oneLook:      "%s: 1 look: %s",
 	gap:          "; no look from %s to %s",
 	moreGaps:     ", and %d more gaps",
 	restarted:    "; restarted at %s",
@@ -49,11 +52,12 @@ var english = Language{
 	skipped:      "Lines that were skipped: %d",
 	moreSkipped:  "and %d more",
 	noIncident:   "No incident: every look was OK.",
-	untold:       "%d more incidents, which were shorter or less bad, are not told; use --from and --to.",
+	untold:       "Incidents that are not told, because they were shorter or less bad: %d. Use --from and --to.",
 
 	incident: "Incident %d of %d: %s was %s from %s",
 	until:    " to %s (%s)", notOver: "; its end was not seen",
-	diagnosed: "Diagnosis: %s.", step: "%s from %s", noDiagnosis: "none, because the check had no answer",
+	diagnosed: "Diagnosis: %s.", step: "%s from %s", moreSteps: "then %d more changes",
+	noDiagnosis:   "none, because the check had no answer",
 	said:          "The check said at the worst moment, %s: %s",
 	states:        "Sockets then: %s.",
 	first:         "First client affected: %s, since %s.",
@@ -93,7 +97,7 @@ var english = Language{
 		diagnosis.MassLogoff:       "many clients have logged off",
 		diagnosis.Unclear:          "the evidence does not decide",
 	},
-	units: strings.NewReplacer(),
+	units: strings.NewReplacer(), reasons: strings.NewReplacer(),
 	kinds: map[Kind]string{
 		KindOK: "OK", KindWarning: "WARNING", KindCritical: "CRITICAL", KindUnknown: "UNKNOWN",
 		KindClosed: "no trading session", KindGap: "no look",
@@ -114,6 +118,7 @@ var chinese = Language{
 
 	period:       "共 %d 个前置，%s 至 %s（%s），检查 %s 次。",
 	looks:        "%s：检查 %d 次，每 %s一次：%s",
+	oneLook:      "%s：检查 1 次：%s",
 	gap:          "；%s 至 %s 没有检查",
 	moreGaps:     "，另有 %d 段空缺",
 	restarted:    "；%s 重启",
@@ -125,7 +130,7 @@ var chinese = Language{
 
 	incident: "故障 %d/%d：%s %s，自 %s",
 	until:    " 至 %s（%s）", notOver: "，未见结束",
-	diagnosed: "诊断：%s。", step: "%s，自 %s", noDiagnosis: "无，检查没有得出结果",
+	diagnosed: "诊断：%s。", step: "%s，自 %s", moreSteps: "此后还有 %d 次变化", noDiagnosis: "无，检查没有得出结果",
 	said:          "最严重时 %s 检查的输出：%s",
 	states:        "当时的套接字：%s。",
 	first:         "最先受影响的客户：%s，自 %s。",
@@ -166,6 +171,15 @@ var chinese = Language{
 		diagnosis.Unclear:          "证据不足以判断",
 	},
 	units: strings.NewReplacer("h", "小时", "m", "分", "s", "秒"),
+	reasons: strings.NewReplacer(
+		errTorn.Error(), "不完整：写入进程被终止，或仍在写入",
+		errForeign.Error(), "不是 --log 写的行",
+		errNewer.Error(), "由更新版本写入",
+		errTooLong.Error(), fmt.Sprintf("超过 %d 字节", maxLine),
+		errRest.Error(), "文件其余部分无法读取",
+		errUnreadable.Error(), "文件无法读取",
+		errChanged.Error(), "文件在读取期间有变化，请重新运行 front_report",
+	),
 	kinds: map[Kind]string{
 		KindOK: "OK", KindWarning: "WARNING", KindCritical: "CRITICAL", KindUnknown: "UNKNOWN",
 		KindClosed: "非交易时段", KindGap: "没有检查",

@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"fmt"
 	"io"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -42,9 +43,9 @@ func (l *Language) tell(s *Story) teller {
 	return teller{l, s, s.From.Format(time.DateOnly) == s.To.Format(time.DateOnly)}
 }
 
-// Time returns a time, with its date if the story is longer than a day.
+// Time returns a time, with its date if the story is longer than a day, or is of another day.
 func (t teller) Time(at time.Time) string {
-	if t.day {
+	if t.day && at.Format(time.DateOnly) == t.From.Format(time.DateOnly) {
 		return at.Format(time.TimeOnly)
 	}
 	return at.Format(time.DateTime)
@@ -64,7 +65,7 @@ func (t teller) Summary() []string {
 	if n := t.Skipped; n.N > 0 {
 		lines = append(lines, fmt.Sprintf(t.skipped, n.N))
 		for _, p := range n.First {
-			lines = append(lines, fmt.Sprintf("  %s:%d: %s", printable(p.File), p.Line, p.Why))
+			lines = append(lines, "  "+t.reasons.Replace(p.String()))
 		}
 		if more := n.N - len(n.First); more > 0 {
 			lines = append(lines, "  "+fmt.Sprintf(t.moreSkipped, more))
@@ -87,7 +88,10 @@ func (t teller) Front(f *Front) string {
 			counts = append(counts, fmt.Sprintf("%d %s", n, Status(status)))
 		}
 	}
-	text := fmt.Sprintf(t.looks, f.Title, f.Looks, t.Duration(f.Interval), strings.Join(counts, ", "))
+	text := fmt.Sprintf(t.looks, f.Title, f.Looks, t.Duration(f.Interval), strings.Join(counts, t.comma))
+	if f.Looks == 1 {
+		text = fmt.Sprintf(t.oneLook, f.Title, counts[0])
+	}
 	const shown = 3
 	for i, gap := range f.Gaps {
 		if i == shown {
@@ -143,6 +147,9 @@ func (t teller) diagnosis(n *Incident) string {
 	var steps []string
 	for _, step := range n.Steps {
 		steps = append(steps, fmt.Sprintf(t.step, t.Code(step.Code), t.Time(step.At)))
+	}
+	if n.MoreSteps > 0 {
+		steps = append(steps, fmt.Sprintf(t.moreSteps, n.MoreSteps))
 	}
 	return fmt.Sprintf(t.diagnosed, strings.Join(steps, t.comma))
 }
@@ -209,8 +216,11 @@ func (t teller) end(n *Incident) string {
 		return fmt.Sprintf(t.closed, t.Time(n.To))
 	}
 	text := fmt.Sprintf(t.well, t.Time(n.To), t.Duration(n.Duration()))
-	if last := len(n.Restarts) - 1; last >= 0 && !n.Restarts[last].At.After(n.To) {
-		text += fmt.Sprintf(t.afterRestart, t.Duration(n.To.Sub(n.Restarts[last].At)))
+	for _, restart := range slices.Backward(n.Restarts) {
+		if !restart.At.After(n.To) { // the last one that may have helped
+			text += fmt.Sprintf(t.afterRestart, t.Duration(n.To.Sub(restart.At)))
+			break
+		}
 	}
 	return text + t.stop
 }
@@ -270,6 +280,8 @@ func (t teller) Fare(f Fare) string {
 	switch {
 	case f.Seen != Listed:
 		return t.seen[f.Seen]
+	case len(f.States) == 0:
+		return t.seen[NoSession]
 	case f.Well:
 		return fmt.Sprintf(t.isWell, t.List(f.States))
 	}
