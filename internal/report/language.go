@@ -11,7 +11,7 @@ import (
 type Language struct {
 	Name string // as --lang has it, and HTML's lang
 
-	comma, and, colon, stop string
+	comma, list, and, colon, stop string // list is between the members of an enumeration
 
 	// The summary.
 	period, looks, oneLook, gap, moreGaps, restarted, moreRestarts string
@@ -23,7 +23,7 @@ type Language struct {
 	said, states, first                      string
 	othersWell, frontWas, notLooked          string
 	restartedFrom, notKnown, since           string
-	lost, goesOn, closed, well               string
+	lost, goesOn, closed, well, wellAfterGap string
 	afterRestart, affected                   string
 	here, there, nowhere, isWell, moreFronts string
 	moreClients                              string
@@ -40,7 +40,7 @@ type Language struct {
 var Languages = []*Language{&english, &chinese}
 
 var english = Language{
-	Name: "en", comma: ", ", and: " and ", colon: ": ", stop: ".",
+	Name: "en", comma: ", ", list: ", ", and: " and ", colon: ": ", stop: ".",
 
 	period:       "Fronts: %d, from %s to %s (%s), %s looks.",
 	looks:        "%s: %d looks, one every %s: %s",
@@ -70,6 +70,7 @@ var english = Language{
 	goesOn:       "It was not over at the last look, %s.",
 	closed:       "The trading session ended at %s; then nobody judges the front.",
 	well:         "All was well at %s, after %s",
+	wellAfterGap: "All was well at %s; no look since %s tells when it ended.",
 	afterRestart: ", %s after the restart",
 	affected:     "Clients affected most, at the worst moment:",
 	here:         "%s here", there: "%s at %s",
@@ -114,7 +115,7 @@ var english = Language{
 }
 
 var chinese = Language{
-	Name: "zh", comma: "，", and: "、", colon: "：", stop: "。",
+	Name: "zh", comma: "，", list: "、", and: "、", colon: "：", stop: "。",
 
 	period:       "共 %d 个前置，%s 至 %s（%s），检查 %s 次。",
 	looks:        "%s：检查 %d 次，每 %s一次：%s",
@@ -143,6 +144,7 @@ var chinese = Language{
 	goesOn:       "最后一次检查 %s 时尚未结束。",
 	closed:       "%s 交易时段结束，此后不再判断。",
 	well:         "%s 恢复正常，历时 %s",
+	wellAfterGap: "%s 已正常；自 %s 起没有检查，不知何时恢复。",
 	afterRestart: "，距重启 %s",
 	affected:     "受影响最重的客户（最严重时）：",
 	here:         "本前置 %s", there: "%[2]s 上 %[1]s",

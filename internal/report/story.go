@@ -77,6 +77,7 @@ type Incident struct {
 	// Over says that it has an end. Closed says that this is the end of the trading session,
 	// and Lost that the looks at this front ended with it, while those at others went on.
 	Over, Closed, Lost bool
+	LastTrouble        time.Time // of the last look that was not OK
 	Looks              int
 	Worst              Status
 	WorstAt            time.Time
@@ -301,7 +302,7 @@ func (n *Incident) add(r *reader, look outline) {
 	if n.Looks++; n.Looks == 1 {
 		n.From = at
 	}
-	n.To = at
+	n.To, n.LastTrouble = at, at
 	if n.Looks == 1 || worse(look, n.worst) {
 		n.Worst, n.worst = look.status, look
 	}
@@ -314,6 +315,11 @@ func (n *Incident) add(r *reader, look outline) {
 			n.MoreSteps++
 		}
 	}
+}
+
+// EndUnseen reports whether there is a gap before the first look that was OK again.
+func (n *Incident) EndUnseen() bool {
+	return n.Over && n.Front.isGap(outline{at: n.LastTrouble.Unix()}, outline{at: n.To.Unix()})
 }
 
 // code returns the diagnosis of a look, or "" if it has none.

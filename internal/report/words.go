@@ -88,7 +88,7 @@ func (t teller) Front(f *Front) string {
 			counts = append(counts, fmt.Sprintf("%d %s", n, Status(status)))
 		}
 	}
-	text := fmt.Sprintf(t.looks, f.Title, f.Looks, t.Duration(f.Interval), strings.Join(counts, t.comma))
+	text := fmt.Sprintf(t.looks, f.Title, f.Looks, t.Duration(f.Interval), strings.Join(counts, t.list))
 	if f.Looks == 1 {
 		text = fmt.Sprintf(t.oneLook, f.Title, counts[0])
 	}
@@ -214,6 +214,8 @@ func (t teller) end(n *Incident) string {
 		return fmt.Sprintf(t.goesOn, t.Time(n.To))
 	case n.Closed:
 		return fmt.Sprintf(t.closed, t.Time(n.To))
+	case n.EndUnseen():
+		return fmt.Sprintf(t.wellAfterGap, t.Time(n.To), t.Time(n.LastTrouble))
 	}
 	text := fmt.Sprintf(t.well, t.Time(n.To), t.Duration(n.Duration()))
 	for _, restart := range slices.Backward(n.Restarts) {
@@ -261,7 +263,7 @@ func (t teller) Fares(c *Client) string {
 		last := len(fronts) - 1
 		where := fronts[last]
 		if last > 0 {
-			where = strings.Join(fronts[:last], t.comma) + t.and + where
+			where = strings.Join(fronts[:last], t.list) + t.and + where
 		}
 		parts = append(parts, fmt.Sprintf(t.there, seen, where))
 	}
@@ -294,7 +296,7 @@ func (t teller) List(states []State) string {
 	for _, s := range states {
 		words = append(words, fmt.Sprintf("%d %s", s.N, strings.ToUpper(s.Name)))
 	}
-	return strings.Join(words, t.comma)
+	return strings.Join(words, t.list)
 }
 
 // Who returns a client's address, and its name if it has one.
@@ -323,10 +325,14 @@ func printable(s string) string {
 	const longest = 1000
 	n := 0
 	return strings.Map(func(r rune) rune {
-		if n++; n > longest {
+		switch n++; {
+		case n == longest+1:
+			return '…'
+		case n > longest:
 			return -1
-		}
-		if !unicode.IsPrint(r) {
+		case unicode.Is(unicode.Zs, r):
+			return ' '
+		case !unicode.IsPrint(r):
 			return unicode.ReplacementChar
 		}
 		return r
