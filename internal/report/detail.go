@@ -47,7 +47,7 @@ type Point struct {
 type Client struct {
 	Address, Name string
 	Since         time.Time // of the first look at which it had an eighth of its Peak
-	Peak          int       // the most sockets that were affected at one time
+	Peak          int       // the most sockets that were affected at one time of the incident
 	Here          Fare      // at the worst moment
 	There         []Fare    // at every other front, in the order of Detail.Others
 	Verdict       Verdict
@@ -253,6 +253,9 @@ func (n *Incident) take(r *reader, look outline, e entry) {
 		}
 	}
 	n.Points = append(n.Points, p)
+	if look.at > n.LastTrouble.Unix() {
+		return // the chart goes on, but nobody is affected any more
+	}
 	for _, c := range e.Clients {
 		affected := n.sockets(r, c)
 		if affected <= 0 {
@@ -268,7 +271,9 @@ func (n *Incident) take(r *reader, look outline, e entry) {
 			n.affected[address] = client
 		}
 		client.Name = cmp.Or(printable(c.Name), client.Name)
-		client.Peak = max(client.Peak, affected)
+		if look.at >= n.From.Unix() {
+			client.Peak = max(client.Peak, affected)
+		}
 		for power := range bits.Len(uint(affected)) {
 			if power < maxPower && (client.since[power] == 0 || look.at < client.since[power]) {
 				client.since[power] = look.at
@@ -318,10 +323,13 @@ func (n *Incident) sockets(r *reader, c clientEntry) int {
 	return affected
 }
 
-// statesOf returns the states that have a socket, in the order of the kernel's numbers.
+// statesOf returns the states of sessions that have a socket, in the order of the kernel's numbers.
 func statesOf[N int | *int](counts map[string]N) []State {
 	var states []State
 	for s := tcp.Established; s < tcp.NumStates; s++ {
+		if s == tcp.Listen {
+			continue
+		}
 		switch n := any(counts[s.String()]).(type) {
 		case int:
 			if n > 0 {
@@ -340,6 +348,9 @@ func statesOf[N int | *int](counts map[string]N) []State {
 func (n *Incident) tell(r *reader) {
 	slices.SortFunc(n.Points, func(a, b Point) int { return a.At.Compare(b.At) })
 	for _, c := range n.affected {
+		if c.Peak == 0 {
+			continue // it had trouble only before the incident
+		}
 		eighth := max(bits.Len(uint(c.Peak))-1-3, 0)
 		c.Since = r.at(c.since[min(eighth, maxPower-1)])
 		n.Clients = append(n.Clients, c)

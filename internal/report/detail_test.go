@@ -148,6 +148,20 @@ func TestFirstClient(t *testing.T) {
 		"    10.1.0.3 (Huatai): 5 TIME_WAIT here\n")
 }
 
+// TestAffectedElsewhen: a client that has trouble only before or after an incident is none of its clients.
+func TestAffectedElsewhen(t *testing.T) {
+	looks := minutes(look{}, "...C....C...")
+	looks[5].clients = []client{timeWait("10.1.0.5", 9)}
+	looks[8].clients = []client{closeWait("10.1.0.8", 60)}
+	s := storyOf(t, text(looks...))
+	if n := s.Incidents[0]; n.First != nil || len(n.Clients) > 0 {
+		t.Errorf("%+v", n.First)
+	}
+	if n := s.Incidents[1]; n.First == nil || n.First.Address != "10.1.0.8" || len(n.Clients) != 1 {
+		t.Errorf("%+v", n.First)
+	}
+}
+
 // TestManyClients: the ten that were affected most are told, and how many more there are.
 func TestManyClients(t *testing.T) {
 	looks := minutes(look{}, "..CC...")
@@ -206,7 +220,7 @@ func TestUnknown(t *testing.T) {
 // TestPoints: the charts have some looks before and after, and nothing of another incident.
 func TestPoints(t *testing.T) {
 	s := storyOf(t, text(minutes(look{inode: 7}, "..........C.....C.......")...))
-	for i, want := range []string{"5 10:05 10:16", "5 10:11 10:22"} {
+	for i, want := range []string{"5 10:05 10:15", "5 10:11 10:22"} {
 		n := s.Incidents[i]
 		first, last := n.Points[0], n.Points[len(n.Points)-1]
 		got := fmt.Sprintf("5 %s %s", first.At.Format("15:04"), last.At.Format("15:04"))

@@ -139,7 +139,7 @@ func glanceAt(line []byte) (glance, error) {
 		return true
 	})
 	switch {
-	case format.Int() > newestFormat:
+	case format.Num > newestFormat:
 		return g, errNewer
 	case len(status.Raw) != 1 || status.Raw[0] < '0' || status.Raw[0] > '0'+byte(Unknown):
 		return g, incomplete

@@ -288,8 +288,10 @@ func (r *reader) incidents(f *Front) []*Incident {
 		if i > 0 && list[i-1].To.After(window.From) {
 			window.From = list[i-1].To
 		}
-		if i+1 < len(list) && list[i+1].From.Before(window.To) {
-			window.To = list[i+1].From
+		if i+1 < len(list) {
+			if before := list[i+1].From.Add(-time.Second); before.Before(window.To) {
+				window.To = before
+			}
 		}
 		n.complete(r, window)
 	}
