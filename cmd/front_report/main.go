@@ -33,9 +33,9 @@ Tells the story of the logs that check_mdfront_sockets and check_front_sockets
 write with --log: which front was in trouble, from when to when, whose sessions
 these were, and how the same clients fared at other fronts at that time.
 
-A LOG is a file, plain or gzip, a folder of files, or - for stdin. The logs may
-be of many fronts and hosts, in any order. Lines that --log did not write, torn
-ones and those of a newer version are skipped, counted and told.
+A LOG is a file or pipe, plain or gzip, a folder of files, or - for stdin. The
+logs may be of many fronts and hosts, in any order. Lines that --log did not
+write, torn ones and those of a newer version are skipped, counted and told.
 
 Options:
   --from TIME    tell of the looks from TIME on
@@ -45,8 +45,9 @@ Options:
   -V, --version  print the version
   -h, --help     show this help
 
-TIME is such as '2026-11-25 10:20' or 2026-11-25, in the zone of the first line
-of the logs, or 2026-11-25T10:20:00+08:00. All times are shown in that zone.
+TIME is such as '2026-11-25 10:20' or 2026-11-25 (its midnight), in the zone of
+the first line of the logs, or 2026-11-25T10:20:00+08:00. All times are shown in
+the zone of the first line.
 
 Exit codes:
   0  the story is told

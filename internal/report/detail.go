@@ -83,9 +83,11 @@ const (
 // Other is another front at the worst moment.
 type Other struct {
 	Front *Front
-	// Looked says that there was a look at that time, with this Status.
+	// Looked says that there was a look at that time, with this Status. Closed says that it was out
+	// of every trading session, so nobody judged the front.
 	Looked bool
 	Status Status
+	Closed bool
 
 	look    outline
 	clients clientsSeen
@@ -156,7 +158,7 @@ func (r *reader) readDetails(s *Story) {
 			other := nearest(f, n.worst.at)
 			n.Others = append(n.Others, other)
 			if other.Looked {
-				add(f, other.look, func(e entry) { other.clients = clientsOf(e, f, other.Status) })
+				add(f, other.look, func(e entry) { other.clients = clientsOf(e, f, other.isWell()) })
 			}
 		}
 	}
@@ -234,16 +236,17 @@ func nearest(f *Front, at int64) *Other {
 	distance := int64(max(reach, 2*f.Interval)/time.Second) + 1
 	for _, look := range f.looks[max(i-1, 0):min(i+1, len(f.looks))] {
 		if d := max(look.at-at, at-look.at); d < distance {
-			other.Looked, other.Status, other.look, distance = true, look.status, look, d
+			other.Looked, other.look, distance = true, look, d
 		}
 	}
+	other.Status, other.Closed = other.look.status, other.look.closed
 	return other
 }
 
 // take adds a line to the incident.
 func (n *Incident) take(r *reader, look outline, e entry) {
 	if look == n.worst {
-		n.here, n.Reason, n.States = clientsOf(e, n.Front, look.status), printable(e.Reason), statesOf(e.States)
+		n.here, n.Reason, n.States = clientsOf(e, n.Front, false), printable(e.Reason), statesOf(e.States)
 		n.unwell = n.countUnwell(r, e.Clients)
 	}
 	p := Point{At: r.at(look.at), Status: look.status, States: statesOf(e.States), FeedAge: e.Metrics["feed_age"]}
@@ -377,13 +380,16 @@ func (n *Incident) tell(r *reader) {
 	}
 }
 
-// clientsOf returns the clients of a line.
-func clientsOf(e entry, f *Front, status Status) clientsSeen {
+// isWell reports whether somebody has judged the front, and it was OK.
+func (o *Other) isWell() bool { return o.Looked && o.Status == OK && !o.Closed }
+
+// clientsOf returns the clients of a line of a front.
+func clientsOf(e entry, f *Front, isWell bool) clientsSeen {
 	seen := clientsSeen{fares: map[string]Fare{}, all: e.Omitted != nil && *e.Omitted == 0}
 	for _, c := range e.Clients {
 		seen.fares[printable(c.Address)] = Fare{
 			Front: f, Seen: Listed, States: statesOf(c.States), Ill: c.Abnormal > 0,
-			Well: status == OK && c.Abnormal == 0 && c.States[tcp.Established.String()] > 0,
+			Well: isWell && c.Abnormal == 0 && c.States[tcp.Established.String()] > 0,
 		}
 	}
 	return seen

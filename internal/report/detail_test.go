@@ -99,10 +99,11 @@ func TestManyOtherFronts(t *testing.T) {
 	}
 	ill := minutes(look{name: "front8"}, "..wwwwww")
 	late := minutes(look{name: "front9"}, "                   ...")
-	s := storyOf(t, content+text(ill...)+text(late...))
-	wantWords(t, s, "Other fronts then: 6 of 8 well, front8 was WARNING, 1 without a look at that time.",
-		"    10.1.2.3: 60 CLOSE_WAIT here, 3 ESTABLISHED and well at front0, front1, front2 and 3 more: the front, not the"+
-			" client\n")
+	closed := with(minutes(look{name: "front0"}, "xxxxxxxx"), nil, []client{established("10.1.2.3", 3)})
+	s := storyOf(t, strings.ReplaceAll(content, "front0", "front6")+text(closed...)+text(ill...)+text(late...))
+	wantWords(t, s, "Other fronts then: 6 of 9 well, front8 was WARNING, 1 out of session, 1 without a look at that time.",
+		"    10.1.2.3: 60 CLOSE_WAIT here, 3 ESTABLISHED at front0, 3 ESTABLISHED and well at front1,"+
+			" front2, front3 and 3 more: the front, not the client\n")
 }
 
 // TestNearest: a front's state at a time is that of its nearest look, if there is one at that time.

@@ -98,6 +98,21 @@ func TestGap(t *testing.T) {
 	}
 }
 
+// TestBegin: the first look of a log, or after a gap, does not show when an incident began.
+func TestBegin(t *testing.T) {
+	const unseen = "it may have begun earlier."
+	for statuses, want := range map[string]string{
+		"..C...": "", "C...": "  No look came just before 10:00:00; " + unseen,
+		"C":            "  No look came just before 10:00:00; " + unseen,
+		"....    C...": "  No look came just before 10:08:00; " + unseen, "....  C...": "",
+	} {
+		got := words(t, storyOf(t, text(minutes(look{}, statuses)...)), 0)
+		if !strings.Contains(got, want) || want == "" && strings.Contains(got, unseen) {
+			t.Errorf("%q: want %q in\n%s", statuses, want, got)
+		}
+	}
+}
+
 // TestManyGaps: three gaps are told one by one.
 func TestManyGaps(t *testing.T) {
 	s := storyOf(t, text(minutes(look{}, ".....     ....     ....     ....     ....     ....")...))

@@ -21,7 +21,9 @@ type Language struct {
 	incident, until, notOver                 string
 	diagnosed, step, moreSteps, noDiagnosis  string
 	said, states, first                      string
-	othersWell, frontWas, notLooked          string
+	beginUnseen                              string
+	othersWell, frontWas, notJudged          string
+	notLooked                                string
 	restartedFrom, notKnown, since           string
 	lost, goesOn, closed, well, wellAfterGap string
 	afterRestart, affected                   string
@@ -63,7 +65,9 @@ var english = Language{
 	first:         "First client affected: %s, since %s.",
 	othersWell:    "Other fronts then: %d of %d well",
 	frontWas:      "%s was %s",
+	notJudged:     "%d out of session",
 	notLooked:     "%d without a look at that time",
+	beginUnseen:   "No look came just before %s; it may have begun earlier.",
 	restartedFrom: "Restarted at %s: process before %s, after %s.",
 	notKnown:      "not known", since: ", since %s",
 	lost:         "It was not OK at %s; no look came after that.",
@@ -137,7 +141,9 @@ var chinese = Language{
 	first:         "最先受影响的客户：%s，自 %s。",
 	othersWell:    "当时其他前置：%d/%d 正常",
 	frontWas:      "%s 为 %s",
+	notJudged:     "%d 个不在交易时段",
 	notLooked:     "%d 个当时没有检查",
+	beginUnseen:   "%s 之前没有检查，可能更早已经开始。",
 	restartedFrom: "%s 重启：之前进程 %s，之后进程 %s。",
 	notKnown:      "不详", since: "，自 %s",
 	lost:         "%s 仍不正常，此后没有检查。",

@@ -77,6 +77,7 @@ type Incident struct {
 	// Over says that it has an end. Closed says that this is the end of the trading session,
 	// and Lost that the looks at this front ended with it, while those at others went on.
 	Over, Closed, Lost bool
+	BeginUnseen        bool      // there was no look just before it
 	LastTrouble        time.Time // of the last look that was not OK
 	Looks              int
 	Worst              Status
@@ -265,10 +266,10 @@ func (r *reader) incidents(f *Front) []*Incident {
 	var list []*Incident
 	var now *Incident
 	calm := 0
-	for _, look := range f.looks {
+	for i, look := range f.looks {
 		switch {
 		case look.status != OK && now == nil:
-			now = &Incident{Front: f}
+			now = &Incident{Front: f, BeginUnseen: i == 0 || f.isGap(f.looks[i-1], look)}
 			list = append(list, now)
 			fallthrough
 		case look.status != OK:

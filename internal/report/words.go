@@ -122,7 +122,11 @@ func (t teller) Title(i int) string {
 
 // Sentences tells an incident but for its clients.
 func (t teller) Sentences(n *Incident) []string {
-	lines := []string{t.diagnosis(n), fmt.Sprintf(t.said, t.Time(n.WorstAt), n.Reason)}
+	var lines []string
+	if n.BeginUnseen {
+		lines = append(lines, fmt.Sprintf(t.beginUnseen, t.Time(n.From)))
+	}
+	lines = append(lines, t.diagnosis(n), fmt.Sprintf(t.said, t.Time(n.WorstAt), n.Reason))
 	if len(n.States) > 0 {
 		lines = append(lines, fmt.Sprintf(t.states, t.List(n.States)))
 	}
@@ -167,15 +171,17 @@ func (t teller) Code(code string) string {
 
 // others tells how the other fronts were at the worst moment.
 func (t teller) others(n *Incident) string {
-	well, looked := 0, 0
+	well, closed, notLooked := 0, 0, 0
 	var ill []string
 	for _, o := range n.Others {
 		switch {
 		case !o.Looked:
-		case o.Status == OK:
-			well, looked = well+1, looked+1
+			notLooked++
+		case o.isWell():
+			well++
+		case o.Closed:
+			closed++
 		default:
-			looked++
 			ill = append(ill, fmt.Sprintf(t.frontWas, o.Front.Title, o.Status))
 		}
 	}
@@ -183,8 +189,11 @@ func (t teller) others(n *Incident) string {
 	if len(ill) > 0 {
 		text += t.comma + strings.Join(ill, t.comma)
 	}
-	if looked < len(n.Others) {
-		text += t.comma + fmt.Sprintf(t.notLooked, len(n.Others)-looked)
+	if closed > 0 {
+		text += t.comma + fmt.Sprintf(t.notJudged, closed)
+	}
+	if notLooked > 0 {
+		text += t.comma + fmt.Sprintf(t.notLooked, notLooked)
 	}
 	return text + t.stop
 }
