@@ -108,7 +108,6 @@ func TestFailure(t *testing.T) {
 			want string
 		}{
 			{[]string{"/dev/null"}, "/dev/null: not a file, a folder or a pipe"},
-			{[]string{"--html", os.DevNull, log}, "--html /dev/null: not a regular file"},
 			{[]string{in("a\nb")}, in("a\ufffdb") + ": no such file or directory"},
 		}...)
 	}

@@ -32,7 +32,7 @@ func TestNotRegular(t *testing.T) {
 		t.Fatal(err)
 	}
 	for file, want := range map[string]string{
-		in("fifo"): "a FIFO", in("socket"): "a socket", dir: "a directory", "/dev/null": "a device", "/dev/tty": "a device",
+		in("fifo"): "a FIFO", in("socket"): "a socket", dir: "a directory", "/dev/null": "a device",
 		in("link"): "a symbolic link", in("dangling"): "a symbolic link", in("to-fifo"): "a symbolic link",
 		in("loop"): "a symbolic link",
 	} {
