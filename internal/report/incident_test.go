@@ -100,17 +100,17 @@ func TestGap(t *testing.T) {
 
 // TestBegin: the first look of a log, or after a gap, does not show when an incident began.
 func TestBegin(t *testing.T) {
-	const unseen = "it may have begun earlier."
+	const unseen = "It may have begun earlier: this story has no look just before "
 	for statuses, want := range map[string]string{
-		"..C...": "", "C...": "  No look came just before 10:00:00; " + unseen,
-		"C":            "  No look came just before 10:00:00; " + unseen,
-		"....    C...": "  No look came just before 10:08:00; " + unseen, "....  C...": "",
+		"..C...": "", "C...": unseen + "10:00:00.", "C": unseen + "10:00:00.", "....    C...": unseen + "10:08:00.",
+		"....  C...": "",
 	} {
 		got := words(t, storyOf(t, text(minutes(look{}, statuses)...)), 0)
 		if !strings.Contains(got, want) || want == "" && strings.Contains(got, unseen) {
 			t.Errorf("%q: want %q in\n%s", statuses, want, got)
 		}
 	}
+	wantWords(t, readPeriod(t, "2026-11-25 10:02", "", text(minutes(look{}, "CCCCCC")...)), unseen+"10:02:00.")
 }
 
 // TestManyGaps: three gaps are told one by one.

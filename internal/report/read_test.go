@@ -111,6 +111,20 @@ func TestUnreadableRest(t *testing.T) {
 	}
 }
 
+// TestUnreadableFile: a file that cannot be read does not keep the others from being told.
+func TestUnreadableFile(t *testing.T) {
+	dir := t.TempDir()
+	list := append(logs(t, at(0).line()), Log{Name: filepath.Join(dir, "gone")}, Log{Name: dir})
+	s, err := Read(list, Bound{}, Bound{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	got := skipped(s)
+	if s.Looks != 1 || !strings.HasPrefix(got, "2: gone: the file cannot be read: ") || strings.Contains(got, dir) {
+		t.Errorf("%d looks, skipped %s", s.Looks, got)
+	}
+}
+
 // TestGzip: gzip is told by its content, and may have several members, as after cat a.gz b.gz.
 func TestGzip(t *testing.T) {
 	s := storyOf(t, at(2).line(), zipped(t, at(1).line())+zipped(t, at(0).line()), zipped(t, ""))
