@@ -16,6 +16,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 	"time"
 )
 
@@ -172,6 +173,19 @@ const maxLine = 1 << 20
 // magics are how files begin that another program has to decompress.
 var magics = map[string]string{"\xfd7zXZ": "xzcat", "\x28\xb5\x2f\xfd": "zstdcat", "BZh": "bzcat"}
 
+// lineReaders keeps buffers for the next of many files.
+var lineReaders = sync.Pool{New: func() any { return bufio.NewReaderSize(nil, maxLine) }}
+
+// lineReader returns a reader for lines of maxLine. Call put when it is no longer used.
+func lineReader(from io.Reader) (r *bufio.Reader, put func()) {
+	r = lineReaders.Get().(*bufio.Reader)
+	r.Reset(from)
+	return r, func() {
+		r.Reset(nil)
+		lineReaders.Put(r)
+	}
+}
+
 // eachLine hands the lines of a file to take, plain or gzip, with their numbers from 1. Of a line
 // that is too long it hands the beginning. It returns the number of the line that could not be
 // read, 0 if the file could not.
@@ -181,14 +195,17 @@ func eachLine(log Log, take func(n uint32, line []byte, tooLong bool)) (at int, 
 		return 0, cause(err)
 	}
 	defer f.Close()
-	plain := bufio.NewReaderSize(f, maxLine)
+	plain, putPlain := lineReader(f)
+	defer putPlain()
 	r := plain
 	if magic, _ := plain.Peek(2); string(magic) == "\x1f\x8b" {
 		unzip, err := gzip.NewReader(plain)
 		if err != nil {
 			return 0, err
 		}
-		r = bufio.NewReaderSize(unzip, maxLine)
+		unzipped, putUnzipped := lineReader(unzip)
+		defer putUnzipped()
+		r = unzipped
 	}
 	for magic, program := range magics {
 		if begin, _ := plain.Peek(len(magic)); string(begin) == magic {
