@@ -121,6 +121,27 @@ func TestFailure(t *testing.T) {
 	requireFiles(t, dir, "binary empty folder log")
 }
 
+// TestPageStays: a page that exists stays as it is when there is no story to replace it.
+func TestPageStays(t *testing.T) {
+	t.Setenv("GO_FLAGS_COMPLETION", "1") // must not make the program print words for a shell
+	dir := t.TempDir()
+	page := write(t, filepath.Join(dir, "page"), "the story of yesterday")
+	for args, want := range map[string]int{
+		"--html " + page + " -": exitFailed, "--html " + page + " " + filepath.Join(dir, "nobody"): exitFailed,
+		"--html " + page: exitUsage, "--lang de --html " + page + " -": exitUsage,
+		"--from 2030-01-01 --html " + page + " -": exitFailed,
+	} {
+		stdout, stderr, code := frontReport("hello\n", strings.Fields(args)...)
+		if code != want || stdout != "" || stderr == "" {
+			t.Errorf("%s: exit %d, stdout %q, stderr %q", args, code, stdout, stderr)
+		}
+	}
+	if text, err := os.ReadFile(page); err != nil || string(text) != "the story of yesterday" {
+		t.Errorf("%q, %v", text, err)
+	}
+	requireFiles(t, dir, "page")
+}
+
 // requireFiles requires that a folder has these files and no other: nothing temporary is left.
 func requireFiles(t *testing.T, dir, want string) {
 	t.Helper()

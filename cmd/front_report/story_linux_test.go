@@ -84,6 +84,24 @@ func TestPipes(t *testing.T) {
 	}
 }
 
+// TestPageFullDisk: a page for which there is no room is not written, the old one stays and nothing
+// is left of the new one.
+func TestPageFullDisk(t *testing.T) {
+	population.Need(t)
+	program, dir := filepath.Join(programs(t, "front_report"), "front_report"), t.TempDir()
+	log := write(t, filepath.Join(t.TempDir(), "log"), story())
+	// A file system of two pages, in a mount namespace of the shell's.
+	script := `mount -t tmpfs -o size=8k none "$1" && echo old >"$1/page" || exit 99
+		"$2" --html "$1/page" "$3" 2>&1; echo "exit $?"; ls -A "$1"; cat "$1/page"`
+	cmd := exec.Command("/bin/sh", "-c", script, "sh", dir, program, log)
+	cmd.SysProcAttr = &syscall.SysProcAttr{Cloneflags: syscall.CLONE_NEWNS}
+	out, err := cmd.CombinedOutput()
+	want := "front_report: --html " + dir + "/page: not written: no space left on device\nexit 1\npage\nold\n"
+	if err != nil || string(out) != want {
+		t.Errorf("%v, %s, want %s", err, out, want)
+	}
+}
+
 // drill is a running front_drill.
 type drill struct {
 	cmd   *exec.Cmd
