@@ -51,6 +51,8 @@ func TestIncidents(t *testing.T) {
 		"xxxx":               "",
 		"..C          C...":  "2-14 CRITICAL over",
 		"....C          ...": "4-15 CRITICAL over",
+		"..C.          C...": "2-3 CRITICAL over, 14-15 CRITICAL over",
+		"..C..        .C...": "2-3 CRITICAL over, 14-15 CRITICAL over",
 	} {
 		if got := incidentsOf(storyOf(t, text(minutes(look{}, statuses)...))); got != want {
 			t.Errorf("%q: incidents %q, want %q", statuses, got, want)

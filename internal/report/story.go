@@ -100,7 +100,7 @@ type Step struct {
 
 // Numbers that decide what is one incident, and how much is told.
 const (
-	// calmLooks is how many looks must be OK until an incident is over.
+	// calmLooks is how many looks must be OK until an incident is over. Before a gap one is enough.
 	calmLooks = 3
 	// gapFactor is how many times the usual interval may pass until it is a gap.
 	gapFactor = 3
@@ -267,9 +267,13 @@ func (r *reader) incidents(f *Front) []*Incident {
 	var now *Incident
 	calm := 0
 	for i, look := range f.looks {
+		gap := i > 0 && f.isGap(f.looks[i-1], look)
+		if gap && calm > 0 {
+			now = nil // it was well; what comes hours later is another incident
+		}
 		switch {
 		case look.status != OK && now == nil:
-			now = &Incident{Front: f, BeginUnseen: i == 0 || f.isGap(f.looks[i-1], look)}
+			now = &Incident{Front: f, BeginUnseen: i == 0 || gap}
 			list = append(list, now)
 			fallthrough
 		case look.status != OK:
