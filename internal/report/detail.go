@@ -64,9 +64,20 @@ type Fare struct {
 	Front  *Front
 	Seen   Seen
 	States []State
-	// Well says that all its sessions were established and the front itself was OK. Ill says that
-	// some of its sockets were abnormal.
+	// Ill says that it had many abnormal sockets, beside what it had at the front in trouble. Well says
+	// that it was not ill, had established sessions, and that the front itself was OK.
 	Well, Ill bool
+
+	abnormal int
+	served   bool // it had established sessions, and the front was OK
+}
+
+// judge decides whether the client was well or ill, by the most sockets that were affected at the
+// front in trouble.
+func (f Fare) judge(peak int) Fare {
+	f.Ill = isMuch(f.abnormal, peak)
+	f.Well = f.served && !f.Ill
+	return f
 }
 
 // Seen is what the log tells of a client at a front.
@@ -372,9 +383,9 @@ func (n *Incident) tell(r *reader) {
 		n.More = 0
 	}
 	for _, c := range n.Clients {
-		c.Here = n.here.fare(n.Front, c.Address)
+		c.Here = n.here.fare(n.Front, c.Address).judge(c.Peak)
 		for _, o := range n.Others {
-			c.There = append(c.There, o.clients.fare(o.Front, c.Address))
+			c.There = append(c.There, o.clients.fare(o.Front, c.Address).judge(c.Peak))
 		}
 		c.Verdict = c.verdict(diagnosis.Code(r.code(n.worst)), n.unwell)
 	}
@@ -388,8 +399,8 @@ func clientsOf(e entry, f *Front, isWell bool) clientsSeen {
 	seen := clientsSeen{fares: map[string]Fare{}, all: e.Omitted != nil && *e.Omitted == 0}
 	for _, c := range e.Clients {
 		seen.fares[printable(c.Address)] = Fare{
-			Front: f, Seen: Listed, States: statesOf(c.States), Ill: c.Abnormal > 0,
-			Well: isWell && c.Abnormal == 0 && c.States[tcp.Established.String()] > 0,
+			Front: f, Seen: Listed, States: statesOf(c.States), abnormal: c.Abnormal,
+			served: isWell && c.States[tcp.Established.String()] > 0,
 		}
 	}
 	return seen

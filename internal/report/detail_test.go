@@ -25,6 +25,7 @@ func TestVerdicts(t *testing.T) {
 	crowd := []client{closeWait(a, 60), closeWait(b, 30)}
 	loop := []client{timeWait(a, 60), established(b, 3)}
 	normal := []client{timeWait(a, 60), {address: b, states: map[string]int{"established": 3, "time_wait": 1}}}
+	few := []client{{address: a, states: map[string]int{"established": 3, "time_wait": 2}}}
 	well, ill := []client{established(a, 3), established(b, 3)}, []client{timeWait(a, 40), established(b, 3)}
 	for _, test := range []struct {
 		name, code string
@@ -37,6 +38,8 @@ func TestVerdicts(t *testing.T) {
 	}{
 		{"hung, well there", "hung", crowd, well, OK, 0, TheFront, "60 CLOSE_WAIT here, 3 ESTABLISHED and well at front1"},
 		{"hung, ill there", "hung", crowd, ill, OK, 0, NoVerdict, "60 CLOSE_WAIT here, 40 TIME_WAIT at front1"},
+		{"hung, a few TIME_WAIT there", "hung", crowd, few, OK, 0, TheFront,
+			"60 CLOSE_WAIT here, 3 ESTABLISHED, 2 TIME_WAIT and well at front1: the front, not the client"},
 		{"hung, both fronts bad", "hung", crowd, well, Critical, 0, NoVerdict, "60 CLOSE_WAIT here, 3 ESTABLISHED at front1"},
 		{"hung, not there", "hung", crowd, []client{established(b, 3)}, OK, 0, NoVerdict,
 			"60 CLOSE_WAIT here, not seen at another front"},
