@@ -41,11 +41,12 @@ wine: ## run the Windows programs under wine (Debian: wine64 binutils-mingw-w64-
 	REQUIRE_KERNEL=1 $(GO) test -count=1 -tags forceposix,wine -timeout 120s -v ./internal/testkit/wine
 
 generate: ## write every file that a program writes: goldens, tables of documents, templates
-	$(GO) test -count=1 -tags forceposix -run '^TestGenerated' ./internal/output ./plugins -update
+	$(GO) test -count=1 -tags forceposix -run '^TestGenerated' ./internal/output ./internal/report ./plugins -update
 
 fuzz: ## run every fuzz target for FUZZTIME (60s)
 	@for f in source/FuzzDiag source/FuzzProc capture/FuzzNetstat capture/FuzzSS capture/FuzzMangled snapshot/FuzzSnapshot \
-		threshold/FuzzParse tcp/FuzzParsePorts session/FuzzAt session/FuzzParseHolidays; do \
+		threshold/FuzzParse tcp/FuzzParsePorts session/FuzzAt session/FuzzParseHolidays report/FuzzGlance \
+		report/FuzzFile; do \
 		echo "$$f"; \
 		$(GO) test -run '^$$' -fuzz "^$${f#*/}$$" -fuzztime $(FUZZTIME) -fuzzminimizetime 10x ./internal/$${f%/*} || exit 1; \
 	done

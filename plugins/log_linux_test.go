@@ -7,10 +7,16 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
+	"strings"
 	"sync"
 	"syscall"
 	"testing"
 	"time"
+
+	"golang.org/x/sys/unix"
+
+	"frontsockets/internal/testkit/population"
 )
 
 // TestLogAtOnce: 200 checks append to one file at once while it is rotated, and every fourth is
@@ -116,4 +122,70 @@ func linesOf(t *testing.T, log string) (whole map[string]int, torn int) {
 		}
 	}
 	return whole, torn
+}
+
+// TestLogFullDisk: a line for which there is no room makes the answer UNKNOWN, which says how much of
+// it was written. When there is room again, the next line is whole.
+func TestLogFullDisk(t *testing.T) {
+	population.Need(t)
+	population.Listen(t, "tcp4", "127.0.0.1:41244").Make("time_wait", 200, population.Addresses(60)...)
+	program := filepath.Join(programs(t), "check_mdfront_sockets")
+	dir := t.TempDir()
+	// A file system of four pages, in a mount namespace of the shell's. All but one are full at first.
+	script := `mount -t tmpfs -o size=16k none "$1" && head -c 12288 /dev/zero >"$1/other" || exit 99
+		check() { "$2" -p 41244 -c 1000 --log "$1/log" -f json >"$3"; echo "exit $?"; }
+		check "$1" "$2" /dev/fd/2
+		check "$1" "$2" /dev/fd/2
+		mount -o remount,size=1m "$1" || exit 99
+		check "$1" "$2" /dev/null
+		cat "$1/log"`
+	cmd := exec.Command("/bin/sh", "-c", script, "sh", dir, program)
+	cmd.SysProcAttr = &syscall.SysProcAttr{Cloneflags: unix.CLONE_NEWNS}
+	var stderr bytes.Buffer
+	cmd.Stderr = &stderr
+	out, err := cmd.Output()
+	if err != nil {
+		t.Fatalf("%v: %s", err, &stderr)
+	}
+	first, second, _ := strings.Cut(stderr.String(), "\n")
+	partly := regexp.MustCompile(`log ` + dir + `/log not written: only 4096 of \d{4,} bytes: no space left on device"`)
+	if !partly.MatchString(first) || !strings.Contains(first, `"status":"UNKNOWN"`) {
+		t.Errorf("without room: %s", first)
+	}
+	if !strings.Contains(second, "log "+dir+"/log not written: no space left on device\"") {
+		t.Errorf("without any room: %s", second)
+	}
+	lines := strings.Split(string(out), "\n")
+	var l logLine
+	if !strings.HasPrefix(string(out), "exit 3\nexit 3\nexit 0\n") || len(lines) != 6 || lines[5] != "" ||
+		len(lines[3]) != 4096 || json.Unmarshal([]byte(lines[4]), &l) != nil || len(l.Clients) != 60 {
+		t.Errorf("%q, want a torn line and a whole one", out)
+	}
+}
+
+// TestLogUnreadable: a log that the check may append to but not read gets an error that says so.
+func TestLogUnreadable(t *testing.T) {
+	program := filepath.Join(programs(t), "check_mdfront_sockets")
+	dir, err := os.MkdirTemp("", "frontsockets")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer os.RemoveAll(dir)
+	log := filepath.Join(dir, "log")
+	cmd := nobody(t, exec.Command(program, "-s", "ss:/dev/null", "--log", log, "-f", "json"))
+	uid := int(cmd.SysProcAttr.Credential.Uid)
+	for _, prepare := range []func() error{
+		func() error { return os.WriteFile(log, nil, 0o200) },
+		func() error { return os.Chown(dir, uid, uid) },
+		func() error { return os.Chown(log, uid, uid) },
+	} {
+		if err := prepare(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	out, code := run(t, cmd)
+	want := "log " + log + " not written: permission denied; the check must read the log and append to it"
+	if code != 3 || !strings.Contains(out, want) {
+		t.Errorf("exit %d, %s, want %s", code, out, want)
+	}
 }

@@ -7,10 +7,12 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"runtime/debug"
 	"strings"
+	"unicode"
 
 	"github.com/jessevdk/go-flags"
 
@@ -31,9 +33,9 @@ Tells the story of the logs that check_mdfront_sockets and check_front_sockets
 write with --log: which front was in trouble, from when to when, whose sessions
 these were, and how the same clients fared at other fronts at that time.
 
-A LOG is a file, plain or gzip, a folder of files, or - for stdin. The logs may
-be of many fronts and hosts, in any order. Lines that --log did not write, torn
-ones and those of a newer version are skipped, counted and told.
+A LOG is a file or pipe, plain or gzip, a folder of files, or - for stdin. The
+logs may be of many fronts and hosts, in any order. Lines that --log did not
+write, torn ones and those of a newer version are skipped, counted and told.
 
 Options:
   --from TIME    tell of the looks from TIME on
@@ -43,8 +45,9 @@ Options:
   -V, --version  print the version
   -h, --help     show this help
 
-TIME is such as '2026-11-25 10:20' or 2026-11-25, in the zone of the first line
-of the logs, or 2026-11-25T10:20:00+08:00. All times are shown in that zone.
+TIME is such as '2026-11-25 10:20' or 2026-11-25 (its midnight), in the zone of
+the first line of the logs, or 2026-11-25T10:20:00+08:00. All times are shown in
+the zone of the first line.
 
 Exit codes:
   0  the story is told
@@ -83,17 +86,27 @@ func run(args []string, stdin io.Reader, stdout, stderr io.Writer) int {
 	case err == nil:
 		return exitDone
 	case errors.As(err, &wrong):
-		fmt.Fprintf(stderr, "front_report: %v (see front_report --help)\n", err)
+		fmt.Fprintf(stderr, "front_report: %s (see front_report --help)\n", oneLine(err))
 		return exitUsage
 	}
-	fmt.Fprintln(stderr, "front_report:", err)
+	fmt.Fprintln(stderr, "front_report:", oneLine(err))
 	return exitFailed
+}
+
+// oneLine returns the text of an error as one printable line: the name of a file may have a newline
+// or an escape sequence.
+func oneLine(err error) string {
+	return strings.Map(func(r rune) rune {
+		if !unicode.IsPrint(r) {
+			return unicode.ReplacementChar
+		}
+		return r
+	}, strings.ReplaceAll(err.Error(), "`", "'")) // go-flags quotes as `this'
 }
 
 // tell reads the logs and writes the story.
 func tell(args []string, stdin io.Reader, stdout io.Writer) error {
-	var o options
-	logs, err := flags.NewParser(&o, flags.PassDoubleDash).ParseArgs(args)
+	o, logs, err := parse(args)
 	switch {
 	case o.Help:
 		_, err = io.WriteString(stdout, usage)
@@ -103,24 +116,20 @@ func tell(args []string, stdin io.Reader, stdout io.Writer) error {
 	case o.Version:
 		_, err = fmt.Fprintln(stdout, "front_report", version())
 		return err
-	case len(logs) == 0:
-		return usageError{errors.New("no LOG: give a file or folder that --log wrote")}
 	}
 	language, err := languageOf(o.Lang)
 	if err != nil {
 		return usageError{err}
 	}
-	from, errFrom := report.ParseBound(o.From)
-	to, errTo := report.ParseBound(o.To)
-	switch {
-	case errFrom != nil:
-		return usageError{fmt.Errorf("--from: %w", errFrom)}
-	case errTo != nil:
-		return usageError{fmt.Errorf("--to: %w", errTo)}
-	case to.Before(from):
-		return usageError{fmt.Errorf("--from %s is after --to %s", o.From, o.To)}
+	from, to, err := bounds(o)
+	if err != nil {
+		return usageError{err}
 	}
-	files, remove, err := report.Files(logs, stdin)
+	page, err := pageFile(o.HTML)
+	if err != nil {
+		return err
+	}
+	files, remove, err := report.Logs(logs, stdin)
 	defer remove()
 	if err != nil {
 		return err
@@ -129,17 +138,107 @@ func tell(args []string, stdin io.Reader, stdout io.Writer) error {
 	if err != nil {
 		return err
 	}
-	if o.HTML == "" {
+	if page == "" {
 		return language.Write(stdout, story)
 	}
-	var page bytes.Buffer
-	if err := language.WritePage(&page, story); err != nil {
+	var text bytes.Buffer
+	if err := language.WritePage(&text, story); err != nil {
 		return err
 	}
-	if err := replace(o.HTML, page.Bytes()); err != nil {
-		return fmt.Errorf("--html: %w", err)
+	if err := replace(page, text.Bytes()); err != nil {
+		return fmt.Errorf("--html %s: not written: %w", o.HTML, err)
 	}
 	return nil
+}
+
+// parse reads the command line. -h helps anywhere, also when the rest is wrong.
+func parse(args []string) (o options, logs []string, err error) {
+	parser := flags.NewParser(&o, flags.PassDoubleDash)
+	logs, err = parser.ParseArgs(args)
+	for _, arg := range args {
+		if arg == "--" {
+			break
+		}
+		o.Help = o.Help || arg == "-h" || arg == "--help"
+	}
+	if err != nil || o.Help || o.Version {
+		return o, logs, err
+	}
+	for _, option := range parser.Groups()[0].Options() {
+		// A script that fills in an unset variable.
+		if text, ok := option.Value().(string); ok && text == "" && option.IsSet() {
+			return o, nil, fmt.Errorf("--%s: it is empty", option.LongName)
+		}
+	}
+	if len(logs) == 0 {
+		return o, nil, errors.New("no LOG: give a file or folder that --log wrote")
+	}
+	return o, logs, nil
+}
+
+// bounds returns the period to tell of.
+func bounds(o options) (from, to report.Bound, err error) {
+	if from, err = report.ParseBound(o.From); err != nil {
+		return from, to, fmt.Errorf("--from: %w", err)
+	}
+	if to, err = report.ParseBound(o.To); err != nil {
+		return from, to, fmt.Errorf("--to: %w", err)
+	}
+	if to.Before(from) {
+		return from, to, fmt.Errorf("--from %s is after --to %s", o.From, o.To)
+	}
+	return from, to, nil
+}
+
+// pageFile returns the file of --html, which may be a symbolic link to it. It finds before the logs
+// are read what would fail after that, and what would be lost: a log (the shell
+// makes "--html a.log b.log" of --html *.log), or a device.
+func pageFile(file string) (string, error) {
+	if file == "" {
+		return "", nil
+	}
+	if file == "-" {
+		return "", usageError{errors.New("--html: '-' is not a file; give the name of a file")}
+	}
+	info, err := os.Stat(file)
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		if info, err := os.Stat(filepath.Dir(file)); err != nil || !info.IsDir() {
+			return "", fmt.Errorf("--html %s: the folder does not exist", file)
+		}
+		return file, nil
+	case err != nil:
+		return "", fmt.Errorf("--html %s: %w", file, cause(err))
+	case info.IsDir():
+		return "", fmt.Errorf("--html %s: it is a folder; give the name of a file", file)
+	case !info.Mode().IsRegular():
+		return "", fmt.Errorf("--html %s: not a regular file", file)
+	case isLog(file):
+		return "", usageError{fmt.Errorf("--html %s: it is a log, which the page would replace", file)}
+	}
+	return filepath.EvalSymlinks(file)
+}
+
+// isLog reports whether a file begins as a log does, plain or gzip.
+func isLog(file string) bool {
+	f, err := os.Open(file)
+	if err != nil {
+		return false
+	}
+	defer f.Close()
+	begin := make([]byte, 8)
+	n, _ := io.ReadFull(f, begin)
+	text := string(begin[:n])
+	return strings.HasPrefix(text, `{"name":`) || strings.HasPrefix(text, "\x1f\x8b")
+}
+
+// cause returns an error without the name of the file, which the message has before it.
+func cause(err error) error {
+	var path *fs.PathError
+	if errors.As(err, &path) {
+		return path.Err
+	}
+	return err
 }
 
 func languageOf(name string) (*report.Language, error) {
@@ -153,24 +252,32 @@ func languageOf(name string) (*report.Language, error) {
 	return nil, fmt.Errorf("--lang: '%s' is not a language; use %s", name, strings.Join(names, " or "))
 }
 
-// replace replaces a file whole or not at all.
+// replace replaces a file whole or not at all. The file keeps its mode.
 func replace(file string, content []byte) error {
+	mode := fs.FileMode(0o644)
+	if info, err := os.Stat(file); err == nil {
+		mode = info.Mode().Perm()
+	}
 	f, err := os.CreateTemp(filepath.Dir(file), ".front_report")
 	if err != nil {
-		return err
+		return cause(err)
 	}
 	defer os.Remove(f.Name()) // it has another name after success
 	_, err = f.Write(content)
 	if err == nil {
-		err = f.Chmod(0o644)
+		err = f.Chmod(mode)
 	}
 	if errClose := f.Close(); err == nil {
 		err = errClose
 	}
-	if err != nil {
-		return err
+	if err == nil {
+		err = os.Rename(f.Name(), file)
 	}
-	return os.Rename(f.Name(), file)
+	var link *os.LinkError
+	if errors.As(err, &link) {
+		return link.Err
+	}
+	return cause(err)
 }
 
 // version returns the program's version as the go command recorded it.

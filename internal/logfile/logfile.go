@@ -60,7 +60,10 @@ func Append(file string, line []byte) error {
 // create opens the file to append to it. If it does not exist, create makes it.
 func create(file string) (*os.File, error) {
 	f, err := open(file, 0)
-	if !errors.Is(err, fs.ErrNotExist) {
+	switch {
+	case errors.Is(err, fs.ErrPermission):
+		return nil, fmt.Errorf("%w; the check must read the log and append to it", reason(err))
+	case !errors.Is(err, fs.ErrNotExist):
 		return f, err
 	}
 	f, err = open(file, os.O_CREATE|os.O_EXCL)
@@ -163,6 +166,12 @@ func notRegular(info fs.FileInfo) error {
 		kind = "a directory"
 	case info.Mode()&fs.ModeSymlink != 0:
 		kind = "a symbolic link"
+	case info.Mode()&fs.ModeNamedPipe != 0:
+		kind = "a FIFO"
+	case info.Mode()&fs.ModeSocket != 0:
+		kind = "a socket"
+	case info.Mode()&fs.ModeDevice != 0:
+		kind = "a device"
 	}
 	return errors.New("not a regular file: " + kind)
 }

@@ -377,3 +377,14 @@ func TestNothingIsNotOK(t *testing.T) {
 		t.Error("nothing exits 0")
 	}
 }
+
+// TestLogLineBegins: only the line itself begins with its name. Package report finds by this where a
+// line begins after a torn one.
+func TestLogLineBegins(t *testing.T) {
+	for name, r := range reports(t) {
+		line := string(LogLine(r))
+		if begin := `{"name":`; !strings.HasPrefix(line, begin) || strings.Count(line, begin) != 1 {
+			t.Errorf("%s: %s", name, line)
+		}
+	}
+}

@@ -2,9 +2,6 @@ package report
 
 import (
 	"cmp"
-	"errors"
-	"fmt"
-	"io"
 	"math/bits"
 	"slices"
 	"strings"
@@ -20,14 +17,15 @@ type Detail struct {
 	Code   string // the diagnosis then, or "" if there was none
 	States []State
 	Points []Point // what the charts show
-	// First is the client that was affected first; nil if the log names none.
+	// First is the client that was affected first, of those that were affected much; nil if the log
+	// names none.
 	First   *Client
 	Clients []*Client // those affected most
 	More    int       // how many more clients were affected, at least
 	Others  []*Other  // every other front at the worst moment
 
 	here     clientsSeen // at the worst moment
-	unwell   int         // clients that were affected then
+	unwell   int         // clients that were affected much then
 	affected map[string]*Client
 }
 
@@ -50,7 +48,7 @@ type Point struct {
 type Client struct {
 	Address, Name string
 	Since         time.Time // of the first look at which it had an eighth of its Peak
-	Peak          int       // the most sockets that were affected at one time
+	Peak          int       // the most sockets that were affected at one time of the incident
 	Here          Fare      // at the worst moment
 	There         []Fare    // at every other front, in the order of Detail.Others
 	Verdict       Verdict
@@ -67,9 +65,20 @@ type Fare struct {
 	Front  *Front
 	Seen   Seen
 	States []State
-	// Well says that all its sessions were established and the front itself was OK. Ill says that
-	// some of its sockets were abnormal.
+	// Ill says that it had many abnormal sockets, beside what it had at the front in trouble. Well says
+	// that it was not ill, had established sessions, and that the front itself was OK.
 	Well, Ill bool
+
+	abnormal int
+	served   bool // it had established sessions, and the front was OK
+}
+
+// judge decides whether the client was well or ill, by the most sockets that were affected at the
+// front in trouble.
+func (f Fare) judge(peak int) Fare {
+	f.Ill = isMuch(f.abnormal, peak)
+	f.Well = f.served && !f.Ill
+	return f
 }
 
 // Seen is what the log tells of a client at a front.
@@ -86,9 +95,11 @@ const (
 // Other is another front at the worst moment.
 type Other struct {
 	Front *Front
-	// Looked says that there was a look at that time, with this Status.
+	// Looked says that there was a look at that time, with this Status. Closed says that it was out
+	// of every trading session, so nobody judged the front.
 	Looked bool
 	Status Status
+	Closed bool
 
 	look    outline
 	clients clientsSeen
@@ -130,17 +141,27 @@ type position struct {
 	line uint32
 }
 
+// wanted is a line that is read in full.
+type wanted struct {
+	Identity
+	look outline
+	take []func(entry)
+}
+
 // readDetails reads the lines that are shown.
-func (r *reader) readDetails(s *Story) error {
-	want := map[position][]func(entry){}
-	add := func(o outline, take func(entry)) {
+func (r *reader) readDetails(s *Story) {
+	want := map[position]*wanted{}
+	add := func(f *Front, o outline, take func(entry)) {
 		at := position{o.file, o.line}
-		want[at] = append(want[at], take)
+		if want[at] == nil {
+			want[at] = &wanted{Identity: f.Identity, look: o}
+		}
+		want[at].take = append(want[at].take, take)
 	}
 	for _, n := range s.Incidents {
 		n.affected = map[string]*Client{}
 		for _, look := range n.sample() {
-			add(look, func(e entry) { n.take(r, look, e) })
+			add(n.Front, look, func(e entry) { n.take(r, look, e) })
 		}
 		for _, f := range s.Fronts {
 			if f == n.Front {
@@ -149,49 +170,54 @@ func (r *reader) readDetails(s *Story) error {
 			other := nearest(f, n.worst.at)
 			n.Others = append(n.Others, other)
 			if other.Looked {
-				add(other.look, func(e entry) { other.clients = clientsOf(e, f, other.Status) })
+				add(f, other.look, func(e entry) { other.clients = clientsOf(e, f, other.isWell()) })
 			}
 		}
 	}
-	if err := r.readLines(want); err != nil {
-		return err
-	}
+	r.readLines(want)
 	for _, n := range s.Incidents {
 		n.tell(r)
 	}
-	return nil
 }
 
-// readLines reads the lines at the wanted positions in full.
-func (r *reader) readLines(want map[position][]func(entry)) error {
-	files := map[uint16]bool{}
+// readLines reads the wanted lines in full. What went wrong in the first reading has been told; a
+// file that cannot be read again, or has other lines now, is told here.
+func (r *reader) readLines(want map[position]*wanted) {
+	left := map[uint16]int{} // wanted lines of a file
 	for at := range want {
-		files[at.file] = true
+		left[at.file]++
 	}
-	for i, file := range r.files {
-		if !files[uint16(i)] {
+	for i, log := range r.logs {
+		file := uint16(i)
+		if left[file] == 0 {
 			continue
 		}
-		_, err := eachLine(file, func(n uint32, line []byte) {
-			takers := want[position{uint16(i), n}]
-			if len(takers) == 0 {
+		// An error has been told, or leaves lines unread, which is told below.
+		_, _ = eachLine(log, func(n uint32, line []byte, _ bool) {
+			w := want[position{file, n}]
+			if w == nil {
 				return
 			}
+			left[file]--
 			line, _ = whole(line)
+			g, err := glanceAt(line)
+			if err != nil || g.Identity.printable() != w.Identity || g.time.Unix() != w.look.at || g.status != w.look.status {
+				r.skipped.add(log.Name, int(n), errChanged)
+				return
+			}
 			e, err := entryOf(line)
 			if err != nil {
-				r.skipped.add(file, int(n), err)
+				r.skipped.add(log.Name, int(n), err)
 				return
 			}
-			for _, take := range takers {
+			for _, take := range w.take {
 				take(e)
 			}
 		})
-		if err != nil && !errors.Is(err, io.ErrUnexpectedEOF) { // which the first reading has told
-			return fmt.Errorf("%s: %w", file, err)
+		if left[file] > 0 {
+			r.skipped.add(log.Name, 0, errChanged)
 		}
 	}
-	return nil
 }
 
 // sample returns the looks of an incident that are read in full: those at its beginning, and
@@ -218,24 +244,22 @@ func (n *Incident) sample() []outline {
 // nearest returns a front as it was at a time.
 func nearest(f *Front, at int64) *Other {
 	i, _ := slices.BinarySearchFunc(f.looks, at, byTime)
-	best, distance := outline{}, int64(max(reach, 2*f.Interval)/time.Second)+1
+	other := &Other{Front: f}
+	distance := int64(max(reach, 2*f.Interval)/time.Second) + 1
 	for _, look := range f.looks[max(i-1, 0):min(i+1, len(f.looks))] {
 		if d := max(look.at-at, at-look.at); d < distance {
-			best, distance = look, d
+			other.Looked, other.look, distance = true, look, d
 		}
 	}
-	return &Other{Front: f, Looked: best.at != 0, Status: best.status, look: best}
+	other.Status, other.Closed = other.look.status, other.look.closed
+	return other
 }
 
 // take adds a line to the incident.
 func (n *Incident) take(r *reader, look outline, e entry) {
 	if look == n.worst {
-		n.here, n.Reason, n.States = clientsOf(e, n.Front, look.status), printable(e.Reason), statesOf(e.States)
-		for _, c := range e.Clients {
-			if n.sockets(r, c) > 0 {
-				n.unwell++
-			}
-		}
+		n.here, n.Reason, n.States = clientsOf(e, n.Front, false), printable(e.Reason), statesOf(e.States)
+		n.unwell = n.countUnwell(r, e.Clients)
 	}
 	p := Point{At: r.at(look.at), Status: look.status, States: statesOf(e.States), FeedAge: e.Metrics["feed_age"]}
 	for _, l := range e.Listeners { // the fullest
@@ -244,9 +268,12 @@ func (n *Incident) take(r *reader, look outline, e entry) {
 		}
 	}
 	n.Points = append(n.Points, p)
+	if look.at > n.LastTrouble.Unix() {
+		return // the chart goes on, but nobody is affected any more
+	}
 	for _, c := range e.Clients {
 		affected := n.sockets(r, c)
-		if affected == 0 {
+		if affected <= 0 {
 			continue
 		}
 		address := printable(c.Address)
@@ -259,13 +286,33 @@ func (n *Incident) take(r *reader, look outline, e entry) {
 			n.affected[address] = client
 		}
 		client.Name = cmp.Or(printable(c.Name), client.Name)
-		client.Peak = max(client.Peak, affected)
+		if look.at >= n.From.Unix() {
+			client.Peak = max(client.Peak, affected)
+		}
 		for power := range bits.Len(uint(affected)) {
 			if power < maxPower && (client.since[power] == 0 || look.at < client.since[power]) {
 				client.since[power] = look.at
 			}
 		}
 	}
+}
+
+// isMuch reports whether so many sockets of a client are much beside those of the client that has
+// most. A healthy client has a few in TIME_WAIT at times.
+func isMuch(affected, most int) bool { return affected >= max(most/8, 1) }
+
+// countUnwell returns how many clients have much trouble.
+func (n *Incident) countUnwell(r *reader, clients []clientEntry) int {
+	most, unwell := 0, 0
+	for _, c := range clients {
+		most = max(most, n.sockets(r, c))
+	}
+	for _, c := range clients {
+		if isMuch(n.sockets(r, c), most) {
+			unwell++
+		}
+	}
+	return unwell
 }
 
 func number(n *uint32) *float64 {
@@ -291,10 +338,13 @@ func (n *Incident) sockets(r *reader, c clientEntry) int {
 	return affected
 }
 
-// statesOf returns the states that have a socket, in the order of the kernel's numbers.
+// statesOf returns the states of sessions that have a socket, in the order of the kernel's numbers.
 func statesOf[N int | *int](counts map[string]N) []State {
 	var states []State
 	for s := tcp.Established; s < tcp.NumStates; s++ {
+		if s == tcp.Listen {
+			continue
+		}
 		switch n := any(counts[s.String()]).(type) {
 		case int:
 			if n > 0 {
@@ -314,6 +364,9 @@ func (n *Incident) tell(r *reader) {
 	n.Code = r.code(n.worst)
 	slices.SortFunc(n.Points, func(a, b Point) int { return a.At.Compare(b.At) })
 	for _, c := range n.affected {
+		if c.Peak == 0 {
+			continue // it had trouble only before the incident
+		}
 		eighth := max(bits.Len(uint(c.Peak))-1-3, 0)
 		c.Since = r.at(c.since[min(eighth, maxPower-1)])
 		n.Clients = append(n.Clients, c)
@@ -321,8 +374,10 @@ func (n *Incident) tell(r *reader) {
 	slices.SortFunc(n.Clients, func(a, b *Client) int {
 		return cmp.Or(cmp.Compare(b.Peak, a.Peak), a.Since.Compare(b.Since), strings.Compare(a.Address, b.Address))
 	})
-	if len(n.Clients) > 0 {
-		n.First = slices.MinFunc(n.Clients, func(a, b *Client) int { return a.Since.Compare(b.Since) })
+	for _, c := range n.Clients {
+		if isMuch(c.Peak, n.Clients[0].Peak) && (n.First == nil || c.Since.Before(n.First.Since)) {
+			n.First = c
+		}
 	}
 	if n.More = len(n.Clients) - shownClients; n.More > 0 {
 		n.Clients = n.Clients[:shownClients]
@@ -330,21 +385,24 @@ func (n *Incident) tell(r *reader) {
 		n.More = 0
 	}
 	for _, c := range n.Clients {
-		c.Here = n.here.fare(n.Front, c.Address)
+		c.Here = n.here.fare(n.Front, c.Address).judge(c.Peak)
 		for _, o := range n.Others {
-			c.There = append(c.There, o.clients.fare(o.Front, c.Address))
+			c.There = append(c.There, o.clients.fare(o.Front, c.Address).judge(c.Peak))
 		}
 		c.Verdict = c.verdict(diagnosis.Code(r.code(n.worst)), n.unwell)
 	}
 }
 
-// clientsOf returns the clients of a line.
-func clientsOf(e entry, f *Front, status Status) clientsSeen {
+// isWell reports whether somebody has judged the front, and it was OK.
+func (o *Other) isWell() bool { return o.Looked && o.Status == OK && !o.Closed }
+
+// clientsOf returns the clients of a line of a front.
+func clientsOf(e entry, f *Front, isWell bool) clientsSeen {
 	seen := clientsSeen{fares: map[string]Fare{}, all: e.Omitted != nil && *e.Omitted == 0}
 	for _, c := range e.Clients {
 		seen.fares[printable(c.Address)] = Fare{
-			Front: f, Seen: Listed, States: statesOf(c.States), Ill: c.Abnormal > 0,
-			Well: status == OK && c.Abnormal == 0 && c.States[tcp.Established.String()] > 0,
+			Front: f, Seen: Listed, States: statesOf(c.States), abnormal: c.Abnormal,
+			served: isWell && c.States[tcp.Established.String()] > 0,
 		}
 	}
 	return seen

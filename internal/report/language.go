@@ -1,6 +1,7 @@
 package report
 
 import (
+	"fmt"
 	"strings"
 
 	"frontsockets/internal/diagnosis"
@@ -10,19 +11,21 @@ import (
 type Language struct {
 	Name string // as --lang has it, and HTML's lang
 
-	comma, and, colon, stop string
+	comma, list, and, colon, stop string // list is between the members of an enumeration
 
 	// The summary.
-	period, looks, gap, moreGaps, restarted, moreRestarts string
-	skipped, moreSkipped, noIncident, untold              string
+	period, looks, oneLook, gap, moreGaps, restarted, moreRestarts string
+	skipped, moreSkipped, noIncident, untold                       string
 
 	// An incident.
 	incident, until, notOver                 string
-	diagnosed, step, noDiagnosis             string
+	diagnosed, step, moreSteps, noDiagnosis  string
 	said, states, first                      string
-	othersWell, frontWas, notLooked          string
+	beginUnseen                              string
+	othersWell, frontWas, notJudged          string
+	notLooked                                string
 	restartedFrom, notKnown, since           string
-	lost, goesOn, closed, well               string
+	lost, goesOn, closed, well, wellAfterGap string
 	afterRestart, affected                   string
 	here, there, nowhere, isWell, moreFronts string
 	moreClients                              string
@@ -35,6 +38,7 @@ type Language struct {
 	verdicts                                 map[Verdict]string
 	codes                                    map[diagnosis.Code]string
 	units                                    *strings.Replacer
+	reasons                                  *strings.Replacer // why a line was skipped
 	kinds                                    map[Kind]string
 	Labels                                   map[string]string // of the page
 }
@@ -43,10 +47,11 @@ type Language struct {
 var Languages = []*Language{&english, &chinese}
 
 var english = Language{
-	Name: "en", comma: ", ", and: " and ", colon: ": ", stop: ".",
+	Name: "en", comma: ", ", list: ", ", and: " and ", colon: ": ", stop: ".",
 
 	period:       "Fronts: %d, from %s to %s (%s), %s looks.",
 	looks:        "%s: %d looks, one every %s: %s",
+	oneLook:      "%s: 1 look: %s",
 	gap:          "; no look from %s to %s",
 	moreGaps:     ", and %d more gaps",
 	restarted:    "; restarted at %s",
@@ -54,23 +59,27 @@ var english = Language{
 	skipped:      "Lines that were skipped: %d",
 	moreSkipped:  "and %d more",
 	noIncident:   "No incident: every look was OK.",
-	untold:       "%d more incidents, which were shorter or less bad, are not told; use --from and --to.",
+	untold:       "Incidents that are not told, because they were shorter or less bad: %d. Use --from and --to.",
 
 	incident: "Incident %d of %d: %s was %s from %s",
 	until:    " to %s (%s)", notOver: "; its end was not seen",
-	diagnosed: "Diagnosis: %s.", step: "%s from %s", noDiagnosis: "none, because the check had no answer",
+	diagnosed: "Diagnosis: %s.", step: "%s from %s", moreSteps: "then %d more changes",
+	noDiagnosis:   "none, because the check had no answer",
 	said:          "The check said at the worst moment, %s: %s",
 	states:        "Sockets then: %s.",
 	first:         "First client affected: %s, since %s.",
 	othersWell:    "Other fronts then: %d of %d well",
 	frontWas:      "%s was %s",
+	notJudged:     "%d out of session",
 	notLooked:     "%d without a look at that time",
+	beginUnseen:   "It may have begun earlier: this story has no look just before %s.",
 	restartedFrom: "Restarted at %s: process before %s, after %s.",
 	notKnown:      "not known", since: ", since %s",
 	lost:         "It was not OK at %s; no look came after that.",
 	goesOn:       "It was not over at the last look, %s.",
 	closed:       "The trading session ended at %s; then nobody judges the front.",
 	well:         "All was well at %s, after %s",
+	wellAfterGap: "All was well at %s; no look since %s tells when it ended.",
 	afterRestart: ", %s after the restart",
 	affected:     "Clients affected most, at the worst moment:",
 	here:         "%s here", there: "%s at %s",
@@ -117,7 +126,7 @@ var english = Language{
 		diagnosis.MassLogoff:       "many clients have logged off",
 		diagnosis.Unclear:          "the evidence does not decide",
 	},
-	units: strings.NewReplacer(),
+	units: strings.NewReplacer(), reasons: strings.NewReplacer(),
 	kinds: map[Kind]string{
 		KindOK: "OK", KindWarning: "WARNING", KindCritical: "CRITICAL", KindUnknown: "UNKNOWN",
 		KindClosed: "no trading session", KindGap: "no look",
@@ -140,10 +149,11 @@ var english = Language{
 }
 
 var chinese = Language{
-	Name: "zh", comma: "，", and: "、", colon: "：", stop: "。",
+	Name: "zh", comma: "，", list: "、", and: "、", colon: "：", stop: "。",
 
 	period:       "共 %d 个前置，%s 至 %s（%s），检查 %s 次。",
 	looks:        "%s：检查 %d 次，每 %s一次：%s",
+	oneLook:      "%s：检查 1 次：%s",
 	gap:          "；%s 至 %s 没有检查",
 	moreGaps:     "，另有 %d 段空缺",
 	restarted:    "；%s 重启",
@@ -155,19 +165,22 @@ var chinese = Language{
 
 	incident: "故障 %d/%d：%s %s，自 %s",
 	until:    " 至 %s（%s）", notOver: "，未见结束",
-	diagnosed: "诊断：%s。", step: "%s，自 %s", noDiagnosis: "无，检查没有得出结果",
+	diagnosed: "诊断：%s。", step: "%s，自 %s", moreSteps: "此后还有 %d 次变化", noDiagnosis: "无，检查没有得出结果",
 	said:          "最严重时 %s 检查的输出：%s",
 	states:        "当时的 socket：%s。",
 	first:         "最先受影响的客户端：%s，自 %s。",
 	othersWell:    "当时其他前置：%d/%d 正常",
 	frontWas:      "%s 为 %s",
+	notJudged:     "%d 个不在交易时段",
 	notLooked:     "%d 个当时没有检查",
+	beginUnseen:   "本报告没有紧接 %s 之前的检查，故障可能更早已经开始。",
 	restartedFrom: "%s 重启：之前进程 %s，之后进程 %s。",
 	notKnown:      "不详", since: "，自 %s",
 	lost:         "%s 仍不正常，此后没有检查。",
 	goesOn:       "最后一次检查 %s 时尚未结束。",
 	closed:       "%s 交易时段结束，此后不再判断。",
 	well:         "%s 恢复正常，历时 %s",
+	wellAfterGap: "%s 已正常；自 %s 起没有检查，不知何时恢复。",
 	afterRestart: "，距重启 %s",
 	affected:     "受影响最重的客户端（最严重时）：",
 	here:         "本前置 %s", there: "%[2]s 上 %[1]s",
@@ -212,6 +225,15 @@ var chinese = Language{
 		diagnosis.Unclear:          "证据不足以判断",
 	},
 	units: strings.NewReplacer("h", "小时", "m", "分", "s", "秒"),
+	reasons: strings.NewReplacer(
+		errTorn.Error(), "不完整：写入进程被终止，或仍在写入",
+		errForeign.Error(), "不是 --log 写的行",
+		errNewer.Error(), "由更新版本写入",
+		errTooLong.Error(), fmt.Sprintf("超过 %d 字节", maxLine),
+		errRest.Error(), "文件其余部分无法读取",
+		errUnreadable.Error(), "文件无法读取",
+		errChanged.Error(), "文件在读取期间有变化，请重新运行 front_report",
+	),
 	kinds: map[Kind]string{
 		KindOK: "OK", KindWarning: "WARNING", KindCritical: "CRITICAL", KindUnknown: "UNKNOWN",
 		KindClosed: "非交易时段", KindGap: "没有检查",

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"math"
 	"slices"
 	"time"
 
@@ -16,13 +17,21 @@ const newestFormat = 1
 
 // Errors of a line.
 var (
-	errTorn    = errors.New("torn: its writer was killed, or is still writing")
-	errForeign = errors.New("not a line of --log")
-	errNewer   = errors.New("written by a newer version")
+	errTorn       = errors.New("torn: its writer was killed, or is still writing")
+	errForeign    = errors.New("not a line of --log")
+	errNewer      = errors.New("written by a newer version")
+	errTooLong    = fmt.Errorf("longer than %d bytes", maxLine)
+	errRest       = errors.New("the rest of the file cannot be read")
+	errUnreadable = errors.New("the file cannot be read")
+	errChanged    = errors.New("the file was changed while it was read; run front_report again")
 )
 
 // Identity is what tells one front from another.
 type Identity struct{ Host, Service, Name, Ports string }
+
+func (i Identity) printable() Identity {
+	return Identity{printable(i.Host), printable(i.Service), printable(i.Name), printable(i.Ports)}
+}
 
 // outline is what is kept of every line.
 type outline struct {
@@ -62,7 +71,7 @@ type glance struct {
 	code    string
 	trouble uint64
 	closed  bool
-	time    string
+	time    time.Time
 	inodes  []uint64 // of the listeners, sorted
 	process gjson.Result
 }
@@ -79,6 +88,10 @@ func whole(line []byte) (rest []byte, torn bool) {
 	return line, false
 }
 
+// firstYear and lastYear are those of the times that a line may have: a clock that was never set
+// says 1970, and the nanoseconds of a time.Duration last for 292 years.
+const firstYear, lastYear = 1970, 2199
+
 // glanceAt reads what the first reading needs of a line. It does not look at the rest, which
 // most lines are read for only once: the second reading finds out what is wrong there.
 func glanceAt(line []byte) (glance, error) {
@@ -90,7 +103,7 @@ func glanceAt(line []byte) (glance, error) {
 	if len(line) < 2 || line[0] != '{' || line[len(line)-1] != '}' {
 		return g, incomplete
 	}
-	status, format := gjson.Result{}, gjson.Result{}
+	var status, format, at gjson.Result
 	gjson.ParseBytes(line).ForEach(func(key, value gjson.Result) bool {
 		switch key.Str {
 		case "name":
@@ -106,11 +119,13 @@ func glanceAt(line []byte) (glance, error) {
 		case "diagnosis":
 			g.code = value.Get("code").Str
 		case "metrics":
-			g.trouble = value.Get("abnormal").Uint() + value.Get("unread").Uint() + value.Get("accept_queue").Uint()
+			for _, metric := range []string{"abnormal", "unread", "accept_queue"} {
+				g.trouble += min(value.Get(metric).Uint(), math.MaxUint32)
+			}
 		case "out_of_session":
 			g.closed = value.Bool()
 		case "time":
-			g.time = value.Str
+			at = value
 		case "format":
 			format = value
 		case "process":
@@ -124,14 +139,18 @@ func glanceAt(line []byte) (glance, error) {
 		return true
 	})
 	switch {
-	case format.Int() > newestFormat:
+	case format.Num > newestFormat:
 		return g, errNewer
-	case status.Type != gjson.Number || status.Uint() > uint64(Unknown):
+	case len(status.Raw) != 1 || status.Raw[0] < '0' || status.Raw[0] > '0'+byte(Unknown):
 		return g, incomplete
-	case g.Ports == "" || g.Service == "" || g.time == "":
+	case g.Ports == "" || g.Service == "" || at.Type != gjson.String:
 		return g, incomplete
 	}
-	g.status = Status(status.Uint())
+	// As entryOf reads it, so that both accept the same times.
+	if err := g.time.UnmarshalText([]byte(at.Str)); err != nil || g.time.Year() < firstYear || g.time.Year() > lastYear {
+		return g, errForeign
+	}
+	g.status = Status(status.Raw[0] - '0')
 	slices.Sort(g.inodes)
 	return g, nil
 }
@@ -139,7 +158,6 @@ func glanceAt(line []byte) (glance, error) {
 // entry is what the second reading takes from a line.
 type entry struct {
 	Reason    string
-	Diagnosis *struct{ Code, Text string }
 	Metrics   map[string]*float64
 	States    map[string]*int
 	Clients   []clientEntry
@@ -148,7 +166,6 @@ type entry struct {
 		AcceptQueue *uint32 `json:"accept_queue"`
 		Backlog     *uint32
 	}
-	Time time.Time
 }
 
 // clientEntry is one client in a line.

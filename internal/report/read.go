@@ -12,15 +12,27 @@ import (
 	"math"
 	"os"
 	"path/filepath"
+	"runtime"
 	"slices"
+	"strconv"
+	"strings"
+	"sync"
 	"time"
 )
 
 // Problem is a line, or the rest of a file, that was skipped.
 type Problem struct {
 	File string
-	Line int
+	Line int // 0 is the whole file
 	Why  string
+}
+
+func (p Problem) String() string {
+	place := printable(p.File)
+	if p.Line > 0 {
+		place += ":" + strconv.Itoa(p.Line)
+	}
+	return place + ": " + printable(p.Why)
 }
 
 // Skipped is what was skipped: how much, and the first of it.
@@ -38,87 +50,182 @@ func (s *Skipped) add(file string, line int, why error) {
 	}
 }
 
-// Files returns the files of a command line: those of a folder, with all folders in it, in
-// the order of their names. "-" is stdin, which is copied into a temporary file because the logs
-// are read twice; remove deletes it.
-func Files(names []string, stdin io.Reader) (files []string, remove func(), err error) {
-	remove = func() {}
-	for _, name := range names {
-		if name == "-" {
-			copied, err := spool(stdin)
-			if err != nil {
-				return nil, remove, fmt.Errorf("stdin: %w", err)
-			}
-			files, remove = append(files, copied), func() { os.Remove(copied) }
-			continue
-		}
-		info, err := os.Stat(name)
-		if err != nil {
-			return nil, remove, err
-		}
-		if !info.IsDir() {
-			files = append(files, name)
-			continue
-		}
-		err = filepath.WalkDir(name, func(path string, entry fs.DirEntry, err error) error {
-			if err == nil && entry.Type().IsRegular() {
-				files = append(files, path)
-			}
-			return err
-		})
-		if err != nil {
-			return nil, remove, err
-		}
-	}
-	return files, remove, nil
+// Log is a file to read. It is read twice.
+type Log struct {
+	Name string   // as messages have it
+	copy *os.File // of what can be read only once; nil if the file itself is read
 }
 
-func spool(stdin io.Reader) (name string, err error) {
+func (l Log) open() (io.ReadCloser, error) {
+	if l.copy != nil {
+		return io.NopCloser(io.NewSectionReader(l.copy, 0, math.MaxInt64)), nil
+	}
+	return os.Open(l.Name)
+}
+
+// Logs returns the logs of a command line. A folder stands for the files in it and in its folders,
+// in the order of their names. "-" is stdin. Stdin and pipes are copied into temporary files, which
+// remove deletes; call it also after an error.
+func Logs(names []string, stdin io.Reader) (logs []Log, remove func(), err error) {
+	var copies []*os.File
+	remove = func() {
+		for _, f := range copies {
+			f.Close()
+			os.Remove(f.Name()) // it may be gone: see temporary
+		}
+	}
+	for _, name := range names {
+		if name != "-" {
+			info, err := os.Stat(name)
+			switch {
+			case err != nil:
+				return nil, remove, fmt.Errorf("%s: %w", name, cause(err))
+			case info.Mode().IsRegular():
+				logs = append(logs, Log{Name: name})
+				continue
+			case info.IsDir():
+				if logs, err = appendFolder(logs, name); err != nil {
+					return nil, remove, err
+				}
+				continue
+			case info.Mode()&fs.ModeNamedPipe == 0:
+				return nil, remove, fmt.Errorf("%s: not a file, a folder or a pipe", name)
+			}
+		}
+		f, err := temporary()
+		if err != nil {
+			return nil, remove, err
+		}
+		copies = append(copies, f)
+		log := Log{Name: name, copy: f}
+		if name == "-" {
+			log.Name = "stdin"
+		}
+		if err := log.fill(name, stdin); err != nil {
+			return nil, remove, fmt.Errorf("%s: %w", log.Name, cause(err))
+		}
+		logs = append(logs, log)
+	}
+	return logs, remove, nil
+}
+
+// appendFolder appends the files of a folder, also those that a symbolic link leads to. It is
+// an error if there is none.
+func appendFolder(logs []Log, name string) ([]Log, error) {
+	before := len(logs)
+	// With the separator a symbolic link to a folder is followed.
+	err := filepath.WalkDir(name+string(filepath.Separator), func(path string, entry fs.DirEntry, err error) error {
+		if err != nil {
+			return fmt.Errorf("%s: %w", path, cause(err))
+		}
+		regular := entry.Type().IsRegular()
+		if entry.Type()&fs.ModeSymlink != 0 {
+			info, err := os.Stat(path)
+			regular = err == nil && info.Mode().IsRegular()
+		}
+		if regular {
+			logs = append(logs, Log{Name: path})
+		}
+		return nil
+	})
+	if err == nil && len(logs) == before {
+		err = fmt.Errorf("%s: there is no file in this folder", name)
+	}
+	return logs, err
+}
+
+// temporary returns a temporary file. It has no name where the system allows that, so that nothing
+// of it is left when the program is killed.
+func temporary() (*os.File, error) {
 	f, err := os.CreateTemp("", "front_report")
-	if err != nil {
-		return "", err
+	if err == nil && runtime.GOOS != "windows" {
+		err = os.Remove(f.Name())
 	}
-	defer f.Close()
-	if _, err := io.Copy(f, stdin); err != nil {
-		os.Remove(f.Name())
-		return "", err
+	return f, err
+}
+
+// fill copies a pipe, or stdin.
+func (l Log) fill(name string, stdin io.Reader) error {
+	if name != "-" {
+		pipe, err := os.Open(name)
+		if err != nil {
+			return err
+		}
+		defer pipe.Close()
+		stdin = pipe
 	}
-	return f.Name(), nil
+	_, err := io.Copy(l.copy, stdin)
+	return err
+}
+
+// cause returns an error without the name of the file, which the message has before it.
+func cause(err error) error {
+	var path *fs.PathError
+	if errors.As(err, &path) {
+		return path.Err
+	}
+	return err
 }
 
 // maxLine is the most bytes that a line may have: several times the longest of --log.
 const maxLine = 1 << 20
 
-// eachLine hands the lines of a file to take, plain or gzip, with their numbers from 1. A line
-// that is longer than maxLine is handed as it begins.
-func eachLine(file string, take func(n uint32, line []byte)) (last int, err error) {
-	f, err := os.Open(file)
+// magics are how files begin that another program has to decompress.
+var magics = map[string]string{"\xfd7zXZ": "xzcat", "\x28\xb5\x2f\xfd": "zstdcat", "BZh": "bzcat"}
+
+// lineReaders keeps buffers for the next of many files.
+var lineReaders = sync.Pool{New: func() any { return bufio.NewReaderSize(nil, maxLine) }}
+
+// lineReader returns a reader for lines of maxLine. Call put when it is no longer used.
+func lineReader(from io.Reader) (r *bufio.Reader, put func()) {
+	r = lineReaders.Get().(*bufio.Reader)
+	r.Reset(from)
+	return r, func() {
+		r.Reset(nil)
+		lineReaders.Put(r)
+	}
+}
+
+// eachLine hands the lines of a file to take, plain or gzip, with their numbers from 1. Of a line
+// that is too long it hands the beginning. It returns the number of the line that could not be
+// read, 0 if the file could not.
+func eachLine(log Log, take func(n uint32, line []byte, tooLong bool)) (at int, err error) {
+	f, err := log.open()
 	if err != nil {
-		return 0, err
+		return 0, cause(err)
 	}
 	defer f.Close()
-	plain := bufio.NewReaderSize(f, maxLine)
+	plain, putPlain := lineReader(f)
+	defer putPlain()
 	r := plain
-	if magic, _ := plain.Peek(2); bytes.Equal(magic, []byte{0x1f, 0x8b}) {
+	if magic, _ := plain.Peek(2); string(magic) == "\x1f\x8b" {
 		unzip, err := gzip.NewReader(plain)
 		if err != nil {
 			return 0, err
 		}
-		r = bufio.NewReaderSize(unzip, maxLine)
+		unzipped, putUnzipped := lineReader(unzip)
+		defer putUnzipped()
+		r = unzipped
+	}
+	for magic, program := range magics {
+		if begin, _ := plain.Peek(len(magic)); string(begin) == magic {
+			return 0, fmt.Errorf("it is compressed: use %s %s | front_report -", program, log.Name)
+		}
 	}
 	for n := uint32(1); ; n++ {
 		line, err := r.ReadSlice('\n')
+		tooLong := errors.Is(err, bufio.ErrBufferFull)
 		if len(line) > 0 {
-			take(n, bytes.TrimSpace(line))
+			take(n, bytes.TrimSpace(line), tooLong)
 		}
 		for errors.Is(err, bufio.ErrBufferFull) {
 			_, err = r.ReadSlice('\n')
 		}
 		if err == io.EOF {
-			return int(n), nil
+			return 0, nil
 		}
 		if err != nil {
-			return int(n), err
+			return int(n), cause(err)
 		}
 	}
 }
@@ -162,12 +269,14 @@ func (b Bound) Before(other Bound) bool {
 
 // reader is the first reading of all files.
 type reader struct {
-	files    []string
+	logs     []Log
 	from, to Bound
 	zone     *time.Location // of the first line
+	earliest time.Time      // of all lines, also of those that are not told
+	latest   time.Time
 	fronts   map[Identity]*timeline
-	codes    table[string]
-	sockets  table[string]
+	codes    table
+	sockets  table
 	owners   map[uint32]Process // of the listeners, by their index
 	skipped  Skipped
 }
@@ -178,18 +287,23 @@ type timeline struct {
 	looks []outline
 }
 
-// table numbers values from 1 in the order in which they come.
-type table[T comparable] struct {
-	numbers map[T]int
-	values  []T
+// table numbers values from 1 in the order in which they come. When it is full, all others have the
+// last number. Only a hostile log fills it: memory stays bounded.
+type table struct {
+	numbers map[string]int
+	values  []string
 }
 
-func (t *table[T]) number(value T) int {
+func (t *table) number(value string, limit int) int {
 	n, known := t.numbers[value]
 	if !known {
 		if t.numbers == nil {
-			t.numbers = map[T]int{}
+			t.numbers = map[string]int{}
 		}
+		if len(t.values) == limit {
+			return limit
+		}
+		value = strings.Clone(value) // it may be a part of a long line
 		t.values = append(t.values, value)
 		n = len(t.values)
 		t.numbers[value] = n
@@ -207,24 +321,31 @@ type Process struct {
 // read takes the outline of every line of every file.
 func (r *reader) read() error {
 	r.fronts, r.owners = map[Identity]*timeline{}, map[uint32]Process{}
-	if len(r.files) > 1<<16 {
-		return fmt.Errorf("%d files; give at most %d", len(r.files), 1<<16)
+	if len(r.logs) > 1<<16 {
+		return fmt.Errorf("%d files; give at most %d", len(r.logs), 1<<16)
 	}
-	for i, file := range r.files {
-		last, err := eachLine(file, func(n uint32, line []byte) {
+	for i, log := range r.logs {
+		at, err := eachLine(log, func(n uint32, line []byte, tooLong bool) {
+			if tooLong {
+				r.skipped.add(log.Name, int(n), errTooLong)
+				return
+			}
 			if rest, torn := whole(line); torn {
-				r.skipped.add(file, int(n), errTorn)
+				r.skipped.add(log.Name, int(n), errTorn)
 				line = rest
 			}
 			if len(line) == 0 {
 				return // as --log writes when two checks meet
 			}
 			if err := r.take(line, outline{line: n, file: uint16(i)}); err != nil {
-				r.skipped.add(file, int(n), err)
+				r.skipped.add(log.Name, int(n), err)
 			}
 		})
-		if err != nil {
-			r.skipped.add(file, last, fmt.Errorf("the rest cannot be read: %w", err))
+		switch {
+		case err != nil && at == 0:
+			r.skipped.add(log.Name, 0, fmt.Errorf("%w: %w", errUnreadable, err))
+		case err != nil:
+			r.skipped.add(log.Name, at, fmt.Errorf("%w: %w", errRest, err))
 		}
 	}
 	for _, front := range r.fronts {
@@ -244,13 +365,16 @@ func (r *reader) take(line []byte, o outline) error {
 	if err != nil {
 		return err
 	}
-	at, err := time.Parse(time.RFC3339, g.time)
-	if err != nil {
-		return errForeign
-	}
+	at := g.time
 	if r.zone == nil {
 		_, offset := at.Zone()
 		r.zone = time.FixedZone(at.Format("-07:00"), offset)
+	}
+	if r.earliest.IsZero() || at.Before(r.earliest) {
+		r.earliest = at
+	}
+	if at.After(r.latest) {
+		r.latest = at
 	}
 	from, to := r.from.in(r.zone), r.to.in(r.zone)
 	if !from.IsZero() && at.Before(from) || !to.IsZero() && at.After(to) {
@@ -258,11 +382,13 @@ func (r *reader) take(line []byte, o outline) error {
 	}
 	o.at, o.status, o.closed = at.Unix(), g.status, g.closed
 	o.trouble = uint32(min(g.trouble, math.MaxUint32))
-	o.code = uint16(min(r.codes.number(printable(g.code)), math.MaxUint16))
+	o.code = uint16(r.codes.number(printable(g.code), math.MaxUint16))
 	o.socket = r.socketOf(g)
-	front, known := r.fronts[g.Identity]
+	id := g.Identity.printable()
+	front, known := r.fronts[id]
 	if !known {
-		id := Identity{printable(g.Host), printable(g.Service), printable(g.Name), printable(g.Ports)}
+		// Copies, because the strings are parts of the line, which is much longer.
+		id = Identity{strings.Clone(id.Host), strings.Clone(id.Service), strings.Clone(id.Name), strings.Clone(id.Ports)}
 		front = &timeline{Identity: id}
 		r.fronts[id] = front
 	}
@@ -270,15 +396,19 @@ func (r *reader) take(line []byte, o outline) error {
 	return nil
 }
 
+// maxSockets is how many listeners are told apart: more than a front has that restarts each second
+// for a week.
+const maxSockets = 1 << 20
+
 // socketOf numbers the listeners of a line, and keeps their process.
 func (r *reader) socketOf(g glance) uint32 {
 	if len(g.inodes) == 0 || g.inodes[0] == 0 {
 		return 0
 	}
-	n := uint32(r.sockets.number(g.Host + fmt.Sprint(g.inodes)))
+	n := uint32(r.sockets.number(g.Host+fmt.Sprint(g.inodes), maxSockets))
 	if g.process.IsObject() {
 		started, _ := time.Parse(time.RFC3339, g.process.Get("started").Str) // zero if it is not known
-		r.owners[n] = Process{g.process.Get("pid").Int(), printable(g.process.Get("name").Str), started}
+		r.owners[n] = Process{g.process.Get("pid").Int(), strings.Clone(printable(g.process.Get("name").Str)), started}
 	}
 	return n
 }

@@ -10,6 +10,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 )
 
@@ -74,17 +75,21 @@ type Incident struct {
 	Front *Front
 	Span  // from the first look that was not OK to the first that was
 	// Over says that it has an end. Closed says that this is the end of the trading session,
-	// and Lost that no look came after it.
+	// and Lost that the looks at this front ended with it, while those at others went on.
 	Over, Closed, Lost bool
+	BeginUnseen        bool      // there was no look just before it
+	LastTrouble        time.Time // of the last look that was not OK
 	Looks              int
 	Worst              Status
 	WorstAt            time.Time
 	Steps              []Step // how the diagnosis went
+	MoreSteps          int    // that Steps leaves out
 	Restarts           []Restart
 	Detail
 
-	looks []outline // with some before and after
-	worst outline
+	looks    []outline // with some before and after
+	worst    outline
+	lastCode string
 }
 
 // Step is a diagnosis and the look that said it first.
@@ -95,7 +100,7 @@ type Step struct {
 
 // Numbers that decide what is one incident, and how much is told.
 const (
-	// calmLooks is how many looks must be OK until an incident is over.
+	// calmLooks is how many looks must be OK until an incident is over. Before a gap one is enough.
 	calmLooks = 3
 	// gapFactor is how many times the usual interval may pass until it is a gap.
 	gapFactor = 3
@@ -108,14 +113,19 @@ const (
 )
 
 // Read reads the logs and tells their story.
-func Read(files []string, from, to Bound) (*Story, error) {
-	r := reader{files: files, from: from, to: to}
+func Read(logs []Log, from, to Bound) (*Story, error) {
+	r := reader{logs: logs, from: from, to: to}
 	if err := r.read(); err != nil {
 		return nil, err
 	}
 	if len(r.fronts) == 0 {
 		return nil, r.nothing()
 	}
+	return r.story(), nil
+}
+
+// story tells what the first reading has found, with the details that the second finds.
+func (r *reader) story() *Story {
 	s := &Story{}
 	for _, front := range r.fronts {
 		s.Fronts = append(s.Fronts, r.front(front))
@@ -140,21 +150,22 @@ func Read(files []string, from, to Bound) (*Story, error) {
 		s.Incidents = append(s.Incidents, r.incidents(f)...)
 	}
 	s.choose()
-	if err := r.readDetails(s); err != nil {
-		return nil, err
+	for _, n := range s.Incidents {
+		n.Lost = !n.Over && n.Front.isGap(outline{at: n.To.Unix()}, outline{at: s.To.Unix()})
 	}
+	r.readDetails(s)
 	s.Skipped = r.skipped
-	return s, nil
+	return s
 }
 
 // nothing says why there is no story.
 func (r *reader) nothing() error {
 	switch {
 	case r.zone != nil:
-		return errors.New("no look between --from and --to")
+		return fmt.Errorf("no look between --from and --to; the logs have looks from %s to %s",
+			r.earliest.In(r.zone).Format(time.RFC3339), r.latest.In(r.zone).Format(time.RFC3339))
 	case r.skipped.N > 0:
-		p := r.skipped.First[0]
-		return fmt.Errorf("no line that --log wrote; the first that is not: %s:%d: %s", p.File, p.Line, p.Why)
+		return fmt.Errorf("no line that --log wrote; the first that was skipped: %s", r.skipped.First[0])
 	}
 	return errors.New("no line: the logs are empty")
 }
@@ -175,7 +186,7 @@ func (r *reader) front(t *timeline) *Front {
 	if n := len(intervals); n > 0 {
 		f.Interval = time.Duration(intervals[n/2]) * time.Second
 	}
-	var before uint32
+	var before outline // the last look that knew the listeners
 	for i, look := range f.looks {
 		if i > 0 && f.isGap(f.looks[i-1], look) {
 			f.Gaps = append(f.Gaps, Span{r.at(f.looks[i-1].at), r.at(look.at)})
@@ -183,10 +194,12 @@ func (r *reader) front(t *timeline) *Front {
 		if look.socket == 0 {
 			continue
 		}
-		if before != 0 && before != look.socket {
-			f.Restarts = append(f.Restarts, r.restart(before, look))
+		if before.socket != 0 && before.socket != look.socket {
+			if restart := r.restart(before, look); restart.isOne() {
+				f.Restarts = append(f.Restarts, restart)
+			}
 		}
-		before = look.socket
+		before = look
 	}
 	return f
 }
@@ -198,18 +211,26 @@ func (f *Front) isGap(a, b outline) bool {
 }
 
 // restart returns the restart that the first look with new listeners shows.
-func (r *reader) restart(before uint32, look outline) Restart {
+func (r *reader) restart(before, look outline) Restart {
+	const skew = 2 * time.Second // between the clock and the start times of processes
 	restart := Restart{At: r.at(look.at)}
-	if p, known := r.owners[before]; known {
+	if p, known := r.owners[before.socket]; known {
 		restart.Before = &p
 	}
 	if p, known := r.owners[look.socket]; known {
 		restart.After = &p
-		if started := p.Started.In(r.zone); !p.Started.IsZero() && started.Before(restart.At) {
+		// A process that has run for longer has taken over the port now.
+		started := p.Started.In(r.zone)
+		if started.Before(restart.At) && !started.Before(r.at(before.at).Add(-skew)) {
 			restart.At = started
 		}
 	}
 	return restart
+}
+
+// isOne reports whether the process is another one. The same process may have opened its port anew.
+func (r Restart) isOne() bool {
+	return r.Before == nil || r.After == nil || r.Before.PID != r.After.PID || !r.Before.Started.Equal(r.After.Started)
 }
 
 // titles gives every front the shortest title that no other has.
@@ -217,8 +238,8 @@ func titles(fronts []*Front) {
 	longer := []func(f *Front) string{
 		func(f *Front) string { return cmp.Or(f.Name, f.Service+" :"+f.Ports) },
 		func(f *Front) string { return cmp.Or(f.Name, f.Service) + " :" + f.Ports },
-		func(f *Front) string { return cmp.Or(f.Name, f.Service) + " :" + f.Ports + " on " + f.Host },
-		func(f *Front) string { return f.Name + " " + f.Service + " :" + f.Ports + " on " + f.Host },
+		func(f *Front) string { return cmp.Or(f.Name, f.Service) + " :" + f.Ports + f.onHost() },
+		func(f *Front) string { return strings.TrimSpace(f.Name+" "+f.Service) + " :" + f.Ports + f.onHost() },
 	}
 	for _, title := range longer {
 		used := map[string]int{}
@@ -232,15 +253,27 @@ func titles(fronts []*Front) {
 	}
 }
 
+// onHost returns " on " and the host. A capture does not tell its host.
+func (f *Front) onHost() string {
+	if f.Host == "" {
+		return ""
+	}
+	return " on " + f.Host
+}
+
 // incidents finds the incidents of a front.
 func (r *reader) incidents(f *Front) []*Incident {
 	var list []*Incident
 	var now *Incident
 	calm := 0
-	for _, look := range f.looks {
+	for i, look := range f.looks {
+		gap := i > 0 && f.isGap(f.looks[i-1], look)
+		if gap && calm > 0 {
+			now = nil // it was well; what comes hours later is another incident
+		}
 		switch {
 		case look.status != OK && now == nil:
-			now = &Incident{Front: f}
+			now = &Incident{Front: f, BeginUnseen: i == 0 || gap}
 			list = append(list, now)
 			fallthrough
 		case look.status != OK:
@@ -260,8 +293,10 @@ func (r *reader) incidents(f *Front) []*Incident {
 		if i > 0 && list[i-1].To.After(window.From) {
 			window.From = list[i-1].To
 		}
-		if i+1 < len(list) && list[i+1].From.Before(window.To) {
-			window.To = list[i+1].From
+		if i+1 < len(list) {
+			if before := list[i+1].From.Add(-time.Second); before.Before(window.To) {
+				window.To = before
+			}
 		}
 		n.complete(r, window)
 	}
@@ -274,14 +309,24 @@ func (n *Incident) add(r *reader, look outline) {
 	if n.Looks++; n.Looks == 1 {
 		n.From = at
 	}
-	n.To = at
+	n.To, n.LastTrouble = at, at
 	if n.Looks == 1 || worse(look, n.worst) {
 		n.Worst, n.worst = look.status, look
 	}
 	code := r.code(look)
-	if last := len(n.Steps) - 1; last < 0 || n.Steps[last].Code != code {
-		n.Steps = append(n.Steps, Step{at, code})
+	if n.Looks == 1 || n.lastCode != code {
+		n.lastCode = code
+		if len(n.Steps) < maxSteps {
+			n.Steps = append(n.Steps, Step{at, code})
+		} else {
+			n.MoreSteps++
+		}
 	}
+}
+
+// EndUnseen reports whether there is a gap before the first look that was OK again.
+func (n *Incident) EndUnseen() bool {
+	return n.Over && n.Front.isGap(outline{at: n.LastTrouble.Unix()}, outline{at: n.To.Unix()})
 }
 
 // code returns the diagnosis of a look, or "" if it has none.
@@ -299,14 +344,10 @@ func (n *Incident) complete(r *reader, window Span) {
 	begin, _ := slices.BinarySearchFunc(looks, window.From.Unix(), byTime)
 	end, _ := slices.BinarySearchFunc(looks, window.To.Unix()+1, byTime)
 	n.looks = looks[begin:end]
-	n.Lost = !n.Over && n.To.Unix() < looks[len(looks)-1].at
 	for _, restart := range n.Front.Restarts {
 		if !restart.At.Before(window.From) && !restart.At.After(window.To) {
 			n.Restarts = append(n.Restarts, restart)
 		}
-	}
-	if len(n.Steps) > maxSteps {
-		n.Steps = n.Steps[:maxSteps]
 	}
 	n.WorstAt = r.at(n.worst.at)
 }
@@ -361,7 +402,8 @@ func (r *reader) columns(f *Front, whole Span, column time.Duration) []Segment {
 			}
 		}
 		kind := kindOf(look)
-		if pending.To.IsZero() || from.Sub(pending.From) >= column || from.After(pending.To) {
+		// A gap of less than half a column cannot be seen; thousands of them would make the page long.
+		if pending.To.IsZero() || from.Sub(pending.From) >= column || from.Sub(pending.To) > column/2 {
 			flush()
 			pending = Segment{Span{from, to}, kind}
 			continue

@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"fmt"
 	"io"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -42,9 +43,9 @@ func (l *Language) tell(s *Story) teller {
 	return teller{l, s, s.From.Format(time.DateOnly) == s.To.Format(time.DateOnly)}
 }
 
-// Time returns a time, with its date if the story is longer than a day.
+// Time returns a time, with its date if the story is longer than a day, or is of another day.
 func (t teller) Time(at time.Time) string {
-	if t.day {
+	if t.day && at.Format(time.DateOnly) == t.From.Format(time.DateOnly) {
 		return at.Format(time.TimeOnly)
 	}
 	return at.Format(time.DateTime)
@@ -64,7 +65,7 @@ func (t teller) Summary() []string {
 	if n := t.Skipped; n.N > 0 {
 		lines = append(lines, fmt.Sprintf(t.skipped, n.N))
 		for _, p := range n.First {
-			lines = append(lines, fmt.Sprintf("  %s:%d: %s", printable(p.File), p.Line, p.Why))
+			lines = append(lines, "  "+t.reasons.Replace(p.String()))
 		}
 		if more := n.N - len(n.First); more > 0 {
 			lines = append(lines, "  "+fmt.Sprintf(t.moreSkipped, more))
@@ -87,7 +88,10 @@ func (t teller) Front(f *Front) string {
 			counts = append(counts, fmt.Sprintf("%d %s", n, Status(status)))
 		}
 	}
-	text := fmt.Sprintf(t.looks, f.Title, f.Looks, t.Duration(f.Interval), strings.Join(counts, ", "))
+	text := fmt.Sprintf(t.looks, f.Title, f.Looks, t.Duration(f.Interval), strings.Join(counts, t.list))
+	if f.Looks == 1 {
+		text = fmt.Sprintf(t.oneLook, f.Title, counts[0])
+	}
 	const shown = 3
 	for i, gap := range f.Gaps {
 		if i == shown {
@@ -118,7 +122,11 @@ func (t teller) Title(i int) string {
 
 // Sentences tells an incident but for its clients.
 func (t teller) Sentences(n *Incident) []string {
-	lines := []string{t.diagnosis(n), fmt.Sprintf(t.said, t.Time(n.WorstAt), n.Reason)}
+	var lines []string
+	if n.BeginUnseen {
+		lines = append(lines, fmt.Sprintf(t.beginUnseen, t.Time(n.From)))
+	}
+	lines = append(lines, t.diagnosis(n), fmt.Sprintf(t.said, t.Time(n.WorstAt), n.Reason))
 	if len(n.States) > 0 {
 		lines = append(lines, fmt.Sprintf(t.states, t.List(n.States)))
 	}
@@ -144,6 +152,9 @@ func (t teller) diagnosis(n *Incident) string {
 	for _, step := range n.Steps {
 		steps = append(steps, fmt.Sprintf(t.step, t.Code(step.Code), t.Time(step.At)))
 	}
+	if n.MoreSteps > 0 {
+		steps = append(steps, fmt.Sprintf(t.moreSteps, n.MoreSteps))
+	}
 	return fmt.Sprintf(t.diagnosed, strings.Join(steps, t.comma))
 }
 
@@ -160,15 +171,17 @@ func (t teller) Code(code string) string {
 
 // others tells how the other fronts were at the worst moment.
 func (t teller) others(n *Incident) string {
-	well, looked := 0, 0
+	well, closed, notLooked := 0, 0, 0
 	var ill []string
 	for _, o := range n.Others {
 		switch {
 		case !o.Looked:
-		case o.Status == OK:
-			well, looked = well+1, looked+1
+			notLooked++
+		case o.isWell():
+			well++
+		case o.Closed:
+			closed++
 		default:
-			looked++
 			ill = append(ill, fmt.Sprintf(t.frontWas, o.Front.Title, o.Status))
 		}
 	}
@@ -176,8 +189,11 @@ func (t teller) others(n *Incident) string {
 	if len(ill) > 0 {
 		text += t.comma + strings.Join(ill, t.comma)
 	}
-	if looked < len(n.Others) {
-		text += t.comma + fmt.Sprintf(t.notLooked, len(n.Others)-looked)
+	if closed > 0 {
+		text += t.comma + fmt.Sprintf(t.notJudged, closed)
+	}
+	if notLooked > 0 {
+		text += t.comma + fmt.Sprintf(t.notLooked, notLooked)
 	}
 	return text + t.stop
 }
@@ -207,10 +223,15 @@ func (t teller) end(n *Incident) string {
 		return fmt.Sprintf(t.goesOn, t.Time(n.To))
 	case n.Closed:
 		return fmt.Sprintf(t.closed, t.Time(n.To))
+	case n.EndUnseen():
+		return fmt.Sprintf(t.wellAfterGap, t.Time(n.To), t.Time(n.LastTrouble))
 	}
 	text := fmt.Sprintf(t.well, t.Time(n.To), t.Duration(n.Duration()))
-	if last := len(n.Restarts) - 1; last >= 0 && !n.Restarts[last].At.After(n.To) {
-		text += fmt.Sprintf(t.afterRestart, t.Duration(n.To.Sub(n.Restarts[last].At)))
+	for _, restart := range slices.Backward(n.Restarts) {
+		if !restart.At.After(n.To) { // the last one that may have helped
+			text += fmt.Sprintf(t.afterRestart, t.Duration(n.To.Sub(restart.At)))
+			break
+		}
 	}
 	return text + t.stop
 }
@@ -251,7 +272,7 @@ func (t teller) Fares(c *Client) string {
 		last := len(fronts) - 1
 		where := fronts[last]
 		if last > 0 {
-			where = strings.Join(fronts[:last], t.comma) + t.and + where
+			where = strings.Join(fronts[:last], t.list) + t.and + where
 		}
 		parts = append(parts, fmt.Sprintf(t.there, seen, where))
 	}
@@ -270,6 +291,8 @@ func (t teller) Fare(f Fare) string {
 	switch {
 	case f.Seen != Listed:
 		return t.seen[f.Seen]
+	case len(f.States) == 0:
+		return t.seen[NoSession]
 	case f.Well:
 		return fmt.Sprintf(t.isWell, t.List(f.States))
 	}
@@ -282,7 +305,7 @@ func (t teller) List(states []State) string {
 	for _, s := range states {
 		words = append(words, fmt.Sprintf("%d %s", s.N, strings.ToUpper(s.Name)))
 	}
-	return strings.Join(words, t.comma)
+	return strings.Join(words, t.list)
 }
 
 // Who returns a client's address, and its name if it has one.
@@ -311,10 +334,14 @@ func printable(s string) string {
 	const longest = 1000
 	n := 0
 	return strings.Map(func(r rune) rune {
-		if n++; n > longest {
+		switch n++; {
+		case n == longest+1:
+			return '…'
+		case n > longest:
 			return -1
-		}
-		if !unicode.IsPrint(r) {
+		case unicode.Is(unicode.Zs, r):
+			return ' '
+		case !unicode.IsPrint(r):
 			return unicode.ReplacementChar
 		}
 		return r
