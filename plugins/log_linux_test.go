@@ -148,11 +148,11 @@ func TestLogFullDisk(t *testing.T) {
 		t.Fatalf("%v: %s", err, &stderr)
 	}
 	first, second, _ := strings.Cut(stderr.String(), "\n")
-	partly := regexp.MustCompile(`log ` + dir + `/log not written: only 4096 of \d{4,} bytes: no space left on device"`)
+	partly := regexp.MustCompile(`log not written: only 4096 of \d{4,} bytes: no space left on device: ` + dir + `/log"`)
 	if !partly.MatchString(first) || !strings.Contains(first, `"status":"UNKNOWN"`) {
 		t.Errorf("without room: %s", first)
 	}
-	if !strings.Contains(second, "log "+dir+"/log not written: no space left on device\"") {
+	if !strings.Contains(second, "log not written: no space left on device: "+dir+"/log\"") {
 		t.Errorf("without any room: %s", second)
 	}
 	lines := strings.Split(string(out), "\n")
@@ -184,7 +184,7 @@ func TestLogUnreadable(t *testing.T) {
 		}
 	}
 	out, code := run(t, cmd)
-	want := "log " + log + " not written: permission denied; the check must read the log and append to it"
+	want := "log not written: permission denied; the check must read the log and append to it: " + log
 	if code != 3 || !strings.Contains(out, want) {
 		t.Errorf("exit %d, %s, want %s", code, out, want)
 	}
