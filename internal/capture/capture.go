@@ -115,7 +115,7 @@ func (a advised) Error() string { return string(a) }
 const (
 	errListenQueues = advised("a table of accept queues (netstat -L), not of sessions: capture with netstat -an" +
 		" into a file")
-	errColours      = advised("the line has codes for colours: switch them off (grep --color=never) or capture without" +
+	errColours = advised("the line has codes for colours: switch them off (grep --color=never) or capture without" +
 		" grep")
 	errForeignBlanks = advised("a row with bytes that are not ASCII where blanks are expected: it may be copied from a" +
 		" web page or a chat; give the file that the command wrote")
