@@ -2,11 +2,14 @@ package plugins
 
 import (
 	"bytes"
+	"compress/gzip"
 	"encoding/json"
 	"fmt"
+	"io"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strings"
 	"sync"
 	"syscall"
 	"testing"
@@ -103,6 +106,9 @@ func linesOf(t *testing.T, log string) (whole map[string]int, torn int) {
 		if err != nil {
 			t.Fatal(err)
 		}
+		if strings.HasSuffix(file, ".gz") {
+			text = unzip(t, text)
+		}
 		for line := range bytes.Lines(text) {
 			if len(bytes.TrimSpace(line)) == 0 {
 				continue
@@ -116,4 +122,17 @@ func linesOf(t *testing.T, log string) (whole map[string]int, torn int) {
 		}
 	}
 	return whole, torn
+}
+
+func unzip(t *testing.T, zipped []byte) []byte {
+	t.Helper()
+	r, err := gzip.NewReader(bytes.NewReader(zipped))
+	if err != nil {
+		t.Fatal(err)
+	}
+	text, err := io.ReadAll(r)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return text
 }
