@@ -163,7 +163,8 @@ func TestDeb(t *testing.T) {
 	}
 }
 
-// requireNRPE runs the checks on both fronts in the root, as user nagios and by NRPE.
+// requireNRPE runs the checks on both fronts in the root, as user nagios and by NRPE, which also
+// logs the answers.
 func requireNRPE(t *testing.T, root string) {
 	t.Helper()
 	in := func(args ...string) string {
@@ -171,7 +172,10 @@ func requireNRPE(t *testing.T, root string) {
 		return run(t, "chroot", append([]string{root}, args...)...)
 	}
 	const checkNRPE = "/usr/lib/nagios/plugins/check_nrpe"
-	in("cp", "/usr/share/doc/frontsockets/contrib/nrpe/frontsockets.cfg", "/etc/nagios/nrpe.d/")
+	const contrib = "/usr/share/doc/frontsockets/contrib/"
+	in("cp", contrib+"nrpe/frontsockets.cfg", "/etc/nagios/nrpe.d/")
+	in("sed", "-i", `/^command/s|$| --log /var/log/frontsockets/%Y-%m-%d.log|`, "/etc/nagios/nrpe.d/frontsockets.cfg")
+	run(t, "systemd-tmpfiles", "--create", "--root="+root, root+contrib+"log/frontsockets.tmpfiles")
 	in("install", "-d", "-o", "nagios", "/run/nagios") // as the boot of a machine does
 	launch(t, "chroot", root, "nrpe", "-c", "/etc/nagios/nrpe.cfg", "-f")
 	for port, program := range map[string]string{"41213": "check_mdfront_sockets", "41205": "check_front_sockets"} {
@@ -198,6 +202,12 @@ func requireNRPE(t *testing.T, root string) {
 		if code != 2 || !strings.Contains(out, "nothing listens on port "+port) {
 			t.Errorf("check_nrpe of a front that is down: exit code %d, %s", code, out)
 		}
+	}
+	if owners := in("sh", "-c", "stat -c %U /var/log/frontsockets/*.log | uniq"); owners != "nagios\n" {
+		t.Errorf("the logs belong to %q", owners)
+	}
+	if story := in("front_report", "/var/log/frontsockets"); !strings.Contains(story, "Fronts: 2, ") {
+		t.Errorf("front_report tells %s", story)
 	}
 }
 
