@@ -98,7 +98,9 @@ cross: ## build for every platform into dist/
 	done
 
 man: ## write man pages and shell completion into dist/man/ and dist/completion/
-	$(GO) run -tags forceposix ./cmd/front_drill --help | $(GO) run -tags forceposix ./internal/tools/man dist
+	@mkdir -p dist/help
+	for p in front_drill front_report; do $(GO) run -tags forceposix ./cmd/$$p --help >dist/help/$$p || exit 1; done
+	$(GO) run -tags forceposix ./internal/tools/man dist dist/help/front_drill dist/help/front_report
 
 dist: ## package the last commit into dist/packages/: tar.gz, deb, rpm, SBOM, SHA256SUMS
 	rm -rf dist/packages

@@ -62,7 +62,7 @@ func TestImports(t *testing.T) {
 		"internal/tools/faults":       "internal/testkit/population",
 		"internal/tools/lab":          "",
 		"internal/tools/lint":         "",
-		"internal/tools/man": "plugins internal/diagnosis internal/output internal/tally internal/tcp" +
+		"internal/tools/man": "plugins internal/diagnosis internal/output internal/report internal/tally internal/tcp" +
 			" internal/verdict",
 	}
 	const workshop = "internal/testkit/population internal/tools/bench internal/tools/faults internal/tools/lab"

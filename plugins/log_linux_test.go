@@ -2,8 +2,10 @@ package plugins
 
 import (
 	"bytes"
+	"compress/gzip"
 	"encoding/json"
 	"fmt"
+	"io"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -109,6 +111,9 @@ func linesOf(t *testing.T, log string) (whole map[string]int, torn int) {
 		if err != nil {
 			t.Fatal(err)
 		}
+		if strings.HasSuffix(file, ".gz") {
+			text = unzip(t, text)
+		}
 		for line := range bytes.Lines(text) {
 			if len(bytes.TrimSpace(line)) == 0 {
 				continue
@@ -188,4 +193,17 @@ func TestLogUnreadable(t *testing.T) {
 	if code != 3 || !strings.Contains(out, want) {
 		t.Errorf("exit %d, %s, want %s", code, out, want)
 	}
+}
+
+func unzip(t *testing.T, zipped []byte) []byte {
+	t.Helper()
+	r, err := gzip.NewReader(bytes.NewReader(zipped))
+	if err != nil {
+		t.Fatal(err)
+	}
+	text, err := io.ReadAll(r)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return text
 }

@@ -59,7 +59,7 @@ func spoolJobs(t *testing.T) []job {
 	form := regexp.MustCompile(`^(\S+ \S+ \S+ \S+ \S+) (\w+) (` + pluginFolder + `/(check_\w+) [^%]*)\n$`)
 	var jobs []job
 	for line := range strings.Lines(readSpoolFile(t, "crontab")) {
-		if line == "\n" || strings.HasPrefix(line, "#") {
+		if line == "\n" || strings.HasPrefix(line, "#") { // also LOG=, which is switched off
 			continue
 		}
 		m := form.FindStringSubmatch(line)
@@ -282,8 +282,8 @@ func (s spool) here(text string) string {
 	return strings.NewReplacer(pluginFolder, s.dir, spoolFolder, s.folder()).Replace(text)
 }
 
-// collect runs every line of the crontab for a program as cron does.
-func (s spool) collect(program string) {
+// collect runs every line of the crontab for a program as cron does, with more variables.
+func (s spool) collect(program string, variables ...string) {
 	s.t.Helper()
 	lines := 0
 	for _, j := range spoolJobs(s.t) {
@@ -293,7 +293,7 @@ func (s spool) collect(program string) {
 		lines++
 		cmd := nobody(s.t, exec.Command("/bin/sh", "-c", s.here(j.command)))
 		cmd.Dir = "/"
-		cmd.Env = []string{"HOME=/", "LOGNAME=" + j.user, "SHELL=/bin/sh", "PATH=/usr/bin:/bin"}
+		cmd.Env = append(variables, "HOME=/", "LOGNAME="+j.user, "SHELL=/bin/sh", "PATH=/usr/bin:/bin")
 		// What cron reads here it mails.
 		if out, code := run(s.t, cmd); out != "" || code != 0 && code != 2 {
 			s.t.Fatalf("%s: exit %d, %q", j.command, code, out)

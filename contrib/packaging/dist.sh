@@ -51,7 +51,7 @@ for platform in $PLATFORMS; do
 	case $platform in linux/amd64 | linux/arm64) ;; *) continue ;; esac
 	stage=$work/stage-$arch
 	mkdir -p "$stage/bin" "$stage/doc"
-	cp "$work/$name"/check_* "$work/$name/front_drill" "$stage/bin"
+	cp "$work/$name"/check_* "$work/$name"/front_* "$stage/bin"
 	cp -R "$work/$name/man" "$work/$name/completion" "$stage"
 	cp -R "$work/$name/contrib" "$work/$name/docs" "$work/$name"/README*.md "$work/$name/CONTRIBUTING.md" \
 		"$work/copyright" "$stage/doc"

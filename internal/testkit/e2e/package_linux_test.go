@@ -33,18 +33,22 @@ func builtDeb(t *testing.T) string { return built(t, "frontsockets_*_"+runtime.G
 // The files that both packages install, and those that only one of them installs.
 const (
 	common = `/usr/bin/front_drill
+/usr/bin/front_report
 /usr/share/bash-completion/completions/check_front_sockets
 /usr/share/bash-completion/completions/check_mdfront_sockets
 /usr/share/bash-completion/completions/front_drill
+/usr/share/bash-completion/completions/front_report
 /usr/share/doc/frontsockets/README.md
 /usr/share/doc/frontsockets/changelog.gz
 /usr/share/doc/frontsockets/copyright
 /usr/share/fish/vendor_completions.d/check_front_sockets.fish
 /usr/share/fish/vendor_completions.d/check_mdfront_sockets.fish
 /usr/share/fish/vendor_completions.d/front_drill.fish
+/usr/share/fish/vendor_completions.d/front_report.fish
 /usr/share/man/man1/check_front_sockets.1.gz
 /usr/share/man/man1/check_mdfront_sockets.1.gz
 /usr/share/man/man1/front_drill.1.gz
+/usr/share/man/man1/front_report.1.gz
 `
 	debOnly = `/usr/lib/nagios/plugins/check_front_sockets
 /usr/lib/nagios/plugins/check_mdfront_sockets
@@ -53,6 +57,7 @@ const (
 /usr/share/zsh/vendor-completions/_check_front_sockets
 /usr/share/zsh/vendor-completions/_check_mdfront_sockets
 /usr/share/zsh/vendor-completions/_front_drill
+/usr/share/zsh/vendor-completions/_front_report
 `
 	rpmOnly = `/usr/lib64/nagios/plugins/check_front_sockets
 /usr/lib64/nagios/plugins/check_mdfront_sockets
@@ -61,6 +66,7 @@ const (
 /usr/share/zsh/site-functions/_check_front_sockets
 /usr/share/zsh/site-functions/_check_mdfront_sockets
 /usr/share/zsh/site-functions/_front_drill
+/usr/share/zsh/site-functions/_front_report
 `
 )
 
@@ -138,7 +144,7 @@ func TestDeb(t *testing.T) {
 	if changed := in("dpkg", "--verify", "frontsockets"); changed != "" {
 		t.Errorf("dpkg --verify: %s", changed)
 	}
-	for _, name := range []string{"check_mdfront_sockets", "check_front_sockets", "front_drill"} {
+	for _, name := range []string{"check_mdfront_sockets", "check_front_sockets", "front_drill", "front_report"} {
 		if page := in("man", name); !strings.Contains(page, "EXAMPLES") {
 			t.Errorf("man %s: %s", name, page)
 		}
@@ -157,7 +163,8 @@ func TestDeb(t *testing.T) {
 	}
 }
 
-// requireNRPE runs the checks on both fronts in the root, as user nagios and by NRPE.
+// requireNRPE runs the checks on both fronts in the root, as user nagios and by NRPE, which also
+// logs the answers.
 func requireNRPE(t *testing.T, root string) {
 	t.Helper()
 	in := func(args ...string) string {
@@ -165,7 +172,10 @@ func requireNRPE(t *testing.T, root string) {
 		return run(t, "chroot", append([]string{root}, args...)...)
 	}
 	const checkNRPE = "/usr/lib/nagios/plugins/check_nrpe"
-	in("cp", "/usr/share/doc/frontsockets/contrib/nrpe/frontsockets.cfg", "/etc/nagios/nrpe.d/")
+	const contrib = "/usr/share/doc/frontsockets/contrib/"
+	in("cp", contrib+"nrpe/frontsockets.cfg", "/etc/nagios/nrpe.d/")
+	in("sed", "-i", `/^command/s|$| --log /var/log/frontsockets/%Y-%m-%d.log|`, "/etc/nagios/nrpe.d/frontsockets.cfg")
+	run(t, "systemd-tmpfiles", "--create", "--root="+root, root+contrib+"log/frontsockets.tmpfiles")
 	in("install", "-d", "-o", "nagios", "/run/nagios") // as the boot of a machine does
 	launch(t, "chroot", root, "nrpe", "-c", "/etc/nagios/nrpe.cfg", "-f")
 	for port, program := range map[string]string{"41213": "check_mdfront_sockets", "41205": "check_front_sockets"} {
@@ -192,6 +202,12 @@ func requireNRPE(t *testing.T, root string) {
 		if code != 2 || !strings.Contains(out, "nothing listens on port "+port) {
 			t.Errorf("check_nrpe of a front that is down: exit code %d, %s", code, out)
 		}
+	}
+	if owners := in("sh", "-c", "stat -c %U /var/log/frontsockets/*.log | uniq"); owners != "nagios\n" {
+		t.Errorf("the logs belong to %q", owners)
+	}
+	if story := in("front_report", "/var/log/frontsockets"); !strings.Contains(story, "Fronts: 2, ") {
+		t.Errorf("front_report tells %s", story)
 	}
 }
 
@@ -288,25 +304,34 @@ func TestDist(t *testing.T) {
 		}
 		for _, name := range []string{
 			"check_mdfront_sockets" + suffix, "check_front_sockets" + suffix, "front_drill" + suffix,
-			"man/front_drill.1", "completion/bash/front_drill", "contrib/nrpe/frontsockets.cfg", "docs/LAB.md",
-			"docs/answer.schema.json",
+			"front_report" + suffix, "man/front_drill.1", "man/front_report.1", "completion/bash/front_drill",
+			"completion/bash/front_report", "contrib/nrpe/frontsockets.cfg", "docs/LAB.md", "docs/answer.schema.json",
 			"README.md", "CHANGELOG.md", "LICENSE", "copyright", "Apache-2.0",
 		} {
 			if info, err := os.Stat(filepath.Join(dir, name)); err != nil || info.Size() == 0 {
 				t.Errorf("%s: %s: %v", archive, name, err)
 			}
 		}
-		info, err := buildinfo.ReadFile(filepath.Join(dir, "check_mdfront_sockets"+suffix))
-		if err != nil {
-			t.Fatal(err)
+		for _, name := range []string{"check_mdfront_sockets", "check_front_sockets", "front_drill", "front_report"} {
+			requireModules(t, filepath.Join(dir, name+suffix), string(copyright), string(sbom))
 		}
-		for _, m := range info.Deps {
-			if !strings.Contains(string(copyright), m.Path+"/*") {
-				t.Errorf("copyright does not name %s, which is in %s", m.Path, archive)
-			}
-			if !strings.Contains(string(sbom), `"pkg:golang/`+m.Path+"@"+m.Version) {
-				t.Errorf("the SBOM does not name %s %s, which is in %s", m.Path, m.Version, archive)
-			}
+	}
+}
+
+// requireModules requires that copyright and the SBOM name every module that is linked into a
+// program.
+func requireModules(t *testing.T, program, copyright, sbom string) {
+	t.Helper()
+	info, err := buildinfo.ReadFile(program)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, m := range info.Deps {
+		if !strings.Contains(copyright, m.Path+"/*") {
+			t.Errorf("copyright does not name %s, which is in %s", m.Path, program)
+		}
+		if !strings.Contains(sbom, `"pkg:golang/`+m.Path+"@"+m.Version) {
+			t.Errorf("the SBOM does not name %s %s, which is in %s", m.Path, m.Version, program)
 		}
 	}
 }

@@ -6,6 +6,7 @@ import (
 
 	"frontsockets/internal/diagnosis"
 	"frontsockets/internal/output"
+	"frontsockets/internal/report"
 	"frontsockets/internal/session"
 	"frontsockets/internal/tally"
 	"frontsockets/internal/tcp"
@@ -20,6 +21,7 @@ type manual struct {
 	Synopsis  string // what follows the program's name
 	About     []string
 	Arguments []entry // what the first word that is no option can be
+	Files     bool    // whether words that are no options are files
 	Options   []option
 	Sections  []section
 }
@@ -40,8 +42,19 @@ type section struct {
 // entry is a thing and its explanation.
 type entry struct{ Name, Text string }
 
+// seeAlso returns the other programs.
+func seeAlso(program string) string {
+	var pages []string
+	for _, name := range []string{plugins.MDFront.Program, plugins.Front.Program, "front_drill", "front_report"} {
+		if name != program {
+			pages = append(pages, name+"(1)")
+		}
+	}
+	return strings.Join(pages, ", ")
+}
+
 // manualOf returns the manual of a check.
-func manualOf(p plugins.Profile, other string) manual {
+func manualOf(p plugins.Profile) manual {
 	m := manual{
 		Program:  p.Program,
 		Title:    p.Title,
@@ -71,7 +84,7 @@ func manualOf(p plugins.Profile, other string) manual {
 			" --policy and -w or -c diagnosis=CODE say which diagnoses alarm."}, Entries: diagnosisEntries()},
 		{Title: "Exit status", Text: strings.Split(plugins.ExitCodes, "\n")},
 		{Title: "Examples", Entries: exampleEntries(p)},
-		{Title: "See also", Text: []string{other + "(1), front_drill(1), ss(8), netstat(8), tcp(7)"}},
+		{Title: "See also", Text: []string{seeAlso(p.Program) + ", ss(8), netstat(8), tcp(7)"}},
 	}
 	return m
 }
@@ -131,6 +144,10 @@ func optionWords(long string) []string {
 	case "source":
 		for _, name := range plugins.SourceNames() {
 			words = append(words, strings.TrimSuffix(name, "FILE"))
+		}
+	case "lang":
+		for _, l := range report.Languages {
+			words = append(words, l.Name)
 		}
 	case "policy":
 		words = plugins.PolicyNames

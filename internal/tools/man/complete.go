@@ -38,8 +38,12 @@ func bash(m manual) string {
 			fmt.Fprintf(&cases, "\t%s) return ;;\n", pattern)
 		}
 	}
+	others := "words='" + names(m.Arguments) + "'"
+	if m.Files {
+		others = "files=yes"
+	}
 	fields := strings.NewReplacer("PROGRAM", m.Program, "CASES", cases.String(),
-		"OPTIONS", strings.Join(all, " "), "ARGUMENTS", names(m.Arguments))
+		"OPTIONS", strings.Join(all, " "), "OTHERS", others)
 	return fields.Replace(
 		`# bash completion for PROGRAM
 
@@ -55,7 +59,7 @@ _PROGRAM() {
 	[[ $prev == = ]] && prev=$before
 	case $prev in
 	:) [[ $before == @(netstat|ss|snapshot) ]] && files=yes || return ;;
-CASES	*) [[ $cur == -* ]] && words='OPTIONS' || words='ARGUMENTS' ;;
+CASES	*) [[ $cur == -* ]] && words='OPTIONS' || OTHERS ;;
 	esac
 	if [[ $files ]]; then
 		compopt -o filenames 2>/dev/null
@@ -114,6 +118,9 @@ func zsh(m manual) string {
 		}
 		fmt.Fprintf(&b, "))'")
 	}
+	if m.Files {
+		b.WriteString(" \\\n\t'*:file:_files'")
+	}
 	b.WriteByte('\n')
 	return b.String()
 }
@@ -124,7 +131,10 @@ func fish(m manual) string {
 		return "'" + strings.NewReplacer(`\`, `\\`, "'", `\'`).Replace(text) + "'"
 	}
 	var b strings.Builder
-	fmt.Fprintf(&b, "# fish completion for %s\n\ncomplete -c %[1]s -f\n", m.Program)
+	fmt.Fprintf(&b, "# fish completion for %s\n\n", m.Program)
+	if !m.Files {
+		fmt.Fprintf(&b, "complete -c %s -f\n", m.Program)
+	}
 	for _, e := range m.Arguments {
 		fmt.Fprintf(&b, "complete -c %s -n 'not __fish_seen_subcommand_from %s' -a %s -d %s\n",
 			m.Program, names(m.Arguments), e.Name, quote(e.Text))

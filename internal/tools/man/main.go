@@ -1,10 +1,10 @@
 // Man writes the man pages of the programs, and their completions for bash, zsh and fish,
-// into a folder. It reads the help of front_drill from stdin. Run it by make man.
+// into a folder. It reads the help of the programs that are not checks from files. Run it by
+// make man.
 package main
 
 import (
 	"fmt"
-	"io"
 	"os"
 	"path/filepath"
 
@@ -12,28 +12,32 @@ import (
 )
 
 func main() {
-	if len(os.Args) != 2 {
-		fmt.Fprintln(os.Stderr, "usage: front_drill --help | man FOLDER")
+	if len(os.Args) < 2 {
+		fmt.Fprintln(os.Stderr, "usage: man FOLDER HELP...")
 		os.Exit(2)
 	}
-	if err := write(os.Args[1], os.Stdin); err != nil {
+	if err := write(os.Args[1], os.Args[2:]); err != nil {
 		fmt.Fprintln(os.Stderr, "man:", err)
 		os.Exit(1)
 	}
 }
 
-// write writes the files of all programs into the folder.
-func write(folder string, drillHelp io.Reader) error {
-	help, err := io.ReadAll(drillHelp)
-	if err != nil {
-		return err
+// write writes the files of the checks, and of the programs whose help is in the files, into
+// the folder.
+func write(folder string, helps []string) error {
+	manuals := []manual{manualOf(plugins.MDFront), manualOf(plugins.Front)}
+	for _, file := range helps {
+		help, err := os.ReadFile(file)
+		if err != nil {
+			return err
+		}
+		m, err := parseHelp(string(help))
+		if err != nil {
+			return fmt.Errorf("%s: %w", file, err)
+		}
+		manuals = append(manuals, m)
 	}
-	drill, err := parseHelp(string(help))
-	if err != nil {
-		return err
-	}
-	md, trade := plugins.MDFront, plugins.Front
-	for _, m := range []manual{manualOf(md, trade.Program), manualOf(trade, md.Program), drill} {
+	for _, m := range manuals {
 		for name, text := range map[string]string{
 			"man/" + m.Program + ".1":                page(m),
 			"completion/bash/" + m.Program:           bash(m),

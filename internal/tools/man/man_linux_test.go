@@ -18,10 +18,10 @@ import (
 	"frontsockets/plugins"
 )
 
-// drillHelp returns the help of front_drill.
-func drillHelp(t *testing.T) string {
+// helpOf returns the help of a program that is not a check.
+func helpOf(t *testing.T, program string) string {
 	t.Helper()
-	out, err := exec.Command("go", "run", "-tags", "forceposix", "../../../cmd/front_drill", "--help").Output()
+	out, err := exec.Command("go", "run", "-tags", "forceposix", "../../../cmd/"+program, "--help").Output()
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -32,7 +32,15 @@ func drillHelp(t *testing.T) string {
 func writeAll(t *testing.T) string {
 	t.Helper()
 	folder := t.TempDir()
-	if err := write(folder, strings.NewReader(drillHelp(t))); err != nil {
+	var files []string
+	for _, program := range []string{"front_drill", "front_report"} {
+		file := filepath.Join(t.TempDir(), program)
+		if err := os.WriteFile(file, []byte(helpOf(t, program)), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		files = append(files, file)
+	}
+	if err := write(folder, files); err != nil {
 		t.Fatal(err)
 	}
 	return folder
@@ -57,10 +65,11 @@ func TestPages(t *testing.T) {
 	for program, help := range map[string]string{
 		"check_mdfront_sockets": mdHelp.String(),
 		"check_front_sockets":   frontHelp.String(),
-		"front_drill":           drillHelp(t),
+		"front_drill":           helpOf(t, "front_drill"),
+		"front_report":          helpOf(t, "front_report"),
 	} {
-		wants := textsOfHelp(program, help)
-		if program != "front_drill" {
+		wants := append(textsOfHelp(program, help), seeAlso(program))
+		if strings.HasPrefix(program, "check_") {
 			wants = append(wants, sectionsOfChecks()...)
 		}
 		page := renderPage(t, filepath.Join(folder, "man", program+".1"))
@@ -143,6 +152,12 @@ var offers = []struct{ line, want string }{
 	{"front_drill h", "hang healthy"},
 	{"front_drill hang --cl", "--clients --clients-netns"},
 	{"front_drill hang --clients-netns /etc/hostn", "/etc/hostname"},
+	{"front_report --f", "--from"},
+	{"front_report --lang ", "en zh"},
+	{"front_report --from ", ""},
+	{"front_report --html /etc/hostn", "/etc/hostname"},
+	{"front_report /etc/hostn", "/etc/hostname"},
+	{"front_report --lang zh /etc/hostname /etc/hostn", "/etc/hostname"},
 }
 
 // shells are the commands that print what each shell offers. Their arguments are the

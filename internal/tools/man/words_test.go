@@ -11,7 +11,7 @@ import (
 // perfdata nor a front that cannot be judged.
 func TestWords(t *testing.T) {
 	offered := 0
-	for _, o := range manualOf(plugins.MDFront, "").Options {
+	for _, o := range manualOf(plugins.MDFront).Options {
 		for _, word := range o.Words {
 			offered++
 			value := word

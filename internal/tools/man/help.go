@@ -13,10 +13,10 @@ var (
 	optionName = regexp.MustCompile(`^(?:-(\w), )?--([a-z-]+)(?: (\S+))?$`)
 )
 
-// parseHelp reads the help of front_drill: paragraphs, and lists under a line that ends in
-// a colon.
+// parseHelp reads the help of a program that is not a check: paragraphs, and lists under a line
+// that ends in a colon. A program without scenarios takes files.
 func parseHelp(help string) (manual, error) {
-	m := manual{Program: "front_drill"}
+	var m manual
 	for _, block := range strings.Split(strings.TrimSpace(help), "\n\n") {
 		first, rest, _ := strings.Cut(block, "\n")
 		title, isList := strings.CutSuffix(first, ":")
@@ -27,7 +27,7 @@ func parseHelp(help string) (manual, error) {
 		entries := parseList(rest)
 		switch title, note, _ := strings.Cut(title, "; "); title {
 		case "Usage":
-			m.Synopsis = strings.TrimPrefix(rest, "  "+m.Program+" ")
+			m.Program, m.Synopsis, _ = strings.Cut(strings.TrimSpace(rest), " ")
 		case "Options":
 			for _, e := range entries {
 				name := optionName.FindStringSubmatch(e.Name)
@@ -35,7 +35,7 @@ func parseHelp(help string) (manual, error) {
 					return m, fmt.Errorf("%q is not an option", e.Name)
 				}
 				o := plugins.Option{Short: name[1], Long: name[2], Value: name[3], Help: e.Text}
-				m.Options = append(m.Options, option{Option: o})
+				m.Options = append(m.Options, option{o, optionWords(o.Long)})
 			}
 		default:
 			s := section{Title: strings.Replace(title, "Exit codes", "Exit status", 1), Entries: entries}
@@ -48,12 +48,13 @@ func parseHelp(help string) (manual, error) {
 			m.Sections = append(m.Sections, s)
 		}
 	}
-	if m.Synopsis == "" || len(m.About) == 0 || len(m.Arguments) == 0 || len(m.Options) == 0 {
-		return m, fmt.Errorf("this is not the help of %s: %q", m.Program, help)
+	if m.Synopsis == "" || len(m.About) == 0 || len(m.Options) == 0 {
+		return m, fmt.Errorf("this is not the help of a program: %q", help)
 	}
-	m.Title = strings.ToLower(m.About[0][:1]) + strings.TrimSuffix(m.About[0][1:], ".")
-	checks := plugins.MDFront.Program + "(1), " + plugins.Front.Program + "(1)"
-	m.Sections = append(m.Sections, section{Title: "See also", Text: []string{checks}})
+	m.Files = len(m.Arguments) == 0
+	title, _, _ := strings.Cut(m.About[0], ":")
+	m.Title = strings.ToLower(title[:1]) + strings.TrimSuffix(title[1:], ".")
+	m.Sections = append(m.Sections, section{Title: "See also", Text: []string{seeAlso(m.Program)}})
 	return m, nil
 }
 
