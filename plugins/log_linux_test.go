@@ -2,14 +2,11 @@ package plugins
 
 import (
 	"bytes"
-	"compress/gzip"
 	"encoding/json"
 	"fmt"
-	"io"
 	"os"
 	"os/exec"
 	"path/filepath"
-	"strings"
 	"sync"
 	"syscall"
 	"testing"
@@ -106,7 +103,7 @@ func linesOf(t *testing.T, log string) (whole map[string]int, torn int) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if strings.HasSuffix(file, ".gz") {
+		if filepath.Ext(file) == ".gz" {
 			text = unzip(t, text)
 		}
 		for line := range bytes.Lines(text) {
@@ -122,17 +119,4 @@ func linesOf(t *testing.T, log string) (whole map[string]int, torn int) {
 		}
 	}
 	return whole, torn
-}
-
-func unzip(t *testing.T, zipped []byte) []byte {
-	t.Helper()
-	r, err := gzip.NewReader(bytes.NewReader(zipped))
-	if err != nil {
-		t.Fatal(err)
-	}
-	text, err := io.ReadAll(r)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return text
 }
