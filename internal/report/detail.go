@@ -119,7 +119,6 @@ const (
 	NoVerdict Verdict = iota
 	TheFront          // the client is well at other fronts
 	TheClient         // it has trouble at other fronts too, and the other clients have none
-	OnlyHere          // it is well at other fronts, and the others are well here
 )
 
 // Numbers that bound what is read and shown.
@@ -422,6 +421,12 @@ func (s clientsSeen) fare(f *Front, address string) Fare {
 	return Fare{Front: f, Seen: NotListed}
 }
 
+// Disagrees reports whether the diagnosis names one client, and the comparison with other fronts
+// speaks against that.
+func (n *Incident) Disagrees() bool {
+	return diagnosis.Code(n.Code) == diagnosis.ClientLoop && len(n.Clients) > 0 && n.Clients[0].Verdict == TheFront
+}
+
 // verdict says whose trouble it is, where the comparison with other fronts decides. Unwell is
 // the number of clients that are affected here.
 func (c *Client) verdict(code diagnosis.Code, unwell int) Verdict {
@@ -431,16 +436,11 @@ func (c *Client) verdict(code diagnosis.Code, unwell int) Verdict {
 		ill = ill || f.Ill
 	}
 	const several = 2 // clients that are affected at once
+	loops := code == diagnosis.ClientLoop
 	switch {
-	case code.BlamesFront() && well && !ill:
+	case (loops || code.BlamesFront()) && well && !ill:
 		return TheFront
-	case code != diagnosis.ClientLoop:
-		return NoVerdict
-	case well && !ill && unwell >= several:
-		return TheFront
-	case well && !ill:
-		return OnlyHere
-	case ill && !well && unwell < several:
+	case loops && ill && !well && unwell < several:
 		return TheClient
 	}
 	return NoVerdict

@@ -21,12 +21,12 @@ type Language struct {
 	incident, until, notOver                 string
 	diagnosed, step, moreSteps, noDiagnosis  string
 	said, states, first                      string
-	beginUnseen                              string
+	beginUnseen, restartHelps, space         string
 	othersWell, frontWas, notJudged          string
 	notLooked                                string
 	restartedFrom, notKnown, since           string
 	lost, goesOn, closed, well, wellAfterGap string
-	afterRestart, affected                   string
+	afterRestart, withRestart, affected      string
 	here, there, nowhere, isWell, moreFronts string
 	moreClients                              string
 	compared, disagree, theClient            string
@@ -37,6 +37,7 @@ type Language struct {
 	seen                                     map[Seen]string
 	verdicts                                 map[Verdict]string
 	codes                                    map[diagnosis.Code]string
+	restarts                                 map[diagnosis.Code]string // whether a restart of the front helps
 	units                                    *strings.Replacer
 	reasons                                  *strings.Replacer // why a line was skipped
 	kinds                                    map[Kind]string
@@ -64,8 +65,9 @@ var english = Language{
 	incident: "Incident %d of %d: %s was %s from %s",
 	until:    " to %s (%s)", notOver: "; its end was not seen",
 	diagnosed: "Diagnosis: %s.", step: "%s from %s", moreSteps: "then %d more changes",
-	noDiagnosis:   "none, because the check had no answer",
-	said:          "The check said at the worst moment, %s: %s",
+	noDiagnosis:  "none, because the check had no answer",
+	said:         "The check said at the worst moment, %s: %s",
+	restartHelps: "Does a restart help? %s.", space: " ",
 	states:        "Sockets then: %s.",
 	first:         "First client affected: %s, since %s.",
 	othersWell:    "Other fronts then: %d of %d well",
@@ -80,25 +82,23 @@ var english = Language{
 	closed:       "The trading session ended at %s; then nobody judges the front.",
 	well:         "All was well at %s, after %s",
 	wellAfterGap: "All was well at %s; no look since %s tells when it ended.",
-	afterRestart: ", %s after the restart",
-	affected:     "Clients affected most, at the worst moment:",
-	here:         "%s here", there: "%s at %s",
+	afterRestart: ", %s after the restart", withRestart: ", with the restart",
+	affected: "Clients affected most, at the worst moment:",
+	here:     "%s here", there: "%s at %s",
 	nowhere: "not seen at another front", isWell: "%s and well", moreFronts: "%d more",
 	moreClients: "and %d more clients",
 	compared:    "Of the clients in the table, %d of %d were well at another front at that time.",
-	disagree: "The diagnosis names one client, %s. But that client was well at other fronts, and other clients" +
-		" had trouble here too.",
-	theClient: "the client %s",
+	disagree:    "The diagnosis names one client, %s. But that client was well at other fronts at that time.",
+	theClient:   "the client %s",
 	blames: map[diagnosis.Blame]string{
 		diagnosis.Front: "the front", diagnosis.Client: "one client", diagnosis.Path: "the network",
 		diagnosis.Nobody: "nobody's", diagnosis.NotSure: "not known",
 	},
 	clientVerdicts: map[Verdict]string{
 		TheClient: "It had trouble at other fronts too, and the other clients here had none.",
-		OnlyHere:  "It had trouble only here, and the other clients here had none.",
 	},
 	shortVerdicts: map[Verdict]string{
-		TheFront: "the front", TheClient: "the client", OnlyHere: "the client, only here",
+		TheFront: "the front", TheClient: "the client",
 	},
 	signs: map[string]string{
 		signWell: "all sessions well", signIll: "abnormal sockets", signNoSession: "no session",
@@ -110,7 +110,6 @@ var english = Language{
 	verdicts: map[Verdict]string{
 		TheFront:  "the front, not the client",
 		TheClient: "the client, not the front",
-		OnlyHere:  "it has trouble only here, and the other clients here have none",
 	},
 	codes: map[diagnosis.Code]string{
 		diagnosis.Healthy:          "no trouble",
@@ -126,7 +125,8 @@ var english = Language{
 		diagnosis.MassLogoff:       "many clients have logged off",
 		diagnosis.Unclear:          "the evidence does not decide",
 	},
-	units: strings.NewReplacer(), reasons: strings.NewReplacer(),
+	restarts: englishRestarts(),
+	units:    strings.NewReplacer(), reasons: strings.NewReplacer(),
 	kinds: map[Kind]string{
 		KindOK: "OK", KindWarning: "WARNING", KindCritical: "CRITICAL", KindUnknown: "UNKNOWN",
 		KindClosed: "no trading session", KindGap: "no look",
@@ -148,6 +148,15 @@ var english = Language{
 	},
 }
 
+// englishRestarts returns whether a restart helps, by diagnosis.
+func englishRestarts() map[diagnosis.Code]string {
+	restarts := map[diagnosis.Code]string{}
+	for _, k := range diagnosis.Kinds {
+		restarts[k.Code] = k.Restart
+	}
+	return restarts
+}
+
 var chinese = Language{
 	Name: "zh", comma: "，", list: "、", and: "、", colon: "：", stop: "。",
 
@@ -167,6 +176,7 @@ var chinese = Language{
 	until:    " 至 %s（%s）", notOver: "，未见结束",
 	diagnosed: "诊断：%s。", step: "%s，自 %s", moreSteps: "此后还有 %d 次变化", noDiagnosis: "无，检查没有得出结果",
 	said:          "最严重时 %s 检查的输出：%s",
+	restartHelps:  "要重启前置吗？%s。",
 	states:        "当时的 socket：%s。",
 	first:         "最先受影响的客户端：%s，自 %s。",
 	othersWell:    "当时其他前置：%d/%d 正常",
@@ -181,13 +191,13 @@ var chinese = Language{
 	closed:       "%s 交易时段结束，此后不再判断。",
 	well:         "%s 恢复正常，历时 %s",
 	wellAfterGap: "%s 已正常；自 %s 起没有检查，不知何时恢复。",
-	afterRestart: "，距重启 %s",
-	affected:     "受影响最重的客户端（最严重时）：",
-	here:         "本前置 %s", there: "%[2]s 上 %[1]s",
+	afterRestart: "，距重启 %s", withRestart: "，随重启恢复",
+	affected: "受影响最重的客户端（最严重时）：",
+	here:     "本前置 %s", there: "%[2]s 上 %[1]s",
 	nowhere: "其他前置上未见", isWell: "%s，正常", moreFronts: "另外 %d 个前置",
 	moreClients: "另有 %d 个客户端",
 	compared:    "表中客户端有 %d/%d 个当时在其他前置上正常。",
-	disagree:    "诊断指向单个客户端 %s，但该客户端在其他前置上正常，本前置也有其他客户端异常。",
+	disagree:    "诊断指向单个客户端 %s，但该客户端当时在其他前置上正常。",
 	theClient:   "客户端 %s",
 	blames: map[diagnosis.Blame]string{
 		diagnosis.Front: "前置", diagnosis.Client: "单个客户端", diagnosis.Path: "网络",
@@ -195,9 +205,8 @@ var chinese = Language{
 	},
 	clientVerdicts: map[Verdict]string{
 		TheClient: "它在其他前置上也有问题，而本前置的其他客户端都正常。",
-		OnlyHere:  "它只在本前置有问题，而本前置的其他客户端都正常。",
 	},
-	shortVerdicts: map[Verdict]string{TheFront: "前置", TheClient: "客户端", OnlyHere: "客户端，只在本前置"},
+	shortVerdicts: map[Verdict]string{TheFront: "前置", TheClient: "客户端"},
 	signs: map[string]string{
 		signWell: "会话全部正常", signIll: "有异常 socket", signNoSession: "没有会话",
 		signNotListed: "不在日志所列客户端之中", signNoLook: "当时没有检查",
@@ -208,7 +217,12 @@ var chinese = Language{
 	verdicts: map[Verdict]string{
 		TheFront:  "问题出在前置，不在客户端",
 		TheClient: "问题出在客户端，不在前置",
-		OnlyHere:  "只在本前置有问题，而本前置的其他客户端都正常",
+	},
+	restarts: map[diagnosis.Code]string{ // as the runbook has it
+		diagnosis.Healthy: "否", diagnosis.Down: "启动前置", diagnosis.Hung: "是，先保存现场",
+		diagnosis.OutOfDescriptors: "能提高上限就不必重启", diagnosis.CrashLoop: "先查明原因",
+		diagnosis.FeedStalled: "只有这一组停了行情才重启", diagnosis.NotClosing: "收盘后重启", diagnosis.ClientLoop: "否",
+		diagnosis.Network: "否", diagnosis.SynBacklog: "否", diagnosis.MassLogoff: "否", diagnosis.Unclear: "看证据再定",
 	},
 	codes: map[diagnosis.Code]string{
 		diagnosis.Healthy:          "正常",

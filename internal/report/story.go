@@ -219,6 +219,10 @@ func (r *reader) restart(before, look outline) Restart {
 	}
 	if p, known := r.owners[look.socket]; known {
 		restart.After = &p
+		// The kernel's start time may be a second late, but the look has seen the process already.
+		if p.Started.After(restart.At) && p.Started.Before(restart.At.Add(skew)) {
+			p.Started = restart.At
+		}
 		// A process that has run for longer has taken over the port now.
 		started := p.Started.In(r.zone)
 		if started.Before(restart.At) && !started.Before(r.at(before.at).Add(-skew)) {

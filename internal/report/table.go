@@ -39,8 +39,8 @@ func (p page) whose(n *Incident) (whose, reasons string) {
 		if well > 0 {
 			reasons = fmt.Sprintf(p.compared, well, len(n.Clients))
 		}
-	case blame == diagnosis.Client && n.Clients[0].Verdict == TheFront:
-		return p.blames[diagnosis.NotSure], fmt.Sprintf(p.disagree, p.Who(n.Clients[0]))
+	case n.Disagrees():
+		return p.blames[diagnosis.Front], fmt.Sprintf(p.disagree, p.Who(n.Clients[0]))
 	case blame == diagnosis.Client:
 		whose = fmt.Sprintf(p.theClient, p.Who(n.Clients[0]))
 		if verdict := p.clientVerdicts[n.Clients[0].Verdict]; verdict != "" {

@@ -155,7 +155,11 @@ func (t teller) diagnosis(n *Incident) string {
 	if n.MoreSteps > 0 {
 		steps = append(steps, fmt.Sprintf(t.moreSteps, n.MoreSteps))
 	}
-	return fmt.Sprintf(t.diagnosed, strings.Join(steps, t.comma))
+	text := fmt.Sprintf(t.diagnosed, strings.Join(steps, t.comma))
+	if advice := t.restarts[diagnosis.Code(n.Code)]; advice != "" && !n.Disagrees() {
+		text += t.space + fmt.Sprintf(t.restartHelps, advice)
+	}
+	return text
 }
 
 // Code returns the code of a diagnosis and what it means.
@@ -228,10 +232,16 @@ func (t teller) end(n *Incident) string {
 	}
 	text := fmt.Sprintf(t.well, t.Time(n.To), t.Duration(n.Duration()))
 	for _, restart := range slices.Backward(n.Restarts) {
-		if !restart.At.After(n.To) { // the last one that may have helped
-			text += fmt.Sprintf(t.afterRestart, t.Duration(n.To.Sub(restart.At)))
-			break
+		if restart.At.After(n.To) {
+			continue
 		}
+		// The last one that may have helped.
+		if after := n.To.Sub(restart.At); after > 0 {
+			text += fmt.Sprintf(t.afterRestart, t.Duration(after))
+		} else {
+			text += t.withRestart
+		}
+		break
 	}
 	return text + t.stop
 }

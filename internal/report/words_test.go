@@ -108,9 +108,14 @@ func TestLanguages(t *testing.T) {
 				t.Errorf("%s has no words for Seen %d", l.Name, seen)
 			}
 		}
-		for verdict := TheFront; verdict <= OnlyHere; verdict++ {
+		for verdict := TheFront; verdict <= TheClient; verdict++ {
 			if l.verdicts[verdict] == "" {
 				t.Errorf("%s has no words for verdict %d", l.Name, verdict)
+			}
+		}
+		for _, k := range diagnosis.Kinds {
+			if l.restarts[k.Code] == "" || l.codes[k.Code] == "" {
+				t.Errorf("%s has no words for %s", l.Name, k.Code)
 			}
 		}
 		for label := range english.Labels {
