@@ -208,6 +208,8 @@ func jsonType(of reflect.Type) string {
 	switch {
 	case of.Kind() == reflect.String:
 		return "string"
+	case of.Kind() == reflect.Bool:
+		return "boolean"
 	case of.Kind() == reflect.Float64:
 		return "number"
 	case of.Kind() == reflect.Struct || of.Implements(reflect.TypeFor[json.Marshaler]()):
