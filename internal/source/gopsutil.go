@@ -2,11 +2,13 @@ package source
 
 import (
 	"context"
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"math"
 	"net/netip"
 	"runtime"
+	"slices"
 
 	"github.com/shirou/gopsutil/v3/common"
 	"github.com/shirou/gopsutil/v3/net"
@@ -56,6 +58,9 @@ func lookGopsutil(ctx context.Context, root string, q tcp.Query, visit tcp.Visit
 		return err
 	}
 	for _, row := range rows {
+		if reversesWords && row.Family == afInet6 {
+			row.Laddr.IP, row.Raddr.IP = reverseWords(row.Laddr.IP), reverseWords(row.Raddr.IP)
+		}
 		s, err := gopsutilSocket(row)
 		if err != nil {
 			return fmt.Errorf("row %v: %w", row, err)
@@ -65,6 +70,24 @@ func lookGopsutil(ctx context.Context, root string, q tcp.Query, visit tcp.Visit
 		}
 	}
 	return ctx.Err()
+}
+
+// reversesWords reports that gopsutil reverses the bytes of each word of an IPv6 address, which
+// /proc/net/tcp6 has in the processor's order. On big-endian Linux that makes ::1 ::100:0.
+var reversesWords = runtime.GOOS == "linux" && binary.NativeEndian.Uint16([]byte{0, 1}) == 1
+
+// reverseWords reverses the bytes of each word of an IPv6 address once more. It returns other text
+// as it is.
+func reverseWords(text string) string {
+	addr, err := netip.ParseAddr(text)
+	if err != nil {
+		return text
+	}
+	words := addr.As16()
+	for word := range slices.Chunk(words[:], 4) {
+		slices.Reverse(word)
+	}
+	return netip.AddrFrom16(words).String()
 }
 
 // lookalikes counts the sessions with the same two addresses.

@@ -126,6 +126,17 @@ func TestGopsutilRows(t *testing.T) {
 	}
 }
 
+// TestGopsutilBigEndian: what gopsutil makes of IPv6 addresses on a big-endian processor.
+func TestGopsutilBigEndian(t *testing.T) {
+	for got, want := range map[string]string{
+		"::100:0": "::1", "::ffff:0:b00:7f": "::ffff:127.0.0.11", "::": "::", "b80d:120::100:0": "2001:db8::1", "*": "*",
+	} {
+		if s := reverseWords(got); s != want {
+			t.Errorf("%s is %s, want %s", got, s, want)
+		}
+	}
+}
+
 // TestGopsutilRefusesLookalikes: it would count them once.
 func TestGopsutilRefusesLookalikes(t *testing.T) {
 	one, other := netip.MustParseAddrPort("10.1.2.3:5"), netip.MustParseAddrPort("10.1.2.3:6")
