@@ -10,7 +10,6 @@
 package main
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"flag"
@@ -143,7 +142,7 @@ func replaceTable(document, table string) error {
 	before, rest, begins := strings.Cut(string(text), beginTable)
 	_, after, ends := strings.Cut(rest, endTable)
 	if !begins || !ends {
-		return fmt.Errorf("%s has no %s", document, cmp.Or(strings.TrimSpace(beginTable)))
+		return fmt.Errorf("%s has no table to replace: it must have the line %s", document, strings.TrimSpace(beginTable))
 	}
 	return os.WriteFile(document, []byte(before+beginTable+"\n"+table+"\n"+endTable+after), 0o644)
 }

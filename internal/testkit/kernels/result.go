@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"regexp"
 	"slices"
-	"strconv"
 	"strings"
 	"time"
 )
@@ -21,7 +20,8 @@ type result struct {
 }
 
 var (
-	testLine    = regexp.MustCompile(`(?m)^--- (PASS|FAIL|SKIP): (\S+)`)
+	passLine    = regexp.MustCompile(`(?m)^--- PASS: `)
+	faultLine   = regexp.MustCompile(`(?m)^ *--- (?:FAIL|SKIP): \S+`)
 	exitLine    = regexp.MustCompile(`(?m)^kernels: exit (\d+) (\S+)$`)
 	machineLine = regexp.MustCompile(`(?m)^kernels: machine (\S+) (\S+) (\d+)$`)
 )
@@ -34,13 +34,8 @@ func judge(m machine, console string) result {
 	} else {
 		r.faults = append(r.faults, "the machine does not say what it is")
 	}
-	for _, test := range testLine.FindAllStringSubmatch(console, -1) {
-		if test[1] == "PASS" {
-			r.tests++
-		} else {
-			r.faults = append(r.faults, test[1]+" "+test[2])
-		}
-	}
+	r.tests = len(passLine.FindAllString(console, -1))
+	r.faults = append(r.faults, faultLine.FindAllString(console, -1)...)
 	exits := exitLine.FindAllStringSubmatch(console, -1)
 	for _, p := range m.programs() {
 		i := slices.IndexFunc(exits, func(exit []string) bool { return exit[2] == p.folder })
@@ -72,8 +67,8 @@ func table(results []result) string {
 		if len(r.faults) > 0 {
 			answer = "**failed**"
 		}
-		fmt.Fprintf(&b, "| %s | %s | %s KiB | %s | %s | %.0f | %s |\n", kernel, r.processor, r.page, r.machine.goarch,
-			strconv.Itoa(r.tests), r.time.Seconds(), answer)
+		fmt.Fprintf(&b, "| %s | %s | %s KiB | %s | %d | %.0f | %s |\n", kernel, r.processor, r.page, r.machine.goarch,
+			r.tests, r.time.Seconds(), answer)
 	}
 	return b.String()
 }
