@@ -85,7 +85,7 @@ func nobody(t *testing.T, cmd *exec.Cmd) *exec.Cmd {
 	t.Helper()
 	const uid = 65534
 	// The namespace of an ordinary user has a single user, who is root in there.
-	var first, outside, users int
+	var first, outside, users int64 // up to 4,294,967,295
 	text, err := os.ReadFile("/proc/self/uid_map")
 	if _, scan := fmt.Sscan(string(text), &first, &outside, &users); err != nil || scan != nil {
 		t.Fatal(err, scan)
