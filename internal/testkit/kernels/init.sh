@@ -25,7 +25,7 @@ echo # the firmware leaves the cursor within a line
 echo "kernels: machine $(uname -r) $(uname -m) $page"
 while read -r package run skip; do
 	cd "/src/$package" || continue
-	./tests -test.v -test.timeout 300s -test.run "$run" -test.skip "$skip" </dev/null
+	./tests -test.v -test.timeout 300s -test.parallel 8 -test.run "$run" -test.skip "$skip" </dev/null
 	echo "kernels: exit $? $package"
 done </tests
 echo "kernels: end"
