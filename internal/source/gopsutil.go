@@ -9,6 +9,7 @@ import (
 	"net/netip"
 	"runtime"
 	"slices"
+	"syscall"
 
 	"github.com/shirou/gopsutil/v3/common"
 	"github.com/shirou/gopsutil/v3/net"
@@ -53,7 +54,7 @@ func lookGopsutil(ctx context.Context, root string, q tcp.Query, visit tcp.Visit
 	if runtime.GOOS == "linux" { // elsewhere it is not implemented, and no row has uids
 		look = net.ConnectionsWithoutUidsWithContext
 	}
-	rows, err := look(ctx, "tcp")
+	rows, err := whileProcessesEnd(func() ([]net.ConnectionStat, error) { return look(ctx, "tcp") })
 	if err != nil {
 		return err
 	}
@@ -70,6 +71,19 @@ func lookGopsutil(ctx context.Context, root string, q tcp.Query, visit tcp.Visit
 		}
 	}
 	return ctx.Err()
+}
+
+// whileProcessesEnd looks again, a few times, if a process has ended at the moment in which
+// gopsutil opened the list of its descriptors. gopsutil passes over a process that is gone
+// (ENOENT), and fails if it is just going (ESRCH).
+func whileProcessesEnd(look func() ([]net.ConnectionStat, error)) (rows []net.ConnectionStat, err error) {
+	const maxLooks = 5 // one look of about 100 failed on an emulated processor
+	for range maxLooks {
+		if rows, err = look(); !errors.Is(err, syscall.ESRCH) {
+			break
+		}
+	}
+	return rows, err
 }
 
 // reversesWords reports that gopsutil reverses the bytes of each word of an IPv6 address, which
