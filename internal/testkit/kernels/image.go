@@ -40,7 +40,7 @@ func makeImage(m machine, cache, folder string) error {
 		return err
 	}
 	// It is not compressed: an emulated processor would need longer to unpack it.
-	pack := exec.Command("sh", "-c", "find . | cpio --quiet -o -H newc >../initramfs")
+	pack := exec.Command("sh", "-c", "find . | cpio --quiet -R 0:0 -o -H newc >../initramfs")
 	pack.Dir = root
 	_, err = output(pack)
 	return err

@@ -17,8 +17,10 @@ import (
 	"io"
 	"os"
 	"os/exec"
+	"os/signal"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"time"
 )
 
@@ -29,14 +31,17 @@ func main() {
 	document := flag.String("o", "", "write the table into `FILE`")
 	verbose := flag.Bool("v", false, "print what the machines print")
 	flag.Parse()
-	if err := run(*document, *verbose, flag.Args()); err != nil {
+	// An interrupt ends the running machine and removes its folder.
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	if err := run(ctx, *document, *verbose, flag.Args()); err != nil {
 		fmt.Fprintln(os.Stderr, "kernels:", err)
 		os.Exit(1)
 	}
 }
 
 // run runs the machines of those names and prints the table.
-func run(document string, verbose bool, names []string) error {
+func run(ctx context.Context, document string, verbose bool, names []string) error {
 	chosen := machines
 	if len(names) > 0 {
 		chosen = nil
@@ -64,7 +69,10 @@ func run(document string, verbose bool, names []string) error {
 	failed := 0
 	for _, m := range chosen {
 		fmt.Fprintf(os.Stderr, "%s ...\n", m.name)
-		r := try(m, cache, verbose)
+		r := try(ctx, m, cache, verbose)
+		if ctx.Err() != nil {
+			return ctx.Err()
+		}
 		if len(r.faults) > 0 {
 			failed++
 			fmt.Fprintf(os.Stderr, "%s: %s\n", m.name, strings.Join(r.faults, "\n"))
@@ -83,7 +91,7 @@ func run(document string, verbose bool, names []string) error {
 }
 
 // try makes a machine and runs it.
-func try(m machine, cache string, verbose bool) result {
+func try(ctx context.Context, m machine, cache string, verbose bool) result {
 	folder, err := os.MkdirTemp("", "frontsockets-kernels")
 	if err != nil {
 		return result{machine: m, faults: []string{err.Error()}}
@@ -93,7 +101,7 @@ func try(m machine, cache string, verbose bool) result {
 		return result{machine: m, faults: []string{err.Error()}}
 	}
 	start := time.Now()
-	console, err := boot(m, folder, verbose)
+	console, err := boot(ctx, m, folder, verbose)
 	r := judge(m, console)
 	r.time = time.Since(start)
 	if err != nil {
@@ -106,8 +114,8 @@ func try(m machine, cache string, verbose bool) result {
 }
 
 // boot runs the machine until it ends and returns what it printed.
-func boot(m machine, folder string, verbose bool) (string, error) {
-	ctx, cancel := context.WithTimeout(context.Background(), machineLimit)
+func boot(ctx context.Context, m machine, folder string, verbose bool) (string, error) {
+	ctx, cancel := context.WithTimeout(ctx, machineLimit)
 	defer cancel()
 	// KVM may be there and not work in a machine that is a virtual machine itself.
 	args := append(m.qemu[1:len(m.qemu):len(m.qemu)], "-accel", "tcg", "-cpu", "max", "-smp", "2", "-m", "1536",
@@ -121,7 +129,7 @@ func boot(m machine, folder string, verbose bool) (string, error) {
 	}
 	cmd.Stderr = cmd.Stdout
 	err := cmd.Run()
-	if ctx.Err() != nil {
+	if ctx.Err() == context.DeadlineExceeded {
 		err = fmt.Errorf("the machine did not end within %s", machineLimit)
 	}
 	return strings.ReplaceAll(console.String(), "\r", ""), err
