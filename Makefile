@@ -14,7 +14,7 @@ GONEEDED := $(shell awk '$$1 == "go" { print $$2 }' go.mod)
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z0-9]+:.*## / { printf "  %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
-build test race wine generate fuzz bench lab readers e2e picture lint demo cross man dist: | needgo
+build test race wine generate fuzz bench lab kernels readers e2e picture lint demo cross man dist: | needgo
 
 # Go 1.21 and later fetch a newer Go by themselves, if they may.
 needgo:
@@ -68,6 +68,9 @@ readers: ## have the parsers of monitoring systems read the goldens (Debian: lib
 browser: ## open the page of front_report in a headless browser (Debian: chromium fonts-noto-cjk)
 	cd internal/testkit/browser && $(GO) test -count=1 -timeout 300s -v .
 
+kernels: ## run the checks on other kernels in virtual machines (KERNELS: which; Debian): docs/KERNELS.md
+	$(GO) run ./internal/testkit/kernels $(or $(KERNELS),-o docs/KERNELS.md)
+
 e2e: readers dist ## run the checks inside real monitoring systems (root; Debian 12)
 	$(GO) test -count=1 -tags forceposix,e2e -timeout 900s -v ./internal/testkit/e2e
 
@@ -109,4 +112,4 @@ dist: ## package the last commit into dist/packages/: tar.gz, deb, rpm, SBOM, SH
 clean: ## remove what was built
 	rm -rf bin dist
 
-.PHONY: faults help needgo build test test386 race wine readers generate fuzz bench lab e2e picture lint demo cross man dist clean
+.PHONY: faults help needgo build test test386 race wine readers generate fuzz bench lab kernels e2e picture lint demo cross man dist clean

@@ -57,6 +57,7 @@ func TestImports(t *testing.T) {
 		"cmd/front_report": "internal/report",
 		// The workshop, which no check imports.
 		"internal/testkit/golden":     "",
+		"internal/testkit/kernels":    "",
 		"internal/testkit/population": "",
 		"internal/tools/bench":        "internal/testkit/population",
 		"internal/tools/faults":       "internal/testkit/population",
@@ -65,7 +66,8 @@ func TestImports(t *testing.T) {
 		"internal/tools/man": "plugins internal/diagnosis internal/output internal/report internal/tally internal/tcp" +
 			" internal/verdict",
 	}
-	const workshop = "internal/testkit/population internal/tools/bench internal/tools/faults internal/tools/lab"
+	const workshop = "internal/testkit/kernels internal/testkit/population internal/tools/bench internal/tools/faults" +
+		" internal/tools/lab"
 	only := map[string]string{ // import → the packages that may
 		"github.com/jessevdk/go-flags":          "plugins cmd/front_drill cmd/front_report",
 		"github.com/tidwall/gjson":              "internal/report",

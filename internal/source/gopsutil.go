@@ -2,11 +2,14 @@ package source
 
 import (
 	"context"
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"math"
 	"net/netip"
 	"runtime"
+	"slices"
+	"syscall"
 
 	"github.com/shirou/gopsutil/v3/common"
 	"github.com/shirou/gopsutil/v3/net"
@@ -51,11 +54,14 @@ func lookGopsutil(ctx context.Context, root string, q tcp.Query, visit tcp.Visit
 	if runtime.GOOS == "linux" { // elsewhere it is not implemented, and no row has uids
 		look = net.ConnectionsWithoutUidsWithContext
 	}
-	rows, err := look(ctx, "tcp")
+	rows, err := whileProcessesEnd(func() ([]net.ConnectionStat, error) { return look(ctx, "tcp") })
 	if err != nil {
 		return err
 	}
 	for _, row := range rows {
+		if reversesWords && row.Family == afInet6 {
+			row.Laddr.IP, row.Raddr.IP = reverseWords(row.Laddr.IP), reverseWords(row.Raddr.IP)
+		}
 		s, err := gopsutilSocket(row)
 		if err != nil {
 			return fmt.Errorf("row %v: %w", row, err)
@@ -65,6 +71,37 @@ func lookGopsutil(ctx context.Context, root string, q tcp.Query, visit tcp.Visit
 		}
 	}
 	return ctx.Err()
+}
+
+// whileProcessesEnd looks again, a few times, if a process has ended at the moment in which
+// gopsutil opened the list of its descriptors. gopsutil passes over a process that is gone
+// (ENOENT), and fails if it is just going (ESRCH).
+func whileProcessesEnd(look func() ([]net.ConnectionStat, error)) (rows []net.ConnectionStat, err error) {
+	const maxLooks = 5 // one look of about 100 failed on an emulated processor
+	for range maxLooks {
+		if rows, err = look(); !errors.Is(err, syscall.ESRCH) {
+			break
+		}
+	}
+	return rows, err
+}
+
+// reversesWords reports that gopsutil reverses the bytes of each word of an IPv6 address, which
+// /proc/net/tcp6 has in the processor's order. On big-endian Linux that makes ::1 ::100:0.
+var reversesWords = runtime.GOOS == "linux" && binary.NativeEndian.Uint16([]byte{0, 1}) == 1
+
+// reverseWords reverses the bytes of each word of an IPv6 address once more. It returns other text
+// as it is.
+func reverseWords(text string) string {
+	addr, err := netip.ParseAddr(text)
+	if err != nil {
+		return text
+	}
+	words := addr.As16()
+	for word := range slices.Chunk(words[:], 4) {
+		slices.Reverse(word)
+	}
+	return netip.AddrFrom16(words).String()
 }
 
 // lookalikes counts the sessions with the same two addresses.

@@ -5,6 +5,7 @@ import (
 	"context"
 	"encoding/binary"
 	"fmt"
+	"io"
 	"net"
 	"net/netip"
 	"os"
@@ -13,6 +14,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"golang.org/x/sys/unix"
 
 	"frontsockets/internal/tcp"
 	"frontsockets/internal/testkit/population"
@@ -80,6 +83,9 @@ func populate(t *testing.T, network, address string, clients ...string) {
 	f.Make("time_wait", 4, clients...)
 	f.Make("fin_wait2", 3, clients...)
 	f.Make("fin_wait2_orphan", 2, clients...)
+	f.Make("fin_wait1", 1, clients...)
+	f.Make("closing", 2, clients...)
+	f.Make("last_ack", 3, clients...)
 	front, peer := f.Session(clients[0])
 	peer.Write(make([]byte, 100)) // unread
 	front.Write(make([]byte, 50))
@@ -113,7 +119,7 @@ func TestEverySourceSeesTheSame(t *testing.T) {
 			q := tcp.Query{Ports: ports}
 			want := map[tcp.State]int{
 				tcp.Listen: 2, tcp.Established: 7 + 1 + 3 + 2, tcp.CloseWait: 5,
-				tcp.TimeWait: 4, tcp.FinWait2: 3 + 2, tcp.SynRecv: 2,
+				tcp.TimeWait: 4, tcp.FinWait2: 3 + 2, tcp.SynRecv: 2, tcp.FinWait1: 1, tcp.Closing: 2, tcp.LastAck: 3,
 			}
 			diagRows := collect(t, sockDiagBoth(), q)
 			if got := counts(diagRows); fmt.Sprint(got) != fmt.Sprint(want) {
@@ -188,6 +194,74 @@ func project(s tcp.Socket, provided tcp.Facts) tcp.Socket {
 		p.UID = s.UID
 	}
 	return p
+}
+
+// TestSynSent: a connection that the listener does not answer is seen by its local port.
+func TestSynSent(t *testing.T) {
+	population.Need(t)
+	full := population.Listen(t, "tcp4", "127.0.0.1:41216")
+	full.Backlog(0)
+	full.Make("unaccepted", 1, "127.0.0.1")
+	fd, err := unix.Socket(unix.AF_INET, unix.SOCK_STREAM|unix.SOCK_CLOEXEC|unix.SOCK_NONBLOCK, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer unix.Close(fd)
+	const port = 41217
+	if err := unix.Bind(fd, &unix.SockaddrInet4{Port: port, Addr: [4]byte{127, 0, 0, 1}}); err != nil {
+		t.Fatal(err)
+	}
+	err = unix.Connect(fd, &unix.SockaddrInet4{Port: 41216, Addr: [4]byte{127, 0, 0, 1}})
+	if err != unix.EINPROGRESS {
+		t.Fatalf("connect: %v", err)
+	}
+	for _, s := range []tcp.Source{sockDiagBoth(), sockDiagEach(), procNet("/proc"), gopsutil("/proc")} {
+		rows := collect(t, s, tcp.Query{Ports: tcp.Ports{{Lo: port, Hi: port}}})
+		if len(rows) != 1 || rows[0].State != tcp.SynSent {
+			t.Errorf("%s sees %+v, want one socket in syn_sent", s.Name, rows)
+		}
+	}
+}
+
+// TestTimes: the times, and the bytes that were read, are those of what was sent.
+func TestTimes(t *testing.T) {
+	population.Need(t)
+	f := population.Listen(t, "tcp4", "127.0.0.1:41218")
+	front, peer := f.Session("127.0.0.1")
+	f.Make("time_wait", 1, "127.0.0.1")
+	// The kernel counts in jiffies, of 10 ms at most.
+	const jiffies = 20 * time.Millisecond
+	before := time.Now()
+	peer.Write(make([]byte, 30))
+	if _, err := io.ReadFull(front, make([]byte, 20)); err != nil {
+		t.Fatal(err)
+	}
+	received := time.Now()
+	time.Sleep(300 * time.Millisecond)
+	front.Write(make([]byte, 10))
+	sent := time.Now()
+	time.Sleep(500 * time.Millisecond)
+	for _, s := range []tcp.Source{sockDiagBoth(), sockDiagEach()} {
+		atLeast := [...]time.Duration{time.Since(sent), time.Since(received)}
+		for _, row := range collect(t, s, tcp.Query{Ports: tcp.Ports{{Lo: 41218, Hi: 41218}}}) {
+			atMost := time.Since(before) + jiffies
+			switch row.State {
+			case tcp.Established:
+				if row.LastDataSent < atLeast[0]-jiffies || row.LastDataReceived < atLeast[1]-jiffies ||
+					row.LastDataSent > row.LastDataReceived-200*time.Millisecond || row.LastDataReceived > atMost {
+					t.Errorf("last data %s and %s ago, want %s and %s", row.LastDataSent, row.LastDataReceived, atLeast[0],
+						atLeast[1])
+				}
+				if row.BytesRead != 20 || row.RecvQ != 10 || row.RTT <= 0 || row.RTT > time.Second {
+					t.Errorf("%d bytes read, %d to read, RTT %s", row.BytesRead, row.RecvQ, row.RTT)
+				}
+			case tcp.TimeWait:
+				if !row.Facts.Has(tcp.FactClosed) || row.Closed < atLeast[1]-jiffies || row.Closed > atMost+time.Second {
+					t.Errorf("closed %s ago, want %s", row.Closed, atLeast[1])
+				}
+			}
+		}
+	}
 }
 
 // TestUID: the user who made a socket is told.
@@ -324,10 +398,11 @@ func TestSilentKernel(t *testing.T) {
 	before := descriptors()
 	ctx, cancel := context.WithTimeout(context.Background(), 100*time.Millisecond)
 	defer cancel()
-	noop := message(nlmsgNoop, nlmFRequest, 1, nil)
-	if binary.NativeEndian.Uint16([]byte{1, 0}) != 1 {
-		noop = bigEndian(noop)
-	}
+	// The header is written here: message and bigEndian make what the tests of the reader need.
+	noop := binary.NativeEndian.AppendUint32(nil, nlmsgHeaderLen)
+	noop = binary.NativeEndian.AppendUint16(noop, nlmsgNoop)
+	noop = binary.NativeEndian.AppendUint16(noop, nlmFRequest)
+	noop = append(noop, make([]byte, nlmsgHeaderLen-len(noop))...)
 	start := time.Now()
 	err := askKernel(ctx, noop, func([]byte) (bool, error) { return true, nil })
 	if took := time.Since(start); err == nil || took < 80*time.Millisecond {

@@ -347,10 +347,14 @@ func (d *diagRows) status(what string, body []byte) error {
 	if len(body) < 4 {
 		return fmt.Errorf("%s with a status of %d bytes", what, len(body))
 	}
-	if n := int32(d.order.Uint32(body)); n != 0 {
-		return fmt.Errorf("%s: %w", what, syscall.Errno(-n))
+	switch err := syscall.Errno(-int32(d.order.Uint32(body))); err {
+	case 0:
+		return nil
+	case syscall.ENOENT: // of inet_diag_lock_handler in inet_diag.c, after it has asked for the module
+		return fmt.Errorf("%s: the kernel has no tcp_diag (as root: modprobe tcp_diag): %w", what, err)
+	default:
+		return fmt.Errorf("%s: %w", what, err)
 	}
-	return nil
 }
 
 func (d *diagRows) socket(b []byte) error {

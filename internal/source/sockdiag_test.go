@@ -126,6 +126,8 @@ func TestBrokenDumps(t *testing.T) {
 		{"failed at the end", append(bytes.Clone(good), message(nlmsgDone, 0, 1, i32(-int32(syscall.ENOMEM)))...),
 			"the dump ended: cannot allocate memory"},
 		{"refused", message(nlmsgError, 0, 1, i32(-int32(syscall.EPERM))), "refused: operation not permitted"},
+		{"refused, no module", message(nlmsgError, 0, 1, i32(-int32(syscall.ENOENT))),
+			"refused: the kernel has no tcp_diag (as root: modprobe tcp_diag): no such file or directory"},
 		{"refused without a reason", message(nlmsgError, 0, 1, nil), "status of 0 bytes"},
 		{"acknowledged only", message(nlmsgError, 0, 1, i32(0)), "acknowledged"},
 	} {

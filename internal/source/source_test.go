@@ -6,7 +6,9 @@ import (
 	"fmt"
 	"io/fs"
 	"net/netip"
+	"os"
 	"strings"
+	"syscall"
 	"testing"
 
 	"github.com/shirou/gopsutil/v3/net"
@@ -122,6 +124,36 @@ func TestGopsutilRows(t *testing.T) {
 		}
 		if got != test.want {
 			t.Errorf("got %q, want %q", got, test.want)
+		}
+	}
+}
+
+// TestGopsutilEndingProcesses: a process that ends during a look costs no answer, and a look that
+// always fails ends.
+func TestGopsutilEndingProcesses(t *testing.T) {
+	ended := &os.PathError{Op: "open", Path: "/proc/701/fd", Err: syscall.ESRCH}
+	ending := fmt.Errorf("could not get pid(s), 0: %w", ended)
+	for failures, want := range map[int]error{0: nil, 1: nil, 3: nil, 1000: syscall.ESRCH} {
+		looks := 0
+		rows, err := whileProcessesEnd(func() ([]net.ConnectionStat, error) {
+			if looks++; looks <= failures {
+				return nil, ending
+			}
+			return []net.ConnectionStat{{}}, nil
+		})
+		if !errors.Is(err, want) || (err == nil) != (want == nil) || (len(rows) == 1) != (want == nil) {
+			t.Errorf("%d failures: %v, %v, want %v", failures, rows, err, want)
+		}
+	}
+}
+
+// TestGopsutilBigEndian: what gopsutil makes of IPv6 addresses on a big-endian processor.
+func TestGopsutilBigEndian(t *testing.T) {
+	for got, want := range map[string]string{
+		"::100:0": "::1", "::ffff:0:b00:7f": "::ffff:127.0.0.11", "::": "::", "b80d:120::100:0": "2001:db8::1", "*": "*",
+	} {
+		if s := reverseWords(got); s != want {
+			t.Errorf("%s is %s, want %s", got, s, want)
 		}
 	}
 }

@@ -101,8 +101,9 @@ func (f *Front) Session(client string) (front, peer *net.TCPConn) {
 }
 
 // Make makes n sessions in a state, from the clients in turn. The state is established,
-// close_wait, time_wait, fin_wait2, fin_wait2_orphan, syn_recv or unaccepted. syn_recv must come
-// last: after it the front does not accept a client that sends nothing.
+// close_wait, time_wait, fin_wait1, fin_wait2, fin_wait2_orphan, closing, last_ack, syn_recv or
+// unaccepted. syn_recv must come last: after it the front does not accept a client that sends
+// nothing.
 func (f *Front) Make(state string, n int, clients ...string) {
 	f.t.Helper()
 	if state == "syn_recv" {
@@ -116,27 +117,61 @@ func (f *Front) Make(state string, n int, clients ...string) {
 			f.Dial(client)
 			continue
 		}
-		front, peer := f.Session(client)
-		switch state {
-		case "established":
-		case "close_wait":
-			peer.Close()
-			f.readEOF(front)
-		case "time_wait":
-			front.Close()
-			f.readEOF(peer)
-			peer.Close()
-		case "fin_wait2":
-			front.CloseWrite()
-			f.readEOF(peer)
-		case "fin_wait2_orphan":
-			front.Close()
-			f.readEOF(peer)
-		default:
-			f.t.Fatalf("population: %q is not a state that Make can make", state)
-		}
+		f.end(state, client)
 	}
 	f.settle()
+}
+
+// end makes a session and ends it as far as the state says.
+func (f *Front) end(state, client string) {
+	f.t.Helper()
+	front, peer := f.Session(client)
+	switch state {
+	case "established":
+	case "close_wait":
+		peer.Close()
+		f.readEOF(front)
+	case "time_wait":
+		front.Close()
+		f.readEOF(peer)
+		peer.Close()
+	case "fin_wait1":
+		fill(front, peer)
+		front.CloseWrite()
+	case "fin_wait2":
+		front.CloseWrite()
+		f.readEOF(peer)
+	case "fin_wait2_orphan":
+		front.Close()
+		f.readEOF(peer)
+	case "closing":
+		fill(front, peer)
+		front.CloseWrite()
+		f.settle() // the client's end must come second
+		peer.CloseWrite()
+	case "last_ack":
+		peer.CloseWrite()
+		f.readEOF(front)
+		fill(front, peer)
+		front.CloseWrite()
+	default:
+		f.t.Fatalf("population: %q is not a state that Make can make", state)
+	}
+}
+
+// fill writes to the peer, which does not read, until nothing more goes in. What the front sends
+// after that waits, also its FIN.
+func fill(front, peer *net.TCPConn) {
+	const (
+		small = 4096 // bytes; the kernel doubles it
+		full  = 100 * time.Millisecond
+	)
+	front.SetWriteBuffer(small)
+	peer.SetReadBuffer(small)
+	for err := error(nil); err == nil; {
+		front.SetWriteDeadline(time.Now().Add(full))
+		_, err = front.Write(make([]byte, small))
+	}
 }
 
 // settle waits until the last packets on loopback have arrived: a softirq on any processor may
