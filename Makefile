@@ -1,7 +1,9 @@
 # frontsockets. Needs Go and make; `make help` lists what it can do.
 
 GO      ?= go
-BUILD   := CGO_ENABLED=0 $(GO) build -buildvcs=auto -trimpath -tags forceposix
+# PACKAGE_VERSION is what -V says in the programs of a package; dist.sh gives it.
+LDFLAGS := -s -w $(if $(PACKAGE_VERSION),-X frontsockets/internal/version.packaged=$(PACKAGE_VERSION))
+BUILD   := CGO_ENABLED=0 $(GO) build -buildvcs=auto -trimpath -tags forceposix -ldflags '$(LDFLAGS)'
 PLUGINS := ./cmd/check_mdfront_sockets ./cmd/check_front_sockets
 PROGRAMS := $(PLUGINS) ./cmd/front_drill ./cmd/front_report
 PLATFORMS := linux/amd64 linux/arm64 linux/386 windows/amd64 darwin/arm64 freebsd/amd64
@@ -26,13 +28,13 @@ needgo:
 	echo "make: or name it: make GO=/usr/local/go/bin/go" >&2; exit 1; }
 
 build: ## build the programs into bin/
-	$(BUILD) -ldflags '-s -w' -o bin/ $(PROGRAMS)
+	$(BUILD) -o bin/ $(PROGRAMS)
 
 test: ## run all tests; what the machine does not allow is skipped with a reason
-	$(GO) test -count=1 -tags forceposix -timeout 300s ./...
+	$(GO) test -count=1 -tags forceposix -timeout 600s ./...
 
 test386: ## run all tests as a 32-bit program (x86)
-	GOARCH=386 CGO_ENABLED=0 $(GO) test -count=1 -tags forceposix -timeout 300s ./...
+	GOARCH=386 CGO_ENABLED=0 $(GO) test -count=1 -tags forceposix -timeout 600s ./...
 
 race: ## run all tests under the race detector (needs a C compiler)
 	CGO_ENABLED=1 $(GO) test -race -short -count=1 -tags forceposix -timeout 600s ./...
@@ -96,7 +98,7 @@ demo: build ## show a healthy front, a hung one and a looping client (under a mi
 cross: ## build for every platform into dist/
 	@for p in $(PLATFORMS); do \
 		echo "$$p"; \
-		GOOS=$${p%/*} GOARCH=$${p#*/} $(BUILD) -ldflags '-s -w' -o dist/$${p%/*}-$${p#*/}/ $(PROGRAMS) || exit 1; \
+		GOOS=$${p%/*} GOARCH=$${p#*/} $(BUILD) -o dist/$${p%/*}-$${p#*/}/ $(PROGRAMS) || exit 1; \
 		GOOS=$${p%/*} GOARCH=$${p#*/} CGO_ENABLED=0 $(GO) vet -tags forceposix ./... || exit 1; \
 	done
 

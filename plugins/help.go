@@ -2,7 +2,6 @@ package plugins
 
 import (
 	"fmt"
-	"runtime/debug"
 	"strings"
 	"unicode/utf8"
 
@@ -152,12 +151,4 @@ func wrap(words, indent string, width int) string {
 		line += w
 	}
 	return b.String() + line + "\n"
-}
-
-// version returns the program's version as the go command recorded it.
-func version() string {
-	if info, ok := debug.ReadBuildInfo(); ok {
-		return info.Main.Version
-	}
-	return "unknown version"
 }

@@ -34,6 +34,7 @@ func TestImports(t *testing.T) {
 		"internal/textfile":  "",
 		"internal/logfile":   "",
 		"internal/suggest":   "",
+		"internal/version":   "",
 		"internal/session":   "internal/textfile",
 		// The looks.
 		"internal/source":   "internal/tcp internal/textfile",
@@ -48,13 +49,13 @@ func TestImports(t *testing.T) {
 		"internal/output": "internal/diagnosis internal/tally internal/tcp internal/verdict",
 		"plugins": "internal/capture internal/diagnosis internal/logfile internal/output internal/process" +
 			" internal/session internal/snapshot internal/source internal/suggest internal/tally internal/tcp" +
-			" internal/textfile internal/threshold internal/verdict",
+			" internal/textfile internal/threshold internal/verdict internal/version",
 		"cmd/check_mdfront_sockets": "plugins",
 		"cmd/check_front_sockets":   "plugins",
-		"cmd/front_drill":           "internal/suggest",
+		"cmd/front_drill":           "internal/suggest internal/version",
 		// The story, which reads what the checks have logged.
 		"internal/report":  "internal/diagnosis internal/tcp",
-		"cmd/front_report": "internal/report",
+		"cmd/front_report": "internal/report internal/version",
 		// The workshop, which no check imports.
 		"internal/testkit/golden":     "",
 		"internal/testkit/kernels":    "",

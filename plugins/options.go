@@ -14,6 +14,7 @@ import (
 	"frontsockets/internal/tcp"
 	"frontsockets/internal/textfile"
 	"frontsockets/internal/verdict"
+	"frontsockets/internal/version"
 )
 
 // options are the command line as written. All are text: settings reads what they mean, and
@@ -149,7 +150,7 @@ func (p Profile) parse(args []string, recorded textfile.File) (settings, error) 
 		return settings{format: formatAnyway(args)}, parser.explain(err, args)
 	}
 	if o.Version {
-		return settings{}, helpRequested(p.Program + " " + version() + "\n")
+		return settings{}, helpRequested(p.Program + " " + version.String() + "\n")
 	}
 	s, err := p.settings(o, recorded)
 	for _, option := range parser.Groups()[0].Options() {

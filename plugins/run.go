@@ -15,6 +15,7 @@ import (
 	"frontsockets/internal/tcp"
 	"frontsockets/internal/textfile"
 	"frontsockets/internal/verdict"
+	"frontsockets/internal/version"
 )
 
 // Profile is one check: the defaults of one kind of front.
@@ -82,7 +83,7 @@ func (p Profile) respond(args []string, stdin io.Reader, now time.Time) (out []b
 	}
 	host, _ := os.Hostname() // an empty name does no harm
 	report := output.Report{
-		Version: version(), Service: p.Service, Name: s.name, Ports: s.query.Ports, Policy: s.policy,
+		Version: version.String(), Service: p.Service, Name: s.name, Ports: s.query.Ports, Policy: s.policy,
 		Sampled: s.sample > 0, Exclude: s.query.Exclude, Look: tcp.Look{Host: host, Time: now}, Notes: s.notes,
 	}
 	if s.clients != nil {

@@ -28,7 +28,7 @@ func TestGeneratedZabbix(t *testing.T) {
 		if m.Unit() != "" {
 			units = fmt.Sprintf("              units: '%s'\n", m.Unit())
 		}
-		fmt.Fprintf(&items, zabbixItem, zabbixUUID("metric "+m.String()), name, m, units, m.Help(), m)
+		fmt.Fprintf(&items, zabbixItem, zabbixUUID("metric "+m.String()), name, m, units, m.Help(), m, zabbixComponent(m))
 	}
 	golden.Part(t, zabbixTemplates+"agent-6.0.yaml", "            # metrics: made by make generate\n",
 		"            # end of metrics\n", items.String())
@@ -43,10 +43,37 @@ func TestGeneratedZabbix(t *testing.T) {
 	}
 
 	requireSecondUnknown(t, agent6)
+	requireNoStoredMaster(t, agent6)
 	nrpe6 := overNRPE(agent6)
 	for name, want := range map[string]string{"nrpe-6.0": nrpe6, "agent-7.0": inZabbix7(agent6),
 		"nrpe-7.0": inZabbix7(nrpe6)} {
 		golden.File(t, zabbixTemplates+name+".yaml", want)
+	}
+}
+
+// requireNoStoredMaster fails unless the history of the items that others are taken from is 0, and every item
+// has a tag component.
+func requireNoStoredMaster(t *testing.T, template string) {
+	t.Helper()
+	items := regexp.MustCompile(`(?m)^ +- uuid: `).Split(template[:strings.Index(template, "trigger_prototypes:")], -1)
+	masters := 0
+	for _, item := range items {
+		key := regexp.MustCompile(`(?m)^ +key: .*\n`).FindString(item)
+		if key == "" || strings.Contains(item, "lifetime: ") {
+			continue // a template, trigger or discovery rule
+		}
+		if strings.Contains(key, "frontsockets[") || strings.Contains(key, "vfs.file.contents[") {
+			masters++
+			if !strings.Contains(item, "history: '0'\n") {
+				t.Errorf("the master item%s is stored", key)
+			}
+		}
+		if !strings.Contains(item, "- tag: component\n") {
+			t.Errorf("the item%s has no tag component", key)
+		}
+	}
+	if masters != 2 {
+		t.Errorf("there are %d master items, want 2", masters)
 	}
 }
 
@@ -83,9 +110,25 @@ const zabbixItem = `            - uuid: %s
               master_item:
                 key: 'frontsockets[{#CHECK},"{#PORTS}","{#NAME}"]'
               tags:
+                - tag: component
+                  value: %s
                 - tag: front
                   value: '{#NAME}'
 `
+
+// zabbixComponent returns the tag component of a metric, by which Latest data can be filtered.
+func zabbixComponent(m tally.Metric) string {
+	switch m {
+	case tally.Clients, tally.AbnormalClients, tally.TopClient, tally.TopClientPct:
+		return "clients"
+	case tally.Listeners, tally.AcceptQueue, tally.AcceptQueuePct, tally.Unaccepted:
+		return "accept-queue"
+	}
+	if _, err := tcp.ParseState(m.String()); err == nil || m == tally.Abnormal {
+		return "states"
+	}
+	return "sessions"
+}
 
 // zabbixUUID returns a UUID that is always the same for the same seed. It looks random, as
 // RFC 9562 wants of version 4.

@@ -10,7 +10,6 @@ import (
 	"net"
 	"os"
 	"runtime"
-	"runtime/debug"
 	"slices"
 	"strconv"
 	"strings"
@@ -19,6 +18,7 @@ import (
 	"github.com/jessevdk/go-flags"
 
 	"frontsockets/internal/suggest"
+	"frontsockets/internal/version"
 )
 
 // The exit codes, as the help explains them.
@@ -201,7 +201,7 @@ func parse(args []string) (d drill, info string, err error) {
 	case err != nil:
 		return d, "", fmt.Errorf("%w, see --help", unknownOption(parser, err))
 	case opts.Version:
-		return d, "front_drill " + version() + "\n", nil
+		return d, "front_drill " + version.String() + "\n", nil
 	}
 	if d.scenario, err = parseScenario(words); err != nil {
 		return d, "", err
@@ -234,14 +234,6 @@ func unknownOption(parser *flags.Parser, err error) error {
 	}
 	_, name, _ := strings.Cut(known.Message, "`")
 	return fmt.Errorf("%w%s", err, suggest.DidYouMean("--"+strings.TrimSuffix(name, "'"), long))
-}
-
-// version returns the program's version as the go command recorded it.
-func version() string {
-	if info, ok := debug.ReadBuildInfo(); ok {
-		return info.Main.Version
-	}
-	return "unknown version"
 }
 
 // parseScenario returns the scenario, which must be the only argument.

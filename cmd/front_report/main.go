@@ -10,13 +10,13 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
-	"runtime/debug"
 	"strings"
 	"unicode"
 
 	"github.com/jessevdk/go-flags"
 
 	"frontsockets/internal/report"
+	"frontsockets/internal/version"
 )
 
 // The exit codes, as the help explains them.
@@ -114,7 +114,7 @@ func tell(args []string, stdin io.Reader, stdout io.Writer) error {
 	case err != nil:
 		return usageError{err}
 	case o.Version:
-		_, err = fmt.Fprintln(stdout, "front_report", version())
+		_, err = fmt.Fprintln(stdout, "front_report", version.String())
 		return err
 	}
 	language, err := languageOf(o.Lang)
@@ -278,12 +278,4 @@ func replace(file string, content []byte) error {
 		return link.Err
 	}
 	return cause(err)
-}
-
-// version returns the program's version as the go command recorded it.
-func version() string {
-	if info, ok := debug.ReadBuildInfo(); ok {
-		return info.Main.Version
-	}
-	return "unknown version"
 }

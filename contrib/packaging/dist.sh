@@ -22,11 +22,11 @@ git clone -q --no-hardlinks "$here" "$src"
 
 SOURCE_DATE_EPOCH=$(git -C "$src" log -1 --format=%ct)
 MAINTAINER=${MAINTAINER:-$(git -C "$src" log -1 --format='%an <%ae>')}
-# A release is a commit with a tag such as v1.2.3. Every other commit has a version with its
-# time, which sorts after earlier commits and before all releases, as the version that Go
-# writes into the programs (-V).
-VERSION=$(git -C "$src" describe --tags --exact-match --match 'v[0-9]*.[0-9]*.[0-9]*' 2>/dev/null | sed 's/^v//')
-: "${VERSION:=0.0.0~git$(git -C "$src" log -1 --date=format-local:%Y%m%d%H%M%S --format=%cd.%h --abbrev=7)}"
+VERSION=$("$src/contrib/packaging/version.sh" "$src")
+case $VERSION in
+*+git*) ;;
+*) git -C "$src" -c tag.gpgSign=false tag -f "v$VERSION" >&2 ;; # the SBOM takes the version from there
+esac
 export SOURCE_DATE_EPOCH MAINTAINER VERSION
 
 # Files of all packages.
@@ -39,7 +39,7 @@ for platform in $PLATFORMS; do
 	os=${platform%/*} arch=${platform#*/}
 	name=frontsockets-$VERSION-$os-$arch
 	echo "$name"
-	GOOS=$os GOARCH=$arch make -s -C "$src" build
+	GOOS=$os GOARCH=$arch make -s -C "$src" build PACKAGE_VERSION="$VERSION"
 	mkdir "$work/$name"
 	mv "$src"/bin/* "$work/$name"
 	cp -R "$src/dist/man" "$src/dist/completion" "$src/contrib" "$src/docs" "$src"/*.md "$work/LICENSE" "$work/Apache-2.0" "$work/copyright" "$work/$name"
@@ -65,8 +65,27 @@ for platform in $PLATFORMS; do
 		 -- $MAINTAINER  $(date -R -d "@$SOURCE_DATE_EPOCH")
 	END
 	cp "$src/contrib/packaging/lintian-overrides" "$work/LICENSE" "$work/Apache-2.0" "$stage"
+	cat >"$stage/changes.yaml" <<-END
+		- semver: "$VERSION-1"
+		  date: "$(date +%Y-%m-%dT%H:%M:%SZ -d "@$SOURCE_DATE_EPOCH")"
+		  packager: "$MAINTAINER"
+		  changes:
+		    - note: "Packaged. What has changed is in /usr/share/doc/frontsockets/changelog.gz."
+	END
+	cp "$src/contrib/packaging/nfpm.yaml" "$stage/deb.yaml"
+	{
+		echo 'changelog: changes.yaml'
+		cat "$stage/deb.yaml"
+		cd "$stage"
+		{
+			find doc -type d -printf '  - {dst: "/usr/share/doc/frontsockets/%P", type: dir, packager: rpm}\n'
+			find doc -type f -printf '  - {src: "%p", dst: "/usr/share/doc/frontsockets/%P", type: doc, packager: rpm}\n'
+			find man -type f -printf '  - {src: "%p", dst: "/usr/share/man/man1/%P", type: doc, packager: rpm}\n'
+		} | sort
+		cd "$work"
+	} >"$stage/rpm.yaml"
 	for packager in deb rpm; do
-		(cd "$stage" && ARCH=$arch "$GO" run "$NFPM" package -f "$src/contrib/packaging/nfpm.yaml" -p $packager -t "$out/")
+		(cd "$stage" && ARCH=$arch "$GO" run "$NFPM" package -f $packager.yaml -p $packager -t "$out/")
 	done
 done
 

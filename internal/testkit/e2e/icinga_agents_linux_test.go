@@ -21,6 +21,7 @@ func TestIcingaAgents(t *testing.T) {
 		return
 	}
 	install(t)
+	catchMails(t)
 	run(t, "ip", "link", "add", "lan", "type", "bridge")
 	run(t, "ip", "address", "add", "10.60.0.100/24", "dev", "lan") // the test asks the master from here
 	run(t, "ip", "link", "set", "lan", "up")
@@ -34,6 +35,8 @@ func TestIcingaAgents(t *testing.T) {
 	master.place("frontsockets-commands.conf", "zones.d/global-templates/frontsockets-commands.conf")
 	master.place("frontsockets-services.conf", "zones.d/master/frontsockets-services.conf")
 	master.place("cluster/hosts.conf", "zones.d/master/hosts.conf")
+	master.run("sh", "-c", "cd /etc/icinga2/conf.d && install -m 644 -t /etc/icinga2/zones.d/master"+
+		" commands.conf notifications.conf templates.conf timeperiods.conf users.conf")
 	write(t, master.root+"/etc/icinga2/conf.d/api-users.conf", apiUser)
 	master.run("icinga2", "daemon", "-C")
 	master.start()
@@ -97,6 +100,7 @@ func TestIcingaAgents(t *testing.T) {
 		t.Errorf("result of the front that hangs: %+v", s)
 	}
 	critical := s.at.Sub(began)
+	awaitMail(t, "[PROBLEM] mdfront on "+victim+" is CRITICAL! root@localhost", "MDFRONT CRITICAL: ")
 	awaitAllOK(victim + "!mdfront")
 	began = time.Now()
 	fronts[victim+"!mdfront"].act("healthy")
@@ -110,6 +114,7 @@ func TestIcingaAgents(t *testing.T) {
 	master.await(victim+"!mdfront", 3, notConnected)
 	const down = 1
 	master.await(victim, down, "Zone '"+victim+"' is not connected.")
+	awaitMail(t, "[PROBLEM] Host "+victim+" is DOWN! root@localhost")
 	awaitAllOK(victim+"!front", victim+"!mdfront")
 	agents[victim].start()
 	awaitAllOK()

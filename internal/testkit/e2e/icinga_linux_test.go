@@ -20,12 +20,13 @@ import (
 )
 
 // TestIcinga runs one Icinga on the machine of the fronts, with the files of contrib/icinga2 where
-// the README there puts them.
+// the README there puts them. It requires that Debian's rules send a mail when a front hangs.
 func TestIcinga(t *testing.T) {
 	if !machine(t) {
 		return
 	}
 	install(t)
+	catchMails(t)
 	copyToUpperLayer(t, "/etc/icinga2")
 	for _, name := range []string{"commands", "services", "hosts"} {
 		place(t, "icinga2/frontsockets-"+name+".conf", "/etc/icinga2/conf.d/frontsockets-"+name+".conf")
@@ -93,10 +94,13 @@ object Host "e2e" {
 			t.Errorf("%s: the output does not report the hang: %q", f.service, s.Output)
 		}
 		critical, perfdata = max(critical, s.at.Sub(began)), s.perfdata
+		about := "] " + strings.Replace(f.service, "front-server!", "", 1) + " on front-server is "
+		awaitMail(t, "[PROBLEM"+about+"CRITICAL! root@localhost", f.label+" CRITICAL: ", "the front does not ")
 		i.await(f.other, 0, "")
 		began = time.Now()
 		f.act("healthy")
 		recovery = max(recovery, i.await(f.service, 0, f.label+" OK: ").at.Sub(began))
+		awaitMail(t, "[RECOVERY"+about+"OK! root@localhost")
 	}
 
 	i.await("e2e!ok", 0, "MDFRONT OK: ok ")

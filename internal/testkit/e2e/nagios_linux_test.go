@@ -214,12 +214,14 @@ func connectClients(t *testing.T, address string, clients int) {
 }
 
 // TestNagios runs Debian's Nagios with the files of contrib/nagios and contrib/nrpe. The first six
-// of the seven groups are this machine. The seventh is a network namespace.
+// of the seven groups are this machine. The seventh is a network namespace. Debian's contact gets a mail
+// when a front hangs.
 func TestNagios(t *testing.T) {
 	if !machine(t) {
 		return
 	}
 	install(t)
+	catchMails(t)
 	for n := range 6 {
 		run(t, "ip", "addr", "add", fmt.Sprintf("192.0.2.%d/32", n+1), "dev", "lo")
 	}
@@ -251,10 +253,14 @@ func TestNagios(t *testing.T) {
 		t.Errorf("nagios4 -v: %s", out)
 	}
 	write(t, "/etc/nagios4/conf.d/test.cfg", nagiosObjects)
-	// A minute of the configuration lasts two seconds, and there are no notifications.
+	// The test runs at any hour of the week, so it has trading hours all the time.
+	const always = `s/^  (mon|tues|wednes|thurs|fri|satur)day .*/  \1day 00:00-24:00/
+s/^  exclude .*/  sunday 00:00-24:00/`
+	run(t, "sed", "-i", "-E", always, "/etc/nagios4/conf.d/front-timeperiods.cfg")
+	// A minute of the configuration lasts two seconds.
 	options := "interval_length|status_update_interval|check_result_reaper_frequency|" +
 		"service_inter_check_delay_method|host_inter_check_delay_method|" +
-		"process_performance_data|enable_notifications|use_syslog"
+		"process_performance_data|use_syslog"
 	run(t, "sed", "-i", "-E", "/^("+options+")=/d", "/etc/nagios4/nagios.cfg")
 	run(t, "sh", "-c", `cat >>/etc/nagios4/nagios.cfg <<-'END'
 	interval_length=2
@@ -262,7 +268,6 @@ func TestNagios(t *testing.T) {
 	check_result_reaper_frequency=1
 	service_inter_check_delay_method=n
 	host_inter_check_delay_method=n
-	enable_notifications=0
 	use_syslog=0
 	process_performance_data=1
 	service_perfdata_file=/var/lib/nagios4/perfdata
@@ -292,6 +297,9 @@ func TestNagios(t *testing.T) {
 	want := with(allOK, "front7: market-data front", 2, "all-fronts: market-data fronts", 1)
 	s := awaitNagios(t, want)["front7: market-data front"]
 	requireNagios(t, "front7", s, "MDFRONT CRITICAL: ", "CLOSE_WAIT", "the front does not ")
+	awaitMail(t, "** PROBLEM Service Alert: front7/market-data front is CRITICAL ** nagios@localhost",
+		"MDFRONT CRITICAL: ")
+	awaitMail(t, "** PROBLEM Service Alert: All groups of fronts/market-data fronts is WARNING ** nagios@localhost")
 	nrpeCritical, nrpePerfdata := s.checked.Sub(began), s.perfdata
 	// Then the trade front hangs too, so that both kinds of front have trouble.
 	trade7.act("hang")
@@ -302,6 +310,7 @@ func TestNagios(t *testing.T) {
 	began = time.Now()
 	mdfront7.act("healthy")
 	nrpeRecovery := awaitNagios(t, allOK)["front7: market-data front"].checked.Sub(began)
+	awaitMail(t, "** RECOVERY Service Alert: front7/market-data front is OK ** nagios@localhost")
 	versions := nagiosVersion(t) + ", NRPE " + nrpeVersion(t)
 	report(t, "Nagios over NRPE", versions, nrpeCritical, nrpeRecovery, nrpePerfdata)
 
@@ -309,6 +318,7 @@ func TestNagios(t *testing.T) {
 	run(t, "ip", "link", "set", "seven", "down")
 	awaitNagios(t, with(allOK, "front7", 1, "front7: market-data front", 3, "front7: trade front", 3,
 		"all-fronts: market-data fronts", 1, "all-fronts: trade fronts", 1))
+	awaitMail(t, "** PROBLEM Host Alert: front7 is DOWN ** nagios@localhost")
 	run(t, "ip", "link", "set", "seven", "up")
 	awaitNagios(t, allOK)
 

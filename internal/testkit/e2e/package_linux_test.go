@@ -234,13 +234,15 @@ func cleanRoot(t *testing.T) string {
 	return root
 }
 
-// TestRPM requires that the rpm installs the same files in the folders of its distributions.
+// TestRPM requires that the rpm installs the same files in the folders of its distributions, that man
+// pages and documents are marked as such, and that rpmlint has no complaint.
 func TestRPM(t *testing.T) {
 	if !machine(t) {
 		return
 	}
 	arch := map[string]string{"amd64": "x86_64", "arm64": "aarch64"}[runtime.GOARCH]
 	rpm := built(t, "frontsockets-*."+arch+".rpm")
+	requireRPMMarks(t, rpm)
 	const root = "/mnt/rpm"
 	run(t, "mkdir", "-p", root)
 	run(t, "rpm", "--root", root, "--initdb")
@@ -254,7 +256,7 @@ func TestRPM(t *testing.T) {
 		t.Errorf("the rpm requires %s", needs)
 	}
 	out, code := try(t, root+"/usr/lib64/nagios/plugins/check_mdfront_sockets", "-V")
-	if version := packagedVersion(t); code != 3 || !strings.Contains(out, version) {
+	if version := packagedVersion(t); code != 3 || out != "check_mdfront_sockets "+version+"\n" {
 		t.Errorf("-V of the rpm of %s: exit code %d, %s", version, code, out)
 	}
 	run(t, "rpm", "--root", root, "-e", "frontsockets")
@@ -263,15 +265,37 @@ func TestRPM(t *testing.T) {
 	}
 }
 
-// packagedVersion returns the last part of the packages' version: the commit or the release.
+// requireRPMMarks requires that rpm knows the man pages, documents and licences of the package as such,
+// and what the package is, and that rpmlint has no complaint.
+func requireRPMMarks(t *testing.T, rpm string) {
+	t.Helper()
+	const options = "rpmlint -c contrib/packaging/rpmlint.toml"
+	if out, code := try(t, "sh", "-c", `cd "$0" && `+options+` "$1"`, repo, rpm); code != 0 ||
+		!strings.Contains(out, " 0 errors, 0 warnings,") {
+		t.Errorf("rpmlint: exit code %d\n%s", code, out)
+	}
+	marked := strings.Fields(run(t, "rpm", "-qp", "--docfiles", "--licensefiles", rpm))
+	for _, name := range strings.Fields(run(t, "rpm", "-qp", "--qf", `[%{FILENAMES}:%{FILEMODES:perms}\n]`, rpm)) {
+		name, mode, _ := strings.Cut(name, ":")
+		wanted := regexp.MustCompile(`^/usr/share/(man|doc|licenses)/`).MatchString(name) && mode[0] != 'd'
+		if slices.Contains(marked, name) != wanted {
+			t.Errorf("%s is marked as document or licence: %v, want %v", name, !wanted, wanted)
+		}
+	}
+	about := run(t, "rpm", "-qp", "--qf", "%{SUMMARY}\n%{DESCRIPTION}\n[%{CHANGELOGNAME}\n]", rpm)
+	for _, want := range []string{"judge the client sockets of a TCP front", "front_drill is a simulated front",
+		" - " + packagedVersion(t) + "-1\n"} {
+		if !strings.Contains(about, want) {
+			t.Errorf("the rpm does not say %q:\n%s", want, about)
+		}
+	}
+}
+
+// packagedVersion returns the version of the packages, which -V also prints.
 func packagedVersion(t *testing.T) string {
 	t.Helper()
 	version := strings.Split(filepath.Base(builtDeb(t)), "_")[1]
-	version = version[:strings.LastIndex(version, "-")]
-	if _, commit, found := strings.Cut(version, "~git"); found {
-		_, version, _ = strings.Cut(commit, ".")
-	}
-	return version
+	return version[:strings.LastIndex(version, "-")]
 }
 
 // TestDist requires that the checksums are right, that every archive is complete, and that copyright
@@ -290,6 +314,11 @@ func TestDist(t *testing.T) {
 	copyright, err := os.ReadFile(repo + "/contrib/packaging/copyright")
 	if err != nil {
 		t.Fatal(err)
+	}
+	// Between releases the SBOM has the version that Go makes of the commit.
+	version := packagedVersion(t)
+	if !strings.Contains(version, "+git") && !strings.Contains(string(sbom), `"version": "v`+version+`"`) {
+		t.Errorf("the SBOM does not name version v%s", version)
 	}
 	archives, err := filepath.Glob(packages + "/*.tar.gz")
 	if err != nil || len(archives) != 6 {

@@ -19,6 +19,9 @@ import (
 // zabbixFrontend is the address of the web frontend.
 const zabbixFrontend = "127.0.0.1:8080"
 
+// alertScripts is the folder of the scripts that the server runs to notify somebody.
+const alertScripts = "/etc/zabbix/alertscripts"
+
 // zabbix is a client of the API of Zabbix.
 type zabbix struct {
 	client http.Client
@@ -97,6 +100,68 @@ func (z *zabbix) importTemplate(t *testing.T, file string) {
 		params := object{"format": "yaml", "source": string(text), "rules": rules}
 		z.call(t, "configuration.import", params, nil)
 	}
+}
+
+// storeAnswers adds an item to a template that stores the whole answers, with which the test compares the
+// other items. The template itself does not store them.
+func (z *zabbix) storeAnswers(t *testing.T, template string) {
+	t.Helper()
+	var rules []struct{ ItemID, HostID string }
+	z.call(t, "discoveryrule.get", object{
+		"output": []string{"itemid", "hostid"}, "filter": object{"host": template}, "templated": true,
+	}, &rules)
+	if len(rules) != 1 {
+		t.Fatalf("%s has the discovery rules %v, want one", template, rules)
+	}
+	var masters []struct{ ItemID string }
+	z.call(t, "itemprototype.get", object{
+		"output": []string{"itemid"}, "discoveryids": rules[0].ItemID, "filter": object{"name": "{#NAME}: answer"},
+	}, &masters)
+	if len(masters) != 1 {
+		t.Fatalf("%s has the master items %v, want one", template, masters)
+	}
+	const dependent, text = 18, 4
+	z.call(t, "itemprototype.create", object{
+		"hostid": rules[0].HostID, "ruleid": rules[0].ItemID, "master_itemid": masters[0].ItemID,
+		"name": "{#NAME}: stored answer", "key_": "frontsockets.stored[{#NAME}]",
+		"type": dependent, "value_type": text, "trends": "0",
+		"tags": []object{{"tag": "front", "value": "{#NAME}"}},
+	}, nil)
+}
+
+// notify makes Zabbix send its notifications as mails, as the README says: a media type, a medium of Admin,
+// and the action that is disabled after the installation.
+func (z *zabbix) notify(t *testing.T, version string) {
+	t.Helper()
+	write(t, alertScripts+"/e2e", "#!/bin/sh\nprintf '%s\\n' \"$3\" | mail -s \"$2\" \"$1\"\n")
+	if err := os.Chmod(alertScripts+"/e2e", 0o755); err != nil {
+		t.Fatal(err)
+	}
+	const script, problem, recovery = 1, 0, 1
+	media := object{"name": "e2e", "type": script, "exec_path": "e2e", "message_templates": []object{
+		{"eventsource": 0, "recovery": problem, "subject": "Problem: {EVENT.NAME}", "message": "Host: {HOST.NAME}."},
+		{"eventsource": 0, "recovery": recovery, "subject": "Resolved: {EVENT.NAME}", "message": "Host: {HOST.NAME}."},
+	}}
+	arguments := []string{"{ALERT.SENDTO}", "{ALERT.SUBJECT}", "{ALERT.MESSAGE}"}
+	if version == "6.0" {
+		media["exec_params"] = strings.Join(arguments, "\n") + "\n"
+	} else {
+		var parameters []object
+		for i, argument := range arguments {
+			parameters = append(parameters, object{"sortorder": i, "value": argument})
+		}
+		media["parameters"] = parameters
+	}
+	var made struct{ MediaTypeIDs []string }
+	z.call(t, "mediatype.create", media, &made)
+	z.call(t, "user.update", object{"userid": "1", "medias": []object{
+		{"mediatypeid": made.MediaTypeIDs[0], "sendto": "duty@example.net"}}}, nil)
+	var actions []struct{ ActionID string }
+	z.call(t, "action.get", object{"filter": object{"name": "Report problems to Zabbix administrators"}}, &actions)
+	if len(actions) != 1 {
+		t.Fatalf("there are %d actions, want 1", len(actions))
+	}
+	z.call(t, "action.update", object{"actionid": actions[0].ActionID, "status": 0}, nil)
 }
 
 // createHost makes a host with a template and returns its id. Its fronts are checked every second, not

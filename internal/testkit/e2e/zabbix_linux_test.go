@@ -43,6 +43,7 @@ var zabbixHosts = []struct{ name, template, port string }{
 // testZabbix runs the test with a version of Zabbix.
 func testZabbix(t *testing.T, version string) {
 	install(t)
+	catchMails(t)
 	md, _ := newFront(t, "--port", "41213"), newFront(t, "--port", "41205")
 	agent, nrpe := startZabbixAgents(t)
 	z := startZabbix(t)
@@ -54,6 +55,9 @@ func testZabbix(t *testing.T, version string) {
 	for _, way := range []string{"agent", "nrpe"} {
 		z.importTemplate(t, fmt.Sprintf("frontsockets-%s-%s.yaml", way, version))
 	}
+	z.storeAnswers(t, "Frontsockets by Zabbix agent")
+	z.storeAnswers(t, "Frontsockets by NRPE")
+	z.notify(t, version)
 	hosts := map[string]string{} // names to ids
 	for _, h := range zabbixHosts {
 		hosts[h.name] = z.createHost(t, "fronts of "+h.name, h.template, h.port)
@@ -74,6 +78,7 @@ func testZabbix(t *testing.T, version string) {
 	for _, h := range zabbixHosts {
 		critical[h.name] = z.awaitProblem(t, hosts[h.name], "md7", "md7 is CRITICAL: ").Sub(began)
 		perfdata[h.name] = z.awaitAnswer(t, hosts[h.name], "md7", "CRITICAL", "hung")
+		awaitMail(t, "-s Problem: md7 is CRITICAL: ", " duty@example.net\n", "Host: fronts of "+h.name+".")
 		z.awaitAnswer(t, hosts[h.name], "trade7", "OK", "healthy")
 	}
 
@@ -82,6 +87,7 @@ func testZabbix(t *testing.T, version string) {
 	for _, h := range zabbixHosts {
 		z.awaitNoProblem(t, hosts[h.name])
 		recovery := z.lastRecovery(t, hosts[h.name]).Sub(began)
+		awaitMail(t, "-s Resolved: md7 is CRITICAL: ", " duty@example.net\n", "Host: fronts of "+h.name+".")
 		report(t, h.name, full, critical[h.name], recovery, perfdata[h.name])
 		z.awaitAnswer(t, hosts[h.name], "md7", "OK", "healthy")
 	}
@@ -136,7 +142,7 @@ func (z *zabbix) requireOtherProblems(t *testing.T, hosts map[string]string, nrp
 	// The answer is not JSON.
 	run(t, "mv", check, check+".away")
 	for _, h := range zabbixHosts {
-		z.awaitProblem(t, hosts[h.name], "md7", "md7 is UNKNOWN: The answer is not JSON")
+		z.awaitProblem(t, hosts[h.name], "md7", "md7 is UNKNOWN: The answer is not JSON: ")
 	}
 	run(t, "mv", check+".away", check)
 	for _, h := range zabbixHosts {
@@ -258,6 +264,7 @@ StartPollers=3
 StartVMwareCollectors=0
 StartDiscoverers=1
 SocketDir=/run/zabbix
+AlertScriptsPath=`+alertScripts+`
 `)
 	launch(t, "runuser", "-u", "zabbix", "--", "zabbix_server", "-f")
 	write(t, "/etc/zabbix/zabbix.conf.php", `<?php
@@ -300,13 +307,13 @@ func (z *zabbix) awaitAnswer(t *testing.T, host, front, status, diagnosis string
 	}
 	await(t, time.Minute, "an answer that is "+status, func() (bool, string) {
 		items = z.items(t, host, front)
-		master, found := items["answer"]
-		if !found || len(items) != 4+len(metrics) {
+		stored, found := items["stored"]
+		if !found || len(items) != 5+len(metrics) {
 			return false, fmt.Sprintf("there are %d items: %v", len(items), slices.Sorted(maps.Keys(items)))
 		}
-		values := z.history(t, master, 1)
+		values := z.history(t, stored, 1)
 		if len(values) == 0 {
-			return false, "no answer: " + master.Error
+			return false, "no answer: " + items["answer"].Error
 		}
 		answer = values[0]
 		got.Metrics = nil
@@ -331,6 +338,9 @@ func (z *zabbix) awaitAnswer(t *testing.T, host, front, status, diagnosis string
 			return false, fmt.Sprintf("%v %s", values, items[key].Error)
 		})
 		return value
+	}
+	if values := z.history(t, items["answer"], 1); len(values) > 0 {
+		t.Errorf("the master item has stored %v", values)
 	}
 	code, reason, kind := at("status"), at("reason"), at("diagnosis")
 	if code != strconv.Itoa(got.ExitCode) || reason != got.Reason || kind != got.Diagnosis.Code {

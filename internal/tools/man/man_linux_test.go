@@ -81,6 +81,21 @@ func TestPages(t *testing.T) {
 	}
 }
 
+// TestMandoc requires that mandoc, the stricter of the two readers of man pages, has no complaint, not
+// even of style.
+func TestMandoc(t *testing.T) {
+	requireTool(t, "mandoc")
+	t.Setenv("SOURCE_DATE_EPOCH", "1796000000") // as in a package: otherwise the pages have no date
+	pages, err := filepath.Glob(filepath.Join(writeAll(t), "man/*.1"))
+	if err != nil || len(pages) != 4 {
+		t.Fatalf("the pages are %q (%v)", pages, err)
+	}
+	out, err := exec.Command("mandoc", append([]string{"-T", "lint", "-W", "all"}, pages...)...).CombinedOutput()
+	if err != nil || len(out) > 0 {
+		t.Errorf("mandoc: %v\n%s", err, out)
+	}
+}
+
 // sectionsOfChecks returns the headings of a check's page, and the names of all states and
 // diagnoses.
 func sectionsOfChecks() []string {

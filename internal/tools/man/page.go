@@ -13,7 +13,7 @@ func page(m manual) string {
 	var b strings.Builder
 	emit := func(format string, a ...any) { fmt.Fprintf(&b, format+"\n", a...) }
 	emit(".TH %s 1 \"%s\" frontsockets", strings.ToUpper(m.Program), date())
-	emit(".SH NAME\n%s \\- %s", m.Program, roff(m.Title))
+	emit(".SH NAME\n%s", fill(m.Program+" \\- "+roff(m.Title)))
 	emit(".SH SYNOPSIS\n\\fB%s\\fR %s", m.Program, roff(m.Synopsis))
 	emit(".SH DESCRIPTION\n%s", paragraphs(m.About))
 	emit(".SH OPTIONS")
@@ -23,7 +23,7 @@ func page(m manual) string {
 			group = o.Group
 			emit(".SS %s", roff(group))
 		}
-		emit(".TP\n%s\n%s", spelling(o), roff(o.Help))
+		emit(".TP\n%s\n%s", spelling(o), fill(roff(o.Help)))
 		if o.Default != "" {
 			emit("(default: %s)", roff(o.Default))
 		}
@@ -38,12 +38,15 @@ func page(m manual) string {
 		if len(s.Text) > 0 {
 			emit("%s", paragraphs(s.Text))
 		}
-		for _, e := range s.Entries {
-			if e.Text == "" {
+		for i, e := range s.Entries {
+			switch {
+			case e.Text != "":
+				emit(".TP\n\\fB%s\\fR\n%s", roff(e.Name), fill(roff(e.Text)))
+			case i == 0 && len(s.Text) == 0: // a heading begins a paragraph by itself
+				emit("\\fB%s\\fR", roff(e.Name))
+			default:
 				emit(".PP\n\\fB%s\\fR", roff(e.Name))
-				continue
 			}
-			emit(".TP\n\\fB%s\\fR\n%s", roff(e.Name), roff(e.Text))
 		}
 	}
 	return b.String()
@@ -75,9 +78,32 @@ func spelling(o option) string {
 func paragraphs(texts []string) string {
 	var list []string
 	for _, t := range texts {
-		list = append(list, roff(t))
+		list = append(list, fill(roff(t)))
 	}
 	return strings.Join(list, "\n.PP\n")
+}
+
+// maxLine is the length of a line in bytes that mandoc -T lint accepts.
+const maxLine = 80
+
+// fill breaks the lines of an escaped text between words. man joins them again.
+func fill(text string) string {
+	var filled []string
+	for line := range strings.SplitSeq(text, "\n") {
+		for len(line) > maxLine {
+			end := strings.LastIndexByte(line[:maxLine+1], ' ')
+			if end < 0 {
+				break
+			}
+			filled = append(filled, line[:end])
+			line = line[end+1:]
+			if strings.HasPrefix(line, ".") {
+				line = `\&` + line
+			}
+		}
+		filled = append(filled, line)
+	}
+	return strings.Join(filled, "\n")
 }
 
 // roff escapes a text: no line is a request of roff, and every character is printed as
