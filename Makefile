@@ -74,10 +74,10 @@ kernels: ## run the checks on other kernels in virtual machines (KERNELS: which;
 	$(GO) run ./internal/testkit/kernels $(or $(KERNELS),-o docs/KERNELS.md)
 
 e2e: readers dist ## run the checks inside real monitoring systems (root; Debian 12)
-	$(GO) test -count=1 -tags forceposix,e2e -timeout 900s -v ./internal/testkit/e2e
+	$(GO) test -count=1 -tags forceposix,e2e -timeout 1500s -v ./internal/testkit/e2e
 
 picture: dist ## take the picture of Zabbix' dashboard in docs/ anew (root; Debian 12)
-	FRONTSOCKETS_PICTURE=docs/zabbix-dashboard.png $(GO) test -count=1 -tags forceposix,e2e -timeout 900s -v -run 'TestZabbix$$' ./internal/testkit/e2e
+	FRONTSOCKETS_PICTURE=docs/zabbix-dashboard.png $(GO) test -count=1 -tags forceposix,e2e -timeout 1500s -v -run 'TestZabbix$$' ./internal/testkit/e2e
 
 story: ## take the pictures of front_report's page in docs/ anew, of a real drill (Debian: chromium fonts-noto-cjk)
 	cd internal/testkit/browser && FRONTSOCKETS_STORY=../../../docs $(GO) test -count=1 -timeout 300s -v -run TestPicture .

@@ -32,7 +32,7 @@ const (
 
 const (
 	testLimit    = 8 * time.Minute // for one test on its machine
-	installLimit = 5 * time.Minute // for the installation of the packages
+	installLimit = 10 * time.Minute // for the installation of the packages
 )
 
 // repo is the root of this repository.
