@@ -2,10 +2,8 @@ package plugins
 
 import (
 	"bytes"
-	"compress/gzip"
 	"encoding/json"
 	"fmt"
-	"io"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -193,17 +191,4 @@ func TestLogUnreadable(t *testing.T) {
 	if code != 3 || !strings.Contains(out, want) {
 		t.Errorf("exit %d, %s, want %s", code, out, want)
 	}
-}
-
-func unzip(t *testing.T, zipped []byte) []byte {
-	t.Helper()
-	r, err := gzip.NewReader(bytes.NewReader(zipped))
-	if err != nil {
-		t.Fatal(err)
-	}
-	text, err := io.ReadAll(r)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return text
 }

@@ -1,7 +1,10 @@
 package plugins
 
 import (
+	"bytes"
+	"compress/gzip"
 	"fmt"
+	"io"
 	"os"
 	"os/exec"
 	"os/user"
@@ -256,4 +259,17 @@ func TestSpoolLog(t *testing.T) {
 		s.ask(s.script(name, "log= ", "log="+logs[collectorID]+"/%Y-%m-%d.log "),
 			answer+"; log not written, permission denied.*", 0, "front7", "50")
 	}
+}
+
+func unzip(t *testing.T, zipped []byte) []byte {
+	t.Helper()
+	r, err := gzip.NewReader(bytes.NewReader(zipped))
+	if err != nil {
+		t.Fatal(err)
+	}
+	text, err := io.ReadAll(r)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return text
 }
