@@ -16,12 +16,28 @@ func TestMissChance(t *testing.T) {
 		parts, sessions, entries int
 		again                    bool
 	}{
-		{10, 700, 64, true}, {10, 700, 512, true}, {10, 700, 4096, true}, {10, 700, 16_384, false}, {10, 700, 0, false},
+		{10, 700, 64, true}, {10, 700, 512, true}, {10, 700, 4096, true}, {10, 700, 32_768, false}, {10, 700, 0, false},
 		{1, 17, 64, true}, {3, 200, 8192, false}, {135, 10_000, 65_536, true}, {135, 10_000, 262_144, false},
 	} {
 		chance := missChance(test.parts, test.sessions, test.entries)
 		if got := chance > tolerableMiss; got != test.again {
 			t.Errorf("%+v: %g", test, chance)
+		}
+	}
+}
+
+func TestLooksFor(t *testing.T) {
+	for _, test := range []struct {
+		chance        float64
+		rows, entries int
+		want          int
+	}{
+		{0, 700, 4096, 1}, {1e-8, 700, 65_536, 1}, {4e-7, 300, 65_536, 2}, {2e-4, 700, 4096, 2}, {1e-3, 700, 4096, 3},
+		{1, 20, 16, 3}, {1e-5, 30_000, 65_536, 1}, {1e-5, 700, 262_144, 1}, {2e-4, 30_000, 65_536, 2},
+		{0.05, 30_000, 512, 3},
+	} {
+		if got := looksFor(test.chance, test.rows, test.entries, 3); got != test.want {
+			t.Errorf("%+v: %d looks", test, got)
 		}
 	}
 }
@@ -45,7 +61,7 @@ func TestSplit(t *testing.T) {
 	}
 }
 
-// TestDiagLooksAgain: where the table is small a second look finds what the first one passed
+// TestDiagLooksAgain: where the table is small later looks find what the first one passed
 // over, and counts nothing twice.
 func TestDiagLooksAgain(t *testing.T) {
 	session := func(client uint16, state tcp.State, cookie uint32) []byte {
@@ -83,7 +99,9 @@ func TestDiagLooksAgain(t *testing.T) {
 		}
 		return n
 	}
-	for _, test := range []struct{ entries, looks, want int }{{262_144, 1, 19}, {64, 2, 20}, {10, 3, 20}, {0, 1, 19}} {
+	for _, test := range []struct{ entries, looks, want int }{
+		{262_144, 1, 19}, {65_536, 2, 20}, {64, 3, 20}, {10, 5, 20}, {0, 1, 19},
+	} {
 		if got := look(test.entries, test.looks); got != test.want {
 			t.Errorf("%d entries: %d sockets, want %d", test.entries, got, test.want)
 		}
@@ -122,7 +140,7 @@ func TestProcLooksAgain(t *testing.T) {
 	for i := range 540 {
 		filler.WriteString(strings.Replace(row(i, "01", none), "A0FD", "0050", 1))
 	}
-	for _, test := range []struct{ entries, looks, want int }{{262_144, 1, 2}, {512, 2, 4}, {16, 3, 4}} {
+	for _, test := range []struct{ entries, looks, want int }{{262_144, 1, 2}, {1024, 2, 4}, {16, 3, 4}} {
 		asked, n := 0, 0
 		open := func(name string) (io.ReadCloser, error) {
 			if name == "tcp6" {

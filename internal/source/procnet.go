@@ -53,20 +53,14 @@ func (p proc) look(ctx context.Context, q tcp.Query, visit tcp.Visit) error {
 // look lowers the chance that one socket is missing from all of them.
 func (p proc) looks(rows, sessions int) int {
 	const (
-		perRead  = 27   // rows that the kernel writes at once: a page of 4 KiB
-		severe   = 1e-2 // a chance above which two looks are not enough
-		maxLooks = 3
+		perRead = 27 // rows that the kernel writes at once: a page of 4 KiB
+		most    = 3
 	)
 	if sessions == 0 || p.entries == nil {
 		return 1
 	}
-	switch chance := missChance(rows/perRead, sessions, p.entries()); {
-	case chance > severe:
-		return maxLooks
-	case chance > tolerableMiss:
-		return 2
-	}
-	return 1
+	entries := p.entries()
+	return looksFor(missChance(rows/perRead, sessions, entries), rows, entries, most)
 }
 
 // read reads both tables once.

@@ -34,10 +34,11 @@ var churnServers = []struct {
 	{ipv6, netip.MustParseAddrPort("[::1]:41300"), netip.IPv6Loopback()},
 }
 
+// churnSession is both ends of a session of the churn.
+type churnSession struct{ near, far int }
+
 // churn makes so many connections a second until its stdin ends, and prints how many it made.
-func churn(rate string) {
-	perSecond, err := strconv.Atoi(rate)
-	must(err, "churn")
+func churn(perSecond int) {
 	var listeners []int
 	for _, s := range churnServers {
 		listeners = append(listeners, listen(s.domain, s.server, 4096))
@@ -47,40 +48,43 @@ func churn(rate string) {
 		io.Copy(io.Discard, os.Stdin)
 		close(ended)
 	}()
-	type session struct{ near, far int }
-	held := make([]session, 0, churnHeld)
-	start, made := time.Now(), 0
-	for ; ; made++ {
+	var held []churnSession
+	start := time.Now()
+	for made := 0; ; made++ {
 		select {
 		case <-ended:
 			fmt.Println(made)
 			return
 		default:
 		}
-		due := time.Duration(made) * time.Second / time.Duration(perSecond)
-		time.Sleep(due - time.Since(start))
-		s := churnServers[made%len(churnServers)]
-		far, err := dial(s.client, s.server)
+		time.Sleep(time.Duration(made)*time.Second/time.Duration(perSecond) - time.Since(start))
+		server := churnServers[made%len(churnServers)]
+		far, err := dial(server.client, server.server)
 		must(err, "churn")
 		near, _, err := unix.Accept4(listeners[made%len(listeners)], unix.SOCK_CLOEXEC)
 		must(err, "churn")
 		if len(held) < churnHeld {
-			held = append(held, session{near, far})
+			held = append(held, churnSession{near, far})
 			continue
 		}
 		i := rand.IntN(len(held))
-		old := held[i]
-		held[i] = session{near, far}
-		if made%(perSecond/finsPerSecond) == 0 {
-			unix.Close(old.near)
-			unix.Close(old.far)
-		} else if rand.IntN(2) == 0 {
-			reset(old.near)
-			unix.Close(old.far)
-		} else {
-			reset(old.far)
-			unix.Close(old.near)
-		}
+		held[i].end(made%max(1, perSecond/finsPerSecond) == 0)
+		held[i] = churnSession{near, far}
+	}
+}
+
+// end closes both ends, one first: the front's by FIN, or either one by RST.
+func (s churnSession) end(byFIN bool) {
+	switch {
+	case byFIN:
+		unix.Close(s.near)
+		unix.Close(s.far)
+	case rand.IntN(2) == 0:
+		reset(s.near)
+		unix.Close(s.far)
+	default:
+		reset(s.far)
+		unix.Close(s.near)
 	}
 }
 

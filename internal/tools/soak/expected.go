@@ -28,12 +28,12 @@ type expected struct {
 
 func (e *expected) add(local, remote netip.AddrPort, state tcp.State, until time.Time) {
 	e.sockets = append(e.sockets, expectedSocket{socketID{local, remote}, state, until})
-	e.begin()
 }
 
 // expire forgets the sockets whose time is over.
 func (e *expected) expire(now time.Time) {
-	e.sockets = slices.DeleteFunc(e.sockets, func(s expectedSocket) bool { return !s.until.IsZero() && now.After(s.until) })
+	over := func(s expectedSocket) bool { return !s.until.IsZero() && now.After(s.until) }
+	e.sockets = slices.DeleteFunc(e.sockets, over)
 	e.index = nil
 	e.begin()
 }

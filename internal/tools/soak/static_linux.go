@@ -9,10 +9,11 @@ import (
 	"frontsockets/internal/tcp"
 )
 
-// A TIME_WAIT lives for 60 s. It is expected for timeWaitTrust, and new ones are made each
-// timeWaitPeriod, so there are some at any time.
+// A TIME_WAIT lives for 60 s. New ones are made each timeWaitPeriod, when those are forgotten that
+// are older than timeWaitTrust. So no look expects one that is older than the sum of both, and each
+// look expects some.
 const (
-	timeWaitTrust  = 50 * time.Second
+	timeWaitTrust  = 30 * time.Second
 	timeWaitPeriod = 20 * time.Second
 )
 
@@ -28,7 +29,7 @@ type front struct {
 	fd     int
 }
 
-// The fronts: IPv4, IPv6 and IPv4-mapped. The clients of the last one are IPv4.
+// openFronts opens the listeners: IPv4, IPv6 and IPv4-mapped. The clients of the last one are IPv4.
 func openFronts() []*front {
 	loopback := func(third byte) func(int) netip.Addr {
 		return func(i int) netip.Addr { return netip.AddrFrom4([4]byte{127, third, byte(i / 200), byte(1 + i%200)}) }
@@ -59,19 +60,24 @@ func (f *front) session(i int) (near, far int) {
 	return near, far
 }
 
-// staticStates are the states that sessions are held in, with their number on each front.
+// staticStates are the states that sessions are held in, with their number on each front. That of
+// ESTABLISHED is an option.
 var staticStates = []struct {
 	state tcp.State
 	n     int
 }{
-	{tcp.Established, 20}, {tcp.CloseWait, 8}, {tcp.FinWait2, 8}, {tcp.FinWait1, 3}, {tcp.LastAck, 3},
+	{tcp.CloseWait, 8}, {tcp.FinWait2, 8}, {tcp.FinWait1, 3}, {tcp.LastAck, 3},
 	{tcp.Closing, 3}, {tcp.SynRecv, 5},
 }
 
-// makeStatic makes the sockets that stay as they are until the process ends.
-func makeStatic(fronts []*front, want *expected) {
+// makeStatic makes the sockets that stay as they are until the process ends, with so many
+// ESTABLISHED on each front.
+func makeStatic(fronts []*front, established int, want *expected) {
 	for _, f := range fronts {
 		want.add(f.server, f.domain.unspecified(), tcp.Listen, time.Time{})
+		for i := range established {
+			want.add(f.server, f.hold(tcp.Established, i), tcp.Established, time.Time{})
+		}
 		for _, s := range staticStates {
 			for i := range s.n {
 				want.add(f.server, f.hold(s.state, i), s.state, time.Time{})
@@ -152,11 +158,12 @@ func makeSynSent(want *expected) {
 	must(err, "full accept queue")
 	for i := range n {
 		local := netip.AddrPortFrom(netip.AddrFrom4([4]byte{127, 4, 0, byte(1 + i)}), frontPort)
-		fd, err := open([]domain{ipv4, ipv6}[i%2], local)
+		d := []domain{ipv4, ipv6}[i%2]
+		fd, err := open(d, local)
 		must(err, "SYN_SENT")
 		must(unix.SetsockoptInt(fd, unix.SOL_TCP, unix.TCP_SYNCNT, tries), "TCP_SYNCNT")
 		must(unix.SetNonblock(fd, true), "O_NONBLOCK")
-		if err := unix.Connect(fd, domain([]domain{ipv4, ipv6}[i%2]).sockaddr(full)); err != unix.EINPROGRESS {
+		if err := unix.Connect(fd, d.sockaddr(full)); err != unix.EINPROGRESS {
 			must(err, "SYN_SENT")
 		}
 		want.add(local, full, tcp.SynSent, time.Time{})
