@@ -7,10 +7,12 @@ import (
 	"frontsockets/internal/tcp"
 )
 
-// The kernel returns its table of sockets in parts. It resumes at a position in a hash chain. If
-// a socket earlier in that chain ends between two parts, the kernel skips one that was there all
-// the time. If the chains are so long that this is likely, later looks are made, and what they
-// find besides is added. docs/SOAK.md has what was measured.
+// The kernel returns its table of sockets in parts. A part ends before the socket that does not
+// fit any more, and the next one resumes at the position of that socket in its hash chain. If a
+// socket earlier in the chain ends meanwhile, the positions move, and the kernel skips the socket
+// where it would have resumed. New sockets come to the beginning of their chain, so those that
+// come and go are always earlier than one that stays. If this is likely, later looks are made, and
+// what they find besides is added. docs/SOAK.md has what was measured.
 const (
 	// tolerableMiss is the chance that a look passes over a socket, above which it is made
 	// again: at most once a week where a look is made each minute, while 5,000 sessions come
@@ -18,23 +20,24 @@ const (
 	tolerableMiss = 1e-4
 	// cheapMiss is that chance where another look is cheap: once in twenty years.
 	cheapMiss = 1e-7
-	// Another look is cheap if it reads no more rows, of a table of no more buckets: it takes
-	// 1.5 µs for a row and less than a millisecond for empty buckets. The larger tables are of
-	// hosts where others may have half a million sockets, which make each look slow.
-	cheapRows    = 20_000
+	// Another look is cheap if it reads no more sessions, from a table of no more buckets: it
+	// takes about 1.5 µs for a session and less than a millisecond for empty buckets. Larger
+	// tables are of hosts where others may have half a million sockets, so each look is slow.
+	cheapRows    = 2000
 	cheapEntries = 131_072
 
-	// missFactor is how much more looks pass over a socket than by one end of a session between
-	// two parts: up to 3.5 times as much was measured beside 5,000 ends a second, on a machine
-	// that was busy, in tables of 4,096 and 16,384 entries (docs/SOAK.md).
-	missFactor = 4
+	// rowsPerEnd is the number of the front's rows in whose time one session of the host ends,
+	// where 5,000 end each second. The kernel returns about as many in one part.
+	rowsPerEnd = 70
 )
 
-// looksFor returns how many looks to make, at most the given number, so that it is unlikely
-// enough that the same socket is missing from all of them. The chance is that of one look.
-func looksFor(chance float64, rows, entries, most int) int {
+// looksFor returns how many looks to make at a front with so many sessions, in a table of so many
+// buckets, so that it is unlikely enough that the same socket is missing from all of them. It
+// returns at most the given number.
+func looksFor(sessions, entries, most int) int {
+	chance := missChance(sessions, entries)
 	tolerable := tolerableMiss
-	if rows <= cheapRows && entries <= cheapEntries {
+	if sessions <= cheapRows && entries <= cheapEntries {
 		tolerable = cheapMiss
 	}
 	n := 1
@@ -44,16 +47,15 @@ func looksFor(chance float64, rows, entries, most int) int {
 	return n
 }
 
-// missChance estimates the chance that a look passes over a socket, of a front with the
-// given number of sessions, in a table of so many buckets (entries) that came in so many
-// parts. It assumes that the next socket of the chain is a session of the front with the
-// probability sessions/entries, and that missFactor sessions of the host end between two parts,
-// each of which is in that chain with the probability 1/entries.
-func missChance(parts, sessions, entries int) float64 {
+// missChance estimates the chance that a look passes over one of the sessions of a front, in a
+// table of so many buckets (entries). While each part is handled, one session of the host ends. It
+// is in the chain where the kernel resumes with the probability 1/entries. Beside 5,000 ends a second
+// a third of that to all of it was measured, in tables of 64 to 65,536 entries.
+func missChance(sessions, entries int) float64 {
 	if entries <= 0 {
 		return 0
 	}
-	return missFactor * float64(parts) * min(1, float64(sessions)/float64(entries)) / float64(entries)
+	return min(1, float64(sessions)/rowsPerEnd/float64(entries))
 }
 
 // addressPair is the local and the remote address of a socket, with their ports.

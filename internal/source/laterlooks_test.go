@@ -11,33 +11,15 @@ import (
 	"frontsockets/internal/tcp"
 )
 
-func TestMissChance(t *testing.T) {
-	for _, test := range []struct {
-		parts, sessions, entries int
-		again                    bool
-	}{
-		{10, 700, 64, true}, {10, 700, 512, true}, {10, 700, 4096, true}, {10, 700, 32_768, false}, {10, 700, 0, false},
-		{1, 17, 64, true}, {3, 200, 8192, false}, {135, 10_000, 65_536, true}, {135, 10_000, 262_144, false},
-	} {
-		chance := missChance(test.parts, test.sessions, test.entries)
-		if got := chance > tolerableMiss; got != test.again {
-			t.Errorf("%+v: %g", test, chance)
-		}
-	}
-}
-
+// TestLooksFor: the fewer buckets for its sessions, the more looks.
 func TestLooksFor(t *testing.T) {
-	for _, test := range []struct {
-		chance        float64
-		rows, entries int
-		want          int
-	}{
-		{0, 700, 4096, 1}, {1e-8, 700, 65_536, 1}, {4e-7, 300, 65_536, 2}, {2e-4, 700, 4096, 2}, {1e-3, 700, 4096, 3},
-		{1, 20, 16, 3}, {1e-5, 30_000, 65_536, 1}, {1e-5, 700, 262_144, 1}, {2e-4, 30_000, 65_536, 2},
-		{0.05, 30_000, 512, 3},
+	for _, test := range []struct{ sessions, entries, want int }{
+		{700, 64, 3}, {700, 4096, 3}, {300, 4096, 3}, {300, 65_536, 2}, {300, 131_072, 2}, {2, 131_072, 2},
+		{300, 262_144, 1}, {300, 0, 1}, {0, 4096, 1},
+		{10_000, 4096, 3}, {10_000, 65_536, 2}, {10_000, 262_144, 2}, {10_000, 2_097_152, 1},
 	} {
-		if got := looksFor(test.chance, test.rows, test.entries, 3); got != test.want {
-			t.Errorf("%+v: %d looks", test, got)
+		if got := looksFor(test.sessions, test.entries, 3); got != test.want {
+			t.Errorf("%+v: %d looks, by chance %g", test, got, missChance(test.sessions, test.entries))
 		}
 	}
 }

@@ -143,7 +143,7 @@ func (d diag) laterLooks(rows *diagRows) (looks int, ranges []portRange) {
 		return 0, nil
 	}
 	sessions, entries := len(rows.visited), d.entries()
-	looks = looksFor(missChance(rows.datagrams, sessions, entries), sessions, entries, most) - 1
+	looks = looksFor(sessions, entries, most) - 1
 	if looks == 0 {
 		return 0, nil
 	}
@@ -271,8 +271,7 @@ type diagRows struct {
 	visited map[[sockIDLen]byte]struct{}
 	// before holds the sessions of the looks before this one, nil in the first. The listeners
 	// are in another table of the kernel, which hardly ever changes.
-	before    map[sessionID]struct{}
-	datagrams int
+	before map[sessionID]struct{}
 }
 
 // sessionID is the identity of a session without its cookie: only one session at a time has
@@ -302,7 +301,6 @@ func (d *diagRows) datagram(b []byte) (done bool, err error) {
 	if len(b) == 0 {
 		return false, errors.New("the kernel sent an empty datagram")
 	}
-	d.datagrams++
 	for len(b) > 0 {
 		if len(b) < nlmsgHeaderLen {
 			return false, fmt.Errorf("%d bytes left in a datagram are no message", len(b))
