@@ -23,8 +23,8 @@ const (
 	// Another look is cheap if it reads no more sessions, from a table of no more buckets: it
 	// takes about 1.5 µs for a session and less than a millisecond for empty buckets. Larger
 	// tables are of hosts where others may have half a million sockets, so each look is slow.
-	cheapRows    = 2000
-	cheapEntries = 131_072
+	cheapSessions = 2000
+	cheapEntries  = 131_072
 
 	// rowsPerEnd is the number of the front's rows in whose time one session of the host ends,
 	// where 5,000 end each second. The kernel returns about as many in one part.
@@ -37,7 +37,7 @@ const (
 func looksFor(sessions, entries, most int) int {
 	chance := missChance(sessions, entries)
 	tolerable := tolerableMiss
-	if sessions <= cheapRows && entries <= cheapEntries {
+	if sessions <= cheapSessions && entries <= cheapEntries {
 		tolerable = cheapMiss
 	}
 	n := 1
