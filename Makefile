@@ -63,6 +63,9 @@ lab: ## act every kind of trouble in network namespaces and judge the diagnosis 
 faults: ## let each system call of the check fail in turn (amd64, root): docs/FAULTS.md
 	$(GO) run -tags forceposix ./internal/tools/faults -o docs/FAULTS.md
 
+soak: ## look a million times at a known population beside churn (Linux 6.1, root; 40 minutes): docs/SOAK.md
+	$(GO) run -tags forceposix ./internal/tools/soak
+
 readers: ## have the parsers of monitoring systems read the goldens (Debian: libmonitoring-plugin-perl)
 	cd internal/testkit/readers && $(GO) test -count=1 -v .
 
@@ -114,4 +117,4 @@ dist: ## package the last commit into dist/packages/: tar.gz, deb, rpm, SBOM, SH
 clean: ## remove what was built
 	rm -rf bin dist
 
-.PHONY: faults help needgo build test test386 race wine readers generate fuzz bench lab kernels e2e picture lint demo cross man dist clean
+.PHONY: faults soak help needgo build test test386 race wine readers generate fuzz bench lab kernels e2e picture lint demo cross man dist clean

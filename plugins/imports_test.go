@@ -64,11 +64,12 @@ func TestImports(t *testing.T) {
 		"internal/tools/faults":       "internal/testkit/population",
 		"internal/tools/lab":          "",
 		"internal/tools/lint":         "",
+		"internal/tools/soak":         "internal/source internal/tcp internal/testkit/population",
 		"internal/tools/man": "plugins internal/diagnosis internal/output internal/report internal/tally internal/tcp" +
 			" internal/verdict",
 	}
 	const workshop = "internal/testkit/kernels internal/testkit/population internal/tools/bench internal/tools/faults" +
-		" internal/tools/lab"
+		" internal/tools/lab internal/tools/soak"
 	only := map[string]string{ // import → the packages that may
 		"github.com/jessevdk/go-flags":          "plugins cmd/front_drill cmd/front_report",
 		"github.com/tidwall/gjson":              "internal/report",

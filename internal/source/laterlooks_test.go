@@ -11,17 +11,15 @@ import (
 	"frontsockets/internal/tcp"
 )
 
-func TestMissChance(t *testing.T) {
-	for _, test := range []struct {
-		parts, sessions, entries int
-		again                    bool
-	}{
-		{10, 700, 64, true}, {10, 700, 512, true}, {10, 700, 4096, true}, {10, 700, 16_384, false}, {10, 700, 0, false},
-		{1, 17, 64, true}, {3, 200, 8192, false}, {135, 10_000, 65_536, true}, {135, 10_000, 262_144, false},
+// TestLooksFor: the fewer buckets for its sessions, the more looks.
+func TestLooksFor(t *testing.T) {
+	for _, test := range []struct{ sessions, entries, want int }{
+		{700, 64, 3}, {700, 4096, 3}, {300, 4096, 3}, {300, 65_536, 2}, {300, 131_072, 2}, {2, 131_072, 2},
+		{300, 262_144, 1}, {300, 0, 1}, {0, 4096, 1},
+		{10_000, 4096, 3}, {10_000, 65_536, 2}, {10_000, 262_144, 2}, {10_000, 2_097_152, 1},
 	} {
-		chance := missChance(test.parts, test.sessions, test.entries)
-		if got := chance > tolerableMiss; got != test.again {
-			t.Errorf("%+v: %g", test, chance)
+		if got := looksFor(test.sessions, test.entries, 3); got != test.want {
+			t.Errorf("%+v: %d looks, by chance %g", test, got, missChance(test.sessions, test.entries))
 		}
 	}
 }
@@ -45,7 +43,7 @@ func TestSplit(t *testing.T) {
 	}
 }
 
-// TestDiagLooksAgain: where the table is small a second look finds what the first one passed
+// TestDiagLooksAgain: where the table is small later looks find what the first one passed
 // over, and counts nothing twice.
 func TestDiagLooksAgain(t *testing.T) {
 	session := func(client uint16, state tcp.State, cookie uint32) []byte {
@@ -83,7 +81,9 @@ func TestDiagLooksAgain(t *testing.T) {
 		}
 		return n
 	}
-	for _, test := range []struct{ entries, looks, want int }{{262_144, 1, 19}, {64, 2, 20}, {10, 3, 20}, {0, 1, 19}} {
+	for _, test := range []struct{ entries, looks, want int }{
+		{262_144, 1, 19}, {65_536, 2, 20}, {64, 3, 20}, {10, 5, 20}, {0, 1, 19},
+	} {
 		if got := look(test.entries, test.looks); got != test.want {
 			t.Errorf("%d entries: %d sockets, want %d", test.entries, got, test.want)
 		}
@@ -122,7 +122,7 @@ func TestProcLooksAgain(t *testing.T) {
 	for i := range 540 {
 		filler.WriteString(strings.Replace(row(i, "01", none), "A0FD", "0050", 1))
 	}
-	for _, test := range []struct{ entries, looks, want int }{{262_144, 1, 2}, {512, 2, 4}, {16, 3, 4}} {
+	for _, test := range []struct{ entries, looks, want int }{{262_144, 1, 2}, {1024, 2, 4}, {16, 3, 4}} {
 		asked, n := 0, 0
 		open := func(name string) (io.ReadCloser, error) {
 			if name == "tcp6" {

@@ -34,7 +34,7 @@ func (p proc) look(ctx context.Context, q tcp.Query, visit tcp.Visit) error {
 	if err := p.read(ctx, &rows); err != nil {
 		return err
 	}
-	looks := p.looks(rows.n, len(rows.visited))
+	looks := p.looks(len(rows.visited))
 	if looks == 1 {
 		return nil
 	}
@@ -49,24 +49,13 @@ func (p proc) look(ctx context.Context, q tcp.Query, visit tcp.Visit) error {
 	return nil
 }
 
-// looks returns how often to look in all, after a table of so many rows and sessions. Each
-// look lowers the chance that one socket is missing from all of them.
-func (p proc) looks(rows, sessions int) int {
-	const (
-		perRead  = 27   // rows that the kernel writes at once: a page of 4 KiB
-		severe   = 1e-2 // a chance above which two looks are not enough
-		maxLooks = 3
-	)
+// looks returns how often to look in all, at a front with so many sessions.
+func (p proc) looks(sessions int) int {
+	const most = 3
 	if sessions == 0 || p.entries == nil {
 		return 1
 	}
-	switch chance := missChance(rows/perRead, sessions, p.entries()); {
-	case chance > severe:
-		return maxLooks
-	case chance > tolerableMiss:
-		return 2
-	}
-	return 1
+	return looksFor(sessions, p.entries(), most)
 }
 
 // read reads both tables once.
@@ -103,7 +92,6 @@ type procRows struct {
 	// visited counts the rows of each identity. A table that changes while it is read can
 	// show a socket twice.
 	visited map[procID]int
-	n       int // rows of everybody
 }
 
 // counts returns how many sockets were visited with the same two addresses.
@@ -149,7 +137,6 @@ func (p *procRows) table(ctx context.Context, r io.Reader) error {
 		if err != nil {
 			return err
 		}
-		p.n++
 		if err := p.line(line); err != nil {
 			return table.Wrong(err, line)
 		}

@@ -117,39 +117,41 @@ func (d diag) dump(ctx context.Context, q tcp.Query, visit tcp.Visit, kind uint1
 	if err := ask(everyPort); err != nil {
 		return err
 	}
-	ranges := d.lookAgain(&rows)
-	if len(ranges) > 0 {
+	looks, ranges := d.laterLooks(&rows)
+	for range looks {
 		rows.before = rows.sessions()
-	}
-	for _, remote := range ranges {
-		if err := ask(remote); err != nil {
-			return err
+		for _, remote := range ranges {
+			if err := ask(remote); err != nil {
+				return err
+			}
 		}
 	}
 	return nil
 }
 
-// lookAgain returns the remote ports to ask for once more, in turn, after a dump that may
-// have passed over sockets. There are as many ranges as a bucket has sessions. Then most
-// chains of a range fit into the 16 sockets that the kernel returns under one lock
-// (inet_diag_dump_icsk in inet_diag.c).
-func (d diag) lookAgain(rows *diagRows) []portRange {
+// laterLooks returns how many looks to make after a dump that may have passed over sockets, and
+// the remote ports that each of them asks for in turn. There are as many ranges as a bucket has
+// sessions. Then most chains of a range fit into the 16 sockets that the kernel returns under one
+// lock (inet_diag_dump_icsk in inet_diag.c).
+func (d diag) laterLooks(rows *diagRows) (looks int, ranges []portRange) {
 	const (
 		atOnce    = 16 // SKARR_SZ in inet_diag.c; so few cannot be parted
 		maxRanges = 64 // keeps the time in bounds
+		most      = 3  // looks in all
 	)
 	if len(rows.visited) <= atOnce || d.entries == nil {
-		return nil
+		return 0, nil
 	}
-	entries := d.entries()
-	if missChance(rows.datagrams, len(rows.visited), entries) <= tolerableMiss {
-		return nil
+	sessions, entries := len(rows.visited), d.entries()
+	looks = looksFor(sessions, entries, most) - 1
+	if looks == 0 {
+		return 0, nil
 	}
 	var ports []uint16
 	for id := range rows.visited {
 		ports = append(ports, binary.BigEndian.Uint16(id[2:]))
 	}
-	return split(ports, min(maxRanges, (len(ports)+entries-1)/entries))
+	return looks, split(ports, min(maxRanges, (sessions+entries-1)/entries))
 }
 
 // request makes a dump request of the given kind (tcpDiagGetSock or
@@ -267,10 +269,9 @@ type diagRows struct {
 	// cookie, as the kernel wrote them. The kernel unlocks its table between
 	// datagrams, so a row can come twice.
 	visited map[[sockIDLen]byte]struct{}
-	// before holds the sessions of the look before this one, nil in the first. The listeners
+	// before holds the sessions of the looks before this one, nil in the first. The listeners
 	// are in another table of the kernel, which hardly ever changes.
-	before    map[sessionID]struct{}
-	datagrams int
+	before map[sessionID]struct{}
 }
 
 // sessionID is the identity of a session without its cookie: only one session at a time has
@@ -286,7 +287,7 @@ func (d *diagRows) sessions() map[sessionID]struct{} {
 	return ids
 }
 
-// isKnown reports whether the row shows a socket that was visited. In a second look a
+// isKnown reports whether the row shows a socket that was visited. In a later look a
 // socket with the same addresses counts as the same one.
 func (d *diagRows) isKnown(id []byte) bool {
 	if _, known := d.visited[[sockIDLen]byte(id)]; known {
@@ -300,7 +301,6 @@ func (d *diagRows) datagram(b []byte) (done bool, err error) {
 	if len(b) == 0 {
 		return false, errors.New("the kernel sent an empty datagram")
 	}
-	d.datagrams++
 	for len(b) > 0 {
 		if len(b) < nlmsgHeaderLen {
 			return false, fmt.Errorf("%d bytes left in a datagram are no message", len(b))
