@@ -113,17 +113,28 @@ func (z *zabbix) storeAnswers(t *testing.T, template string) {
 	if len(rules) != 1 {
 		t.Fatalf("%s has the discovery rules %v, want one", template, rules)
 	}
-	var masters []struct{ ItemID string }
+	var prototypes []struct {
+		ItemID, Name string
+		Key          string `json:"key_"`
+	}
 	z.call(t, "itemprototype.get", object{
-		"output": []string{"itemid"}, "discoveryids": rules[0].ItemID, "filter": object{"name": "{#NAME}: answer"},
-	}, &masters)
-	if len(masters) != 1 {
-		t.Fatalf("%s has the master items %v, want one", template, masters)
+		"output": []string{"itemid", "name", "key_"}, "discoveryids": rules[0].ItemID,
+	}, &prototypes)
+	// The key has the same parameters as the other keys. With others the item would outlive its master
+	// when a front gets another port, and the discovery would fail.
+	master, key := "", ""
+	for _, p := range prototypes {
+		if p.Name == "{#NAME}: answer" {
+			master = p.ItemID
+		}
+		if rest, found := strings.CutPrefix(p.Key, "frontsockets.status["); found {
+			key = "frontsockets.stored[" + rest
+		}
 	}
 	const dependent, text = 18, 4
 	z.call(t, "itemprototype.create", object{
-		"hostid": rules[0].HostID, "ruleid": rules[0].ItemID, "master_itemid": masters[0].ItemID,
-		"name": "{#NAME}: stored answer", "key_": "frontsockets.stored[{#NAME}]",
+		"hostid": rules[0].HostID, "ruleid": rules[0].ItemID, "master_itemid": master,
+		"name": "{#NAME}: stored answer", "key_": key,
 		"type": dependent, "value_type": text, "trends": "0",
 		"tags": []object{{"tag": "front", "value": "{#NAME}"}},
 	}, nil)
