@@ -2,8 +2,8 @@
 //
 //	kernels [-o FILE] [-v] [MACHINE...]
 //
-// Without a machine it runs them all. It prints a table, and with -o writes it between the two
-// marks of FILE. It ends with 1 if a machine cannot be had, does not end in time, or has a test
+// Without a machine it runs them all. It prints a table, and with -o writes their rows
+// into the table of FILE. It ends with 1 if a machine cannot be had, does not end in time, or has a test
 // that fails. It runs on Debian, whose kernels it downloads, and needs qemu-system-x86,
 // qemu-system-arm, qemu-system-misc and cpio. The packages are kept in the folder
 // FRONTSOCKETS_KERNELS, by default in the user's cache.
@@ -28,7 +28,7 @@ import (
 const machineLimit = 12 * time.Minute
 
 func main() {
-	document := flag.String("o", "", "write the table into `FILE`")
+	document := flag.String("o", "", "write the rows into the table of `FILE`")
 	verbose := flag.Bool("v", false, "print what the machines print")
 	flag.Parse()
 	// An interrupt ends the running machine and removes its folder.
@@ -79,15 +79,14 @@ func run(ctx context.Context, document string, verbose bool, names []string) err
 		}
 		results = append(results, r)
 	}
-	text := table(results)
-	fmt.Print(text)
+	fmt.Print(table(results, ""))
 	if failed > 0 {
 		err = fmt.Errorf("%d of %d machines failed", failed, len(chosen))
 	}
 	if document == "" {
 		return err
 	}
-	return errors.Join(err, replaceTable(document, text))
+	return errors.Join(err, replaceTable(document, results))
 }
 
 // try makes a machine and runs it.
@@ -141,16 +140,16 @@ const (
 	endTable   = "<!-- end of table -->\n"
 )
 
-// replaceTable writes the table between the marks of the document.
-func replaceTable(document, table string) error {
+// replaceTable writes the results into the table between the marks of the document.
+func replaceTable(document string, results []result) error {
 	text, err := os.ReadFile(document)
 	if err != nil {
 		return err
 	}
 	before, rest, begins := strings.Cut(string(text), beginTable)
-	_, after, ends := strings.Cut(rest, endTable)
+	earlier, after, ends := strings.Cut(rest, endTable)
 	if !begins || !ends {
 		return fmt.Errorf("%s has no table to replace: it must have the line %s", document, strings.TrimSpace(beginTable))
 	}
-	return os.WriteFile(document, []byte(before+beginTable+"\n"+table+"\n"+endTable+after), 0o644)
+	return os.WriteFile(document, []byte(before+beginTable+"\n"+table(results, earlier)+"\n"+endTable+after), 0o644)
 }

@@ -51,24 +51,41 @@ func judge(m machine, console string) result {
 	return r
 }
 
-// table returns the results in Markdown.
-func table(results []result) string {
-	var b strings.Builder
-	b.WriteString("| kernel | processor | page size | programs for | tests | seconds | result |\n")
-	b.WriteString("| --- | --- | --- | --- | --: | --: | --- |\n")
-	for _, r := range results {
-		kernel, answer := r.kernel, "passed"
-		if kernel == "" {
-			kernel = "unknown, " + r.machine.suite
-		}
-		if r.machine.withoutDiag {
-			kernel += " without `tcp_diag`"
-		}
-		if len(r.faults) > 0 {
-			answer = "**failed**"
-		}
-		fmt.Fprintf(&b, "| %s | %s | %s KiB | %s | %d | %.0f | %s |\n", kernel, r.processor, r.page, r.machine.goarch,
-			r.tests, r.time.Seconds(), answer)
+// tableHead is the head of the table in Markdown.
+const tableHead = "| machine | kernel | processor | page size | programs for | tests | seconds | result |\n" +
+	"| --- | --- | --- | --- | --- | --: | --: | --- |\n"
+
+// rowStart returns how the row of the machine begins.
+func rowStart(m machine) string { return "| `" + m.name + "` |" }
+
+// row returns the row of the result.
+func (r result) row() string {
+	kernel, answer := r.kernel, "passed"
+	if r.machine.withoutDiag {
+		kernel += " without `tcp_diag`"
 	}
-	return b.String()
+	if len(r.faults) > 0 {
+		answer = "**failed**"
+	}
+	return fmt.Sprintf("%s %s | %s | %s KiB | %s | %d | %.0f | %s |\n", rowStart(r.machine), kernel, r.processor, r.page,
+		r.machine.goarch, r.tests, r.time.Seconds(), answer)
+}
+
+// table returns the table of all machines. The row of a machine that has no result is the one of
+// the earlier table, if it has one.
+func table(results []result, earlier string) string {
+	text := tableHead
+	for _, m := range machines {
+		i := slices.IndexFunc(results, func(r result) bool { return r.machine.name == m.name })
+		if i >= 0 {
+			text += results[i].row()
+			continue
+		}
+		for line := range strings.Lines(earlier) {
+			if strings.HasPrefix(line, rowStart(m)) {
+				text += line
+			}
+		}
+	}
+	return text
 }
