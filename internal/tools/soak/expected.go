@@ -26,8 +26,13 @@ type expected struct {
 	seen    []int            // how often the look showed it, in its state
 }
 
+// add expects a socket. A new TIME_WAIT may have the addresses of an older one, in whose place the
+// kernel puts it.
 func (e *expected) add(local, remote netip.AddrPort, state tcp.State, until time.Time) {
-	e.sockets = append(e.sockets, expectedSocket{socketID{local, remote}, state, until})
+	id := socketID{local, remote}
+	e.sockets = slices.DeleteFunc(e.sockets, func(s expectedSocket) bool { return s.id == id })
+	e.sockets = append(e.sockets, expectedSocket{id, state, until})
+	e.index = nil
 }
 
 // expire forgets the sockets whose time is over.

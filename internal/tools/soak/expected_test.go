@@ -24,7 +24,8 @@ func TestExpected(t *testing.T) {
 		want := &expected{}
 		want.add(local, remote(1), tcp.Established, time.Time{})
 		want.add(local, remote(9), tcp.TimeWait, now.Add(-time.Second))
-		want.add(local, remote(2), tcp.Established, now.Add(time.Hour))
+		want.add(local, remote(2), tcp.TimeWait, now.Add(time.Minute))
+		want.add(local, remote(2), tcp.Established, now.Add(time.Hour)) // in its place
 		want.expire(now)
 		want.begin()
 		for _, s := range test.look {
