@@ -149,7 +149,8 @@ func (z *zabbix) notify(t *testing.T, version string) {
 		t.Fatal(err)
 	}
 	const script, problem, recovery = 1, 0, 1
-	media := object{"name": "e2e", "type": script, "exec_path": "e2e", "message_templates": []object{
+	const enabled = 0 // which 7.0 wants to be said
+	media := object{"name": "e2e", "type": script, "exec_path": "e2e", "status": enabled, "message_templates": []object{
 		{"eventsource": 0, "recovery": problem, "subject": "Problem: {EVENT.NAME}", "message": "Host: {HOST.NAME}."},
 		{"eventsource": 0, "recovery": recovery, "subject": "Resolved: {EVENT.NAME}", "message": "Host: {HOST.NAME}."},
 	}}
