@@ -174,7 +174,8 @@ var chinese = Language{
 
 	incident: "故障 %d/%d：%s %s，自 %s",
 	until:    " 至 %s（%s）", notOver: "，未见结束",
-	diagnosed: "诊断：%s。", step: "%s，自 %s", moreSteps: "此后还有 %d 次变化", noDiagnosis: "无，检查没有得出结果",
+	diagnosed: "诊断：%s。", step: "%s，自 %s", moreSteps: "此后还有 %d 次变化",
+	noDiagnosis:   "无，检查没有得出结果",
 	said:          "最严重时 %s 检查的输出：%s",
 	restartHelps:  "要重启前置吗？%s。",
 	states:        "当时的 socket：%s。",
@@ -221,8 +222,9 @@ var chinese = Language{
 	restarts: map[diagnosis.Code]string{ // as the runbook has it
 		diagnosis.Healthy: "否", diagnosis.Down: "启动前置", diagnosis.Hung: "是，先保存现场",
 		diagnosis.OutOfDescriptors: "能提高上限就不必重启", diagnosis.CrashLoop: "先查明原因",
-		diagnosis.FeedStalled: "只有这一组停了行情才重启", diagnosis.NotClosing: "收盘后重启", diagnosis.ClientLoop: "否",
-		diagnosis.Network: "否", diagnosis.SynBacklog: "否", diagnosis.MassLogoff: "否", diagnosis.Unclear: "看证据再定",
+		diagnosis.FeedStalled: "只有这一组停了行情才重启", diagnosis.NotClosing: "收盘后重启",
+		diagnosis.ClientLoop: "否",
+		diagnosis.Network:    "否", diagnosis.SynBacklog: "否", diagnosis.MassLogoff: "否", diagnosis.Unclear: "看证据再定",
 	},
 	codes: map[diagnosis.Code]string{
 		diagnosis.Healthy:          "正常",
@@ -257,7 +259,8 @@ var chinese = Language{
 		"strips": "各前置的状态", "looks": "各前置的检查情况",
 		"incidents": "故障列表", "number": "编号", "front": "前置", "from": "开始", "to": "结束",
 		"duration": "历时", "worst": "最严重状态", "diagnosis": "最严重时的诊断", "open": "未见结束",
-		"clients": "受影响最重的客户端（最严重时）", "client": "客户端", "verdict": "问题出在", "undecided": "不能判断",
+		"clients": "受影响最重的客户端（最严重时）", "client": "客户端",
+		"verdict": "问题出在", "undecided": "不能判断",
 		"charts": "socket、全连接队列和行情间隔随时间的变化，数值见下表",
 		"during": "故障期间", "restart": "%s 重启", "most": "最高 %[1]s，%[2]s", "of": "%g / %g",
 		"states": "各状态的 socket 数", "queueChart": "全连接队列占 backlog 的百分比",
