@@ -297,7 +297,8 @@ func (w *world) judge(m mode, end ending) outcome {
 	if answer == right && !told && (m.saves && !w.saved() || m.logs && !w.logged()) {
 		return wrong
 	}
-	if m.saves && !end.killed && !end.late && w.leftBehind() {
+	// Go's runtime ends the process without a word: that is as a kill.
+	if m.saves && end.stdout != "" && !end.late && w.leftBehind() {
 		return wrong
 	}
 	return answer
