@@ -134,12 +134,12 @@ func TestLogFullDisk(t *testing.T) {
 	population.Listen(t, "tcp4", "127.0.0.1:41244").Make("time_wait", 200, population.Addresses(60)...)
 	program := filepath.Join(programs(t), "check_mdfront_sockets")
 	dir := t.TempDir()
-	// A file system of four pages, in a mount namespace of the shell's. All but one are full at first.
-	script := `mount -t tmpfs -o size=16k none "$1" && head -c 12288 /dev/zero >"$1/other" || exit 99
+	// A file system of 16 pages, in a mount namespace of the shell's. All but one are full at first.
+	script := `mount -t tmpfs -o size=64k none "$1" && head -c 61440 /dev/zero >"$1/other" || exit 99
 		check() { "$2" -p 41244 -c 1000 --log "$1/log" -f json >"$3"; echo "exit $?"; }
 		check "$1" "$2" /dev/fd/2
 		check "$1" "$2" /dev/fd/2
-		mount -o remount,size=1m "$1" || exit 99
+		rm "$1/other"
 		check "$1" "$2" /dev/null
 		cat "$1/log"`
 	cmd := exec.Command("/bin/sh", "-c", script, "sh", dir, program)
