@@ -61,7 +61,7 @@ func (r Report) json(clients []*tally.Client) []byte {
 	if r.Result != nil {
 		doc.Diagnosis, doc.Process = r.jsonDiagnosis(), toJSON(r.Owner)
 	}
-	doc.ClientsOmitted = pointer(len(counted.Clients)-len(clients), r.Result != nil)
+	doc.ClientsOmitted = pointer(len(counted.Clients)-len(clients), counted.Values[tally.Clients].Known())
 	for _, c := range clients {
 		doc.Clients = append(doc.Clients, r.jsonClient(c))
 	}
@@ -102,7 +102,7 @@ type document struct {
 	// OutOfSession says that nobody trades now, so the status is OK.
 	OutOfSession bool         `json:"out_of_session"`
 	Clients      []jsonClient `json:"clients"`
-	// ClientsOmitted counts the clients that Clients leaves out.
+	// ClientsOmitted counts the clients that Clients leaves out, if the source knows all clients.
 	ClientsOmitted *int           `json:"clients_omitted"`
 	Listeners      []jsonListener `json:"listeners"`
 	Process        *jsonProcess   `json:"process"`

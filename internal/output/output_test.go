@@ -172,6 +172,22 @@ func portsReport(t *testing.T) Report {
 }
 
 // TestWideRange: of many ports only those with sockets are listed.
+// TestClientsOmitted: a source that does not know all clients does not say that none is left out.
+func TestClientsOmitted(t *testing.T) {
+	for provides, want := range map[tcp.Facts]string{
+		^tcp.Facts(0):                   `"clients_omitted":0,`,
+		^tcp.Facts(0) &^ tcp.FactClient: `"clients_omitted":null,`,
+	} {
+		count := tally.New(tally.Rules{}, nil, 0)
+		count.Add(&tcp.Socket{State: tcp.Established, Facts: provides, Inode: 7,
+			Local: netip.MustParseAddrPort("10.1.0.7:41213"), Remote: netip.MustParseAddrPort("10.1.2.3:50000")})
+		result := count.Result(tcp.Look{Provides: provides})
+		if line := string(LogLine(Report{Result: &result})); !strings.Contains(line, want) {
+			t.Errorf("provides %b: no %s in %s", provides, want, line)
+		}
+	}
+}
+
 func TestWideRange(t *testing.T) {
 	r := portsReport(t)
 	for hi, want := range map[uint16]int{41215: 3, 41312: 100, 41313: 2, 65535: 2} {

@@ -42,7 +42,7 @@ var descriptions = map[string]string{
 	"excluded":                    "Sessions left out by --exclude, null without an answer.",
 	"states":                      "The number of sockets in each state, null if it is not known.",
 	"out_of_session":              "No trading session is open (--session), so the status is OK.",
-	"clients_omitted":             "The number of clients that are not listed, null without an answer.",
+	"clients_omitted":             "The number of clients that are not listed, null if not all clients are known.",
 	"format":                      "The number of this format.",
 	"clients":                     "The clients with most abnormal sockets, as many as --top says; 200 in a --log.",
 	"clients[].address":           "The client's IP address.",

@@ -224,7 +224,8 @@ var chinese = Language{
 		diagnosis.OutOfDescriptors: "能提高上限就不必重启", diagnosis.CrashLoop: "先查明原因",
 		diagnosis.FeedStalled: "只有这一组停了行情才重启", diagnosis.NotClosing: "收盘后重启",
 		diagnosis.ClientLoop: "否",
-		diagnosis.Network:    "否", diagnosis.SynBacklog: "否", diagnosis.MassLogoff: "否", diagnosis.Unclear: "看证据再定",
+		diagnosis.Network:    "否", diagnosis.SynBacklog: "否", diagnosis.MassLogoff: "否",
+		diagnosis.Unclear: "看证据再定",
 	},
 	codes: map[diagnosis.Code]string{
 		diagnosis.Healthy:          "正常",
