@@ -118,6 +118,7 @@ func (i *inspection) run(ctx context.Context, counted *atomic.Pointer[inspection
 	}
 	i.judge()
 	answer := *i
+	answer.Notes = slices.Clone(i.Notes) // both may get more, in different goroutines
 	counted.Store(&answer)
 	// What follows is optional. It ends before the time is up, so that the answer is in time.
 	ctx, cancel := context.WithDeadline(ctx, i.settings.deadline.Add(-i.settings.timeout/answerShare))

@@ -32,7 +32,7 @@ func TestImports(t *testing.T) {
 		"internal/tcp":       "",
 		"internal/threshold": "",
 		"internal/textfile":  "",
-		"internal/logfile":   "",
+		"internal/logfile":   "internal/textfile",
 		"internal/suggest":   "",
 		"internal/version":   "",
 		"internal/session":   "internal/textfile",

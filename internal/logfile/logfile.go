@@ -11,6 +11,8 @@ import (
 	"os"
 	"strings"
 	"time"
+
+	"frontsockets/internal/textfile"
 )
 
 // dayLayout is the only placeholder in a name: as in strftime(3), for example 2026-11-25.
@@ -81,16 +83,18 @@ const mode = 0o640
 
 // open opens a regular file, not a link to one, to read its end and to append to it.
 func open(file string, flags int) (*os.File, error) {
-	if info, err := os.Lstat(file); err == nil && !info.Mode().IsRegular() {
-		return nil, notRegular(info)
+	if info, err := os.Lstat(file); err == nil {
+		if err := textfile.CheckRegular(info.Mode()); err != nil {
+			return nil, err
+		}
 	}
 	f, err := os.OpenFile(file, os.O_RDWR|os.O_APPEND|doNotFollow|flags, mode)
 	if err != nil {
 		return nil, err
 	}
 	info, err := f.Stat()
-	if err == nil && !info.Mode().IsRegular() { // it was replaced in this moment
-		err = notRegular(info)
+	if err == nil {
+		err = textfile.CheckRegular(info.Mode()) // it may have been replaced in this moment
 	}
 	if err != nil {
 		f.Close()
@@ -157,21 +161,4 @@ func reason(err error) error {
 		return path.Err
 	}
 	return err
-}
-
-func notRegular(info fs.FileInfo) error {
-	kind := "something else"
-	switch {
-	case info.IsDir():
-		kind = "a directory"
-	case info.Mode()&fs.ModeSymlink != 0:
-		kind = "a symbolic link"
-	case info.Mode()&fs.ModeNamedPipe != 0:
-		kind = "a FIFO"
-	case info.Mode()&fs.ModeSocket != 0:
-		kind = "a socket"
-	case info.Mode()&fs.ModeDevice != 0:
-		kind = "a device"
-	}
-	return errors.New("not a regular file: " + kind)
 }

@@ -15,6 +15,8 @@ import (
 	"time"
 
 	"github.com/google/renameio/v2"
+
+	"frontsockets/internal/textfile"
 )
 
 const (
@@ -127,17 +129,10 @@ func (r *replacement) giveUp() {
 // checkReplaceable returns an error if there is something else than a regular file.
 func checkReplaceable(name string) error {
 	there, err := os.Lstat(name)
-	if err != nil || there.Mode().IsRegular() {
+	if err != nil {
 		return nil // what keeps it from being written shows when it is written
 	}
-	kind := "something else"
-	switch {
-	case there.IsDir():
-		kind = "a directory"
-	case there.Mode()&fs.ModeSymlink != 0:
-		kind = "a symbolic link"
-	}
-	return fmt.Errorf("not a regular file: %s", kind)
+	return textfile.CheckRegular(there.Mode())
 }
 
 // withoutPaths leaves the names of files out of an error. The temporary one is gone and would

@@ -51,6 +51,26 @@ func (f File) Read(read func(io.Reader) error) (written time.Time, err error) {
 	return before.ModTime(), err
 }
 
+// CheckRegular returns an error that says what a file is, unless it is a regular one.
+func CheckRegular(mode fs.FileMode) error {
+	kind := "something else"
+	switch {
+	case mode.IsRegular():
+		return nil
+	case mode.IsDir():
+		kind = "a directory"
+	case mode&fs.ModeSymlink != 0:
+		kind = "a symbolic link"
+	case mode&fs.ModeNamedPipe != 0:
+		kind = "a FIFO"
+	case mode&fs.ModeSocket != 0:
+		kind = "a socket"
+	case mode&fs.ModeDevice != 0:
+		kind = "a device"
+	}
+	return errors.New("not a regular file: " + kind)
+}
+
 // withoutPath leaves the file's name out of an error. The caller says it, and twice a long path
 // leaves no room for the reason.
 func withoutPath(err error) error {
