@@ -41,7 +41,7 @@ type Socket struct {
 	BytesRead uint64
 	// RTT is the smoothed round-trip time.
 	RTT time.Duration
-	// Closed is the time since the socket entered TIME_WAIT.
+	// Closed is the time since the socket entered TIME_WAIT, or since the peer last sent its FIN again.
 	Closed time.Duration
 	// Progress compares the socket with an earlier look at it. See tally.Baseline.
 	Progress Progress
