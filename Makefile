@@ -10,6 +10,7 @@ PLATFORMS := linux/amd64 linux/arm64 linux/386 windows/amd64 darwin/arm64 freebs
 NFPM := github.com/goreleaser/nfpm/v2/cmd/nfpm@v2.45.2
 CYCLONEDX := github.com/CycloneDX/cyclonedx-gomod/cmd/cyclonedx-gomod@v1.10.0
 STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.7.0
+GOVULNCHECK := golang.org/x/vuln/cmd/govulncheck@v1.1.4
 FUZZTIME ?= 60s
 GONEEDED := $(shell awk '$$1 == "go" { print $$2 }' go.mod)
 
@@ -85,15 +86,19 @@ picture: dist ## take the picture of Zabbix' dashboard in docs/ anew (root; Debi
 story: ## take the pictures of front_report's page in docs/ anew, of a real drill (Debian: chromium fonts-noto-cjk)
 	cd internal/testkit/browser && FRONTSOCKETS_STORY=../../../docs $(GO) test -count=1 -timeout 300s -v -run TestPicture .
 
-lint: ## gofmt, lengths of lines and functions, go vet, staticcheck, a tidy go.mod
+lint: ## gofmt, lengths of lines and functions, go vet, staticcheck, a tidy go.mod, unchanged modules
 	@test -z "$$(gofmt -l .)" || { gofmt -d .; exit 1; }
 	$(GO) run ./internal/tools/lint
 	$(GO) mod tidy -diff
+	$(GO) mod verify
 	$(GO) vet -tags forceposix,wine,e2e ./...
 	$(GO) run $(STATICCHECK) -tags forceposix,wine,e2e ./...
 	@for m in readers browser; do \
 		(cd internal/testkit/$$m && $(GO) mod tidy -diff && $(GO) vet . && $(GO) run $(STATICCHECK) .) || exit 1; \
 	done
+
+vuln: ## known vulnerabilities in what the programs call (asks vuln.go.dev)
+	$(GO) run $(GOVULNCHECK) -tags forceposix ./cmd/...
 
 demo: build ## show a healthy front, a hung one and a looping client (under a minute)
 	@./cmd/front_drill/demo.sh bin
@@ -117,4 +122,4 @@ dist: ## package the last commit into dist/packages/: tar.gz, deb, rpm, SBOM, SH
 clean: ## remove what was built
 	rm -rf bin dist
 
-.PHONY: faults soak help needgo build test test386 race wine readers generate fuzz bench lab kernels e2e picture lint demo cross man dist clean
+.PHONY: vuln faults soak help needgo build test test386 race wine readers generate fuzz bench lab kernels e2e picture lint demo cross man dist clean

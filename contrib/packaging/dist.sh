@@ -89,10 +89,11 @@ for platform in $PLATFORMS; do
 	done
 done
 
-# The modules of the programs, for all platforms. Their licences are in copyright, because
-# the tool does not always detect them correctly.
+# The modules of the programs, for all platforms, with the licences that copyright gives them.
 "$GO" run -trimpath "$CYCLONEDX" mod -json -std -noserial -notimestamp -type application \
-	-output "$out/frontsockets-$VERSION.cdx.json" "$src"
+	-output "$work/sbom.json" "$src"
+(cd "$src" && "$GO" run ./internal/tools/licences contrib/packaging/copyright) \
+	<"$work/sbom.json" >"$out/frontsockets-$VERSION.cdx.json"
 
 cd "$out"
 sha256sum -- *"$VERSION"* >SHA256SUMS

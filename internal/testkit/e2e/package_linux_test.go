@@ -15,6 +15,8 @@ import (
 	"testing"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/tidwall/gjson"
 )
 
 // built returns the only file of make dist whose name matches the pattern.
@@ -348,7 +350,7 @@ func TestDist(t *testing.T) {
 }
 
 // requireModules requires that copyright and the SBOM name every module that is linked into a
-// program.
+// program, and the SBOM its licence.
 func requireModules(t *testing.T, program, copyright, sbom string) {
 	t.Helper()
 	info, err := buildinfo.ReadFile(program)
@@ -361,6 +363,10 @@ func requireModules(t *testing.T, program, copyright, sbom string) {
 		}
 		if !strings.Contains(sbom, `"pkg:golang/`+m.Path+"@"+m.Version) {
 			t.Errorf("the SBOM does not name %s %s, which is in %s", m.Path, m.Version, program)
+		}
+		licence := gjson.Get(sbom, `components.#(name=="`+m.Path+`").licenses.0.license.id`)
+		if licence.String() == "" {
+			t.Errorf("the SBOM has no licence for %s, which is in %s", m.Path, program)
 		}
 	}
 }
