@@ -49,9 +49,9 @@ generate: ## write every file that a program writes: goldens, tables of document
 fuzz: ## run every fuzz target for FUZZTIME (60s)
 	@for f in source/FuzzDiag source/FuzzProc capture/FuzzNetstat capture/FuzzSS capture/FuzzMangled snapshot/FuzzSnapshot \
 		threshold/FuzzParse tcp/FuzzParsePorts session/FuzzAt session/FuzzParseHolidays report/FuzzGlance \
-		report/FuzzFile; do \
+		report/FuzzFile ../plugins/FuzzParseClients; do \
 		echo "$$f"; \
-		$(GO) test -run '^$$' -fuzz "^$${f#*/}$$" -fuzztime $(FUZZTIME) -fuzzminimizetime 10x ./internal/$${f%/*} || exit 1; \
+		$(GO) test -run '^$$' -fuzz "^$${f##*/}$$" -fuzztime $(FUZZTIME) -fuzzminimizetime 10x ./internal/$${f%/*} || exit 1; \
 	done
 
 bench: ## compare the check with what one would run instead; time the decoders

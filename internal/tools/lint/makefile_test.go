@@ -1,9 +1,13 @@
 package main
 
 import (
+	"io/fs"
 	"os"
 	"os/exec"
+	"path"
 	"path/filepath"
+	"regexp"
+	"slices"
 	"strings"
 	"testing"
 )
@@ -32,5 +36,35 @@ func TestMakefileNeedsGo(t *testing.T) {
 		if (err == nil) != ok || plain == ok {
 			t.Errorf("%s: %v, %s", answer, err, out)
 		}
+	}
+}
+
+// TestFuzzTargets requires that `make fuzz` runs every fuzz target of the tree, and no other.
+func TestFuzzTargets(t *testing.T) {
+	makefile, err := os.ReadFile("../../../Makefile")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var run, targets []string
+	for _, target := range regexp.MustCompile(`[a-z./]+/Fuzz\w+`).FindAllString(string(makefile), -1) {
+		run = append(run, path.Join("internal", target))
+	}
+	err = filepath.WalkDir("../../..", func(name string, entry fs.DirEntry, err error) error {
+		if err != nil || !strings.HasSuffix(name, "_test.go") {
+			return err
+		}
+		text, err := os.ReadFile(name)
+		for _, found := range regexp.MustCompile(`(?m)^func (Fuzz\w+)`).FindAllSubmatch(text, -1) {
+			targets = append(targets, path.Join(path.Dir(filepath.ToSlash(name))[len("../../../"):], string(found[1])))
+		}
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	slices.Sort(run)
+	slices.Sort(targets)
+	if !slices.Equal(run, targets) {
+		t.Errorf("make fuzz runs\n%s\nand the tree has\n%s", strings.Join(run, "\n"), strings.Join(targets, "\n"))
 	}
 }
