@@ -3,7 +3,6 @@ package output
 import (
 	"cmp"
 	"encoding/json"
-	"fmt"
 	"slices"
 	"strings"
 	"time"
@@ -221,18 +220,21 @@ func (o *object[T]) add(name string, value T) { *o = append(*o, member[T]{name, 
 
 // MarshalJSON returns the members in order. Their names need no escapes.
 func (o object[T]) MarshalJSON() ([]byte, error) {
-	var b strings.Builder
+	b := []byte{'{'}
 	for i, m := range o {
 		value, err := json.Marshal(m.value)
 		if err != nil {
 			return nil, err
 		}
 		if i > 0 {
-			b.WriteByte(',')
+			b = append(b, ',')
 		}
-		fmt.Fprintf(&b, "%q:%s", m.name, value)
+		b = append(b, '"')
+		b = append(b, m.name...)
+		b = append(b, `":`...)
+		b = append(b, value...)
 	}
-	return []byte("{" + b.String() + "}"), nil
+	return append(b, '}'), nil
 }
 
 // pointer returns &v, or nil if v is not known.
