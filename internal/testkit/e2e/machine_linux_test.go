@@ -241,7 +241,7 @@ func setUpNetwork() error {
 const (
 	packages = "nagios4-core nagios-nrpe-server nagios-nrpe-plugin monitoring-plugins-basic " +
 		"icinga2-bin libfaketime openssl " + zabbixPackages +
-		" prometheus prometheus-node-exporter iproute2 procps systemd man-db lintian rpm rpmlint debootstrap"
+		" prometheus prometheus-node-exporter iproute2 procps systemd man-db lintian rpm rpmlint debootstrap qemu-user-static"
 	zabbixPackages = "zabbix-agent zabbix-agent2 zabbix-server-pgsql zabbix-frontend-php " +
 		"postgresql php-cli php-pgsql"
 )

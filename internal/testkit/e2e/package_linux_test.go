@@ -293,6 +293,36 @@ func requireRPMMarks(t *testing.T, rpm string) {
 	}
 }
 
+// TestArm64 requires that the program in the arm64 deb runs, with the version of the package, and that
+// the arm64 rpm has the same one. It runs under an emulator that does not know sock_diag: so the
+// answer for a real front comes from /proc and says why. The other tests run amd64 programs.
+func TestArm64(t *testing.T) {
+	if !machine(t) {
+		return
+	}
+	const deb, rpm, check = "/mnt/arm64-deb", "/mnt/arm64-rpm", "nagios/plugins/check_mdfront_sockets"
+	run(t, "mkdir", "-p", deb, rpm)
+	run(t, "dpkg-deb", "-x", built(t, "frontsockets_*_arm64.deb"), deb)
+	run(t, "rpm", "--root", rpm, "--initdb")
+	run(t, "rpm", "--root", rpm, "-i", "--ignorearch", built(t, "frontsockets-*.aarch64.rpm"))
+	run(t, "cmp", deb+"/usr/lib/"+check, rpm+"/usr/lib64/"+check)
+
+	emulated := func(args ...string) (string, int) {
+		return try(t, "qemu-aarch64-static", append([]string{deb + "/usr/lib/" + check}, args...)...)
+	}
+	out, code := emulated("-V")
+	if code != 3 || out != "check_mdfront_sockets "+packagedVersion(t)+"\n" {
+		t.Errorf("-V of the arm64 program: exit code %d, %s", code, out)
+	}
+	install(t)
+	newFront(t, "--port", "41213")
+	out, code = emulated("-t", "30")
+	if code != 0 || !strings.HasPrefix(out, "MDFRONT OK: :41213 has 0 abnormal sockets, 60 established") ||
+		!strings.Contains(out, "seen by procnet (sockdiag: ") {
+		t.Errorf("the arm64 program on a healthy front: exit code %d, %s", code, out)
+	}
+}
+
 // packagedVersion returns the version of the packages, which -V also prints.
 func packagedVersion(t *testing.T) string {
 	t.Helper()
