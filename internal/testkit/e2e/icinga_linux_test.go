@@ -248,7 +248,9 @@ func (i *icinga) checkEverySecond() {
 	i.t.Helper()
 	var done any
 	everySecond := map[string]any{"check_interval": 1, "retry_interval": 1}
-	for kind, which := range map[string]string{"Service": "service.vars.frontsockets_name", "Host": "host.vars.fronts"} {
+	for kind, which := range map[string]string{
+		"Service": `match("*front_sockets", service.check_command)`, "Host": "host.vars.fronts",
+	} {
 		objects := "objects/" + strings.ToLower(kind) + "s"
 		i.call("POST", objects, map[string]any{"filter": which, "attrs": everySecond}, &done)
 		await(i.t, slow, "checks every second", func() (bool, string) {
