@@ -64,6 +64,7 @@ func TestImports(t *testing.T) {
 		"internal/tools/faults":       "internal/testkit/population",
 		"internal/tools/lab":          "",
 		"internal/tools/lint":         "",
+		"internal/tools/licences":     "",
 		"internal/tools/soak":         "internal/source internal/tcp internal/testkit/population",
 		"internal/tools/man": "plugins internal/diagnosis internal/output internal/report internal/tally internal/tcp" +
 			" internal/verdict",
