@@ -5,6 +5,7 @@ package diagnosis
 
 import (
 	"fmt"
+	"maps"
 	"net/netip"
 	"slices"
 	"time"
@@ -86,12 +87,11 @@ const (
 // sockets stuck. Until then its diagnosis is a Suspicion. The caller looks again and
 // diagnoses that look, or calls Unconfirmed.
 func Diagnose(r tally.Result, ports tcp.Ports, feed bool, owner *tcp.Process) Diagnosis {
-	o := observation{r, r.PortsWithoutListener(ports), feed, owner}
-	i := slices.IndexFunc(rules, func(r rule) bool {
-		return r.holds(o) && (r.confirms == nil || !o.Compared || r.confirms(o))
-	})
-	rule := rules[i]
+	rule, o := firstRule(observation{Result: r, missing: r.PortsWithoutListener(ports), feed: feed, owner: owner})
 	d := Diagnosis{Code: rule.code, Text: rule.phrase, Evidence: rule.evidence(o)}
+	if o.port > 0 {
+		d.Evidence = append(d.Evidence, Evidence{"port", fmt.Sprint(o.port), "these are its sockets only"})
+	}
 	if rule.fill != nil {
 		d.Text = rule.fill(o, rule.phrase)
 	}
@@ -105,6 +105,27 @@ func Diagnose(r tally.Result, ports tcp.Ports, feed bool, owner *tcp.Process) Di
 		d.addOwner(owner)
 	}
 	return d
+}
+
+// firstRule returns the first rule that holds, and for what: all ports, or one of them.
+func firstRule(all observation) (rule, observation) {
+	views := []observation{all}
+	for _, port := range slices.Sorted(maps.Keys(all.Ports)) {
+		one := all
+		one.Result, one.port = all.OnePort(port), port
+		views = append(views, one)
+	}
+	for _, r := range rules {
+		for _, o := range views {
+			if r.holds(o) && (r.confirms == nil || !o.Compared || r.confirms(o)) {
+				return r, o
+			}
+			if !r.anyPort {
+				break
+			}
+		}
+	}
+	panic("the last rule always holds")
 }
 
 // Unconfirmed returns what is left of a suspicion when there is no second look.

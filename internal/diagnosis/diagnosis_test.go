@@ -3,6 +3,7 @@ package diagnosis
 import (
 	"fmt"
 	"net/netip"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -305,6 +306,64 @@ func TestSecondLook(t *testing.T) {
 				t.Errorf("got %q, want %q; %v", got, test.want, d.Evidence)
 			}
 		})
+	}
+}
+
+// TestSeveralPorts: a front that hangs on one port is found, whatever the front on another port does.
+// The diagnosis says which port it is about.
+func TestSeveralPorts(t *testing.T) {
+	const hangs, works = 41213, 41223
+	stuck := func(s tcp.Socket) tcp.Socket { s.Progress = tcp.ProgressStuck; return s }
+	moved := func(s tcp.Socket, p tcp.Progress) tcp.Socket { s.Progress = p; return s }
+	waiting := tcp.Socket{State: tcp.Established, LastDataSent: 5 * time.Minute}
+	unread := tcp.Socket{State: tcp.Established, Inode: 1, RecvQ: 80, LastDataReceived: time.Minute}
+	closed := tcp.Socket{State: tcp.CloseWait, Inode: 1, RecvQ: 1, LastDataSent: time.Minute}
+	leftOpen := tcp.Socket{State: tcp.CloseWait, Inode: 1, LastDataSent: time.Minute}
+	well := tcp.Socket{State: tcp.Established, Inode: 1, LastDataSent: 100 * time.Millisecond}
+	for _, test := range []struct {
+		name             string
+		hanging, working []tcp.Socket
+		want             string
+	}{
+		{"one accepts", []tcp.Socket{stuck(waiting)}, []tcp.Socket{moved(well, tcp.ProgressAccepted)},
+			"hung the front does not accept"},
+		{"one reads", []tcp.Socket{stuck(unread)}, []tcp.Socket{moved(well, tcp.ProgressRead)},
+			"hung the front does not read"},
+		{"one of three reads", []tcp.Socket{stuck(unread)}, []tcp.Socket{well, well, well}, "hung the front does not read"},
+		{"one closes", []tcp.Socket{stuck(closed)}, []tcp.Socket{moved(well, tcp.ProgressClosed)},
+			"hung the front does not read"},
+		{"one does not close", []tcp.Socket{stuck(leftOpen)},
+			[]tcp.Socket{well, {State: tcp.TimeWait}, {State: tcp.TimeWait}}, "not_closing the front does not close"},
+		{"all is well", []tcp.Socket{well}, []tcp.Socket{moved(well, tcp.ProgressAccepted)}, "healthy "},
+	} {
+		tallied := tally.New(tally.Rules{Normal: tcp.Set(tcp.Established, tcp.Listen), StalledAfter: 10 * time.Second,
+			ByPort: true}, nil, 0)
+		client := uint16(1024)
+		for port, sockets := range map[uint16][]tcp.Socket{hangs: test.hanging, works: test.working} {
+			local := netip.AddrPortFrom(netip.MustParseAddr("10.1.0.7"), port)
+			queue := uint32(0)
+			for _, s := range sockets {
+				for range 20 {
+					client++
+					s.Facts, s.Local = everything, local
+					s.Remote = netip.AddrPortFrom(netip.AddrFrom4([4]byte{10, 1, 2, byte(client)}), client)
+					if s.State == tcp.Established && s.Inode == 0 {
+						queue++
+					}
+					tallied.Add(&s)
+				}
+			}
+			tallied.Add(&tcp.Socket{State: tcp.Listen, Facts: everything, Local: local, RecvQ: queue, SendQ: 128})
+		}
+		ports := tcp.Ports{{Lo: hangs, Hi: hangs}, {Lo: works, Hi: works}}
+		d := Diagnose(tallied.Result(tcp.Look{Provides: everything, Compared: true}), ports, true, nil)
+		if got := string(d.Code) + " " + d.Text; got != test.want {
+			t.Errorf("%s: %q, want %q", test.name, got, test.want)
+		}
+		aboutPort := Evidence{"port", "41213", "these are its sockets only"}
+		if test.want != "healthy " && !slices.Contains(d.Evidence, aboutPort) {
+			t.Errorf("%s: the evidence %v does not name the port", test.name, d.Evidence)
+		}
 	}
 }
 

@@ -28,6 +28,9 @@ type rule struct {
 	client func(observation) netip.Addr
 	// askOwner says that it would help to know the process that listens.
 	askOwner bool
+	// anyPort says that the rule also holds if it holds for one of several ports: each may have its own
+	// process, and what one of them does says nothing of the others.
+	anyPort bool
 }
 
 // rules are tried in order, the most certain first. The last one always holds.
@@ -35,16 +38,16 @@ var rules = []rule{
 	{code: Down, holds: observation.nothingListens, phrase: phraseNoListener, fill: noListener,
 		evidence: metrics(measured{tally.Listeners, "nobody can connect"})},
 	{code: Hung, holds: observation.notAccepting, confirms: observation.acceptedNone, phrase: "the front does not accept",
-		evidence: observation.acceptQueue, askOwner: true},
+		evidence: observation.acceptQueue, askOwner: true, anyPort: true},
 	{code: Hung, holds: observation.mostUnread, confirms: observation.readNone, phrase: phraseNotReading,
 		evidence: metrics(measured{tally.Unread, "sessions with bytes that the front has not read"},
-			measured{tally.UnreadBytes, "wait to be read"}), askOwner: true},
-	{code: Unclear, holds: observation.closesUnreadWithoutTimes, evidence: observation.withoutTimes},
+			measured{tally.UnreadBytes, "wait to be read"}), askOwner: true, anyPort: true},
+	{code: Unclear, holds: observation.closesUnreadWithoutTimes, evidence: observation.withoutTimes, anyPort: true},
 	{code: Unclear, holds: observation.closesUnreadOthersIdle, confirms: observation.closesStayUnread,
-		evidence: observation.unreadCloses, askOwner: true},
+		evidence: observation.unreadCloses, askOwner: true, anyPort: true},
 	{code: Hung, holds: observation.closesUnread, confirms: observation.closesStayUnread, phrase: phraseNotReading,
-		evidence: observation.unreadCloses, askOwner: true},
-	{code: Unclear, holds: observation.mayNotRead, evidence: observation.readUnknown},
+		evidence: observation.unreadCloses, askOwner: true, anyPort: true},
+	{code: Unclear, holds: observation.mayNotRead, evidence: observation.readUnknown, anyPort: true},
 	{code: SynBacklog, holds: observation.halfOpen, phrase: "half-open connections pile up",
 		evidence: observation.halfOpenSockets},
 	{code: ClientLoop, holds: observation.zeroWindowsFromOneClient, phrase: phraseDoesNotRead,
@@ -57,7 +60,7 @@ var rules = []rule{
 		phrase: "the front disconnects every client", evidence: observation.disconnected},
 	{code: NotClosing, holds: observation.notClosing, confirms: observation.closesStay, phrase: "the front does not close",
 		evidence: metrics(measured{tally.CloseWait, "clients that closed, and the front has not"},
-			measured{tally.AcceptQueue, "wait to be accepted"})},
+			measured{tally.AcceptQueue, "wait to be accepted"}), anyPort: true},
 	{code: Network, holds: observation.oneCutOff, phrase: "the way to one client is cut off",
 		evidence: observation.lostSegments, client: observation.cutOffAddr},
 	{code: ClientLoop, holds: observation.oneLoops, phrase: "one client looping, N % of them",
@@ -98,6 +101,7 @@ type observation struct {
 	missing []uint16 // ports on which nothing listens
 	feed    bool     // the front sends data all the time
 	owner   *tcp.Process
+	port    uint16 // the only one that is looked at, or 0
 }
 
 // number puts the value of a metric into a phrase.
@@ -192,7 +196,11 @@ func (o observation) acceptQueue() []Evidence {
 		list = append(list, Evidence{"longest wait", wait, "since the oldest of them was made"})
 	}
 	if o.Compared {
-		why := fmt.Sprintf("of them waited %s before, and none was accepted", o.Interval.Round(time.Millisecond))
+		before := "at the look before"
+		if o.Interval > 0 { // a recording does not tell it
+			before = o.Interval.Round(time.Millisecond).String() + " before"
+		}
+		why := "of them already waited " + before + ", and none was accepted since"
 		list = append(list, Evidence{"still waiting", fmt.Sprint(o.StuckWaiting), why})
 	}
 	if o.Sampled {

@@ -15,7 +15,7 @@ const maxQuietPorts = 100
 // port is what there is to say of one of several ports.
 type port struct {
 	number    uint16
-	states    [tcp.NumStates]int
+	states    tally.PortStates
 	abnormal  tally.Value
 	listeners int
 	queue     tally.Value // the longest
@@ -35,12 +35,11 @@ func (r Report) byPort() []port {
 	list := make([]port, len(numbers))
 	for i, number := range numbers {
 		list[i] = port{number: number, abnormal: r.Result.Values[tally.Abnormal]}
-		if states := r.Result.Ports[number]; states != nil {
-			list[i].states = *states
+		if counted := r.Result.Ports[number]; counted != nil {
+			list[i].states = counted.States
 		}
 		if list[i].abnormal.Known() {
-			counted := tally.PortStates(list[i].states)
-			list[i].abnormal = tally.Number(float64(counted.Outside(r.Result.Rules.Normal)))
+			list[i].abnormal = tally.Number(float64(list[i].states.Outside(r.Result.Rules.Normal)))
 		}
 		if r.Result.Values[tally.AcceptQueue].Known() {
 			list[i].queue = tally.Number(0)

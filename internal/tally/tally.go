@@ -117,7 +117,7 @@ type Tally struct {
 	states    [tcp.NumStates]int
 	clients   map[netip.Addr]*clientTally
 	listeners []Listener
-	ports     map[uint16]*PortStates // nil unless Rules.ByPort
+	ports     map[uint16]*Port // nil unless Rules.ByPort
 
 	abnormal, mptcp, unaccepted, unread, unsent, retransmitting, stalled int
 
@@ -204,14 +204,18 @@ func New(rules Rules, baseline *Baseline, interval time.Duration) *Tally {
 		ofEstablished:   ^tcp.Facts(0),
 	}
 	if rules.ByPort {
-		t.ports = map[uint16]*PortStates{}
+		t.ports = map[uint16]*Port{}
 	}
 	return t
 }
 
-// Add counts one socket of the front. It keeps no pointer to s.
+// Add counts one socket of the front, and sets its Progress if there was a look before. It keeps no
+// pointer to s.
 func (t *Tally) Add(s *tcp.Socket) {
 	t.local.note(s)
+	if t.baseline != nil && s.State != tcp.Listen {
+		t.baseline.Compare(s, t.interval)
+	}
 	if t.local.hold(s, t.rules.Ports) {
 		return
 	}
@@ -242,9 +246,6 @@ func (t *Tally) count(s *tcp.Socket) {
 	}
 	if isSuspect(s) {
 		t.suspectBaseline.Add(s)
-	}
-	if t.baseline != nil {
-		t.baseline.Compare(s, t.interval)
 	}
 	if s.Progress == tcp.ProgressStuck && isWaiting(s) {
 		t.stillWaiting[s.Local.Port()]++
@@ -439,7 +440,7 @@ type Result struct {
 	// Listeners is sorted by address and port.
 	Listeners []Listener
 	// Ports is the sockets of each local port that has any, nil unless Rules.ByPort.
-	Ports map[uint16]*PortStates
+	Ports map[uint16]*Port
 	// Sampled says that this was the second of two looks.
 	Sampled bool
 	// LeftOut has the local ports of the sockets that are not the front's, one for each: local
@@ -474,6 +475,11 @@ func (t *Tally) Result(look tcp.Look) Result {
 	}
 	t.completeListeners(r.Listeners, look)
 	slices.SortStableFunc(r.Listeners, func(a, b Listener) int { return a.Local.Compare(b.Local) })
+	for _, l := range r.Listeners {
+		if p := t.ports[l.Local.Port()]; p != nil {
+			p.Listeners = append(p.Listeners, l)
+		}
+	}
 	for m := range NumMetrics {
 		r.Values[m] = m.value(t, &r, provided, look)
 	}
