@@ -28,6 +28,10 @@ const (
 	// maxNames is how many names of the folder are looked at for such files. A folder with
 	// more is not one for snapshots, and reading it would take the time of the check.
 	maxNames = 10_000
+	// leftoverDigits is how many digits at least end the name of such a file. renameio takes a random
+	// number below 2^63, and one in 10,000 is shorter. A shorter number may be somebody's own, such as a
+	// date and a time.
+	leftoverDigits = 15
 	// removalLimit is how long the removal of the temporary file may take when ctx has ended. A
 	// disk that does not answer would otherwise keep the check from ending.
 	removalLimit = 200 * time.Millisecond
@@ -45,13 +49,13 @@ func replaceFile(ctx context.Context, name string, content []byte) error {
 		return err
 	case <-ctx.Done():
 	}
-	ended := make(chan bool)
-	go func() {
-		r.giveUp()
-		close(ended)
-	}()
+	replaced := make(chan bool, 1)
+	go func() { replaced <- r.giveUp() }()
 	select {
-	case <-ended:
+	case done := <-replaced:
+		if done {
+			return nil
+		}
 	case <-time.After(removalLimit):
 	}
 	return ctx.Err()
@@ -64,6 +68,7 @@ type replacement struct {
 	mu        sync.Mutex
 	temporary string // its path, empty while there is none
 	givenUp   bool
+	replaced  bool
 }
 
 // write does all there is to do.
@@ -113,17 +118,21 @@ func (r *replacement) commit(f *renameio.PendingFile) error {
 	if r.givenUp {
 		return context.Canceled
 	}
-	return f.CloseAtomicallyReplace()
+	err := f.CloseAtomicallyReplace()
+	r.replaced = err == nil
+	return err
 }
 
-// giveUp removes the temporary file. The program may end before write notices.
-func (r *replacement) giveUp() {
+// giveUp removes the temporary file. The program may end before write notices. It reports whether it
+// came too late: then the old file is replaced already.
+func (r *replacement) giveUp() (tooLate bool) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.givenUp = true
 	if r.temporary != "" {
 		os.Remove(r.temporary) // after a commit there is none of this name
 	}
+	return r.replaced
 }
 
 // checkReplaceable returns an error if there is something else than a regular file.
@@ -164,7 +173,7 @@ func removeLeftovers(name string, made *renameio.PendingFile) {
 	names, _ := folder.Readdirnames(maxNames)
 	for _, entry := range names {
 		digits, found := strings.CutPrefix(entry, "."+filepath.Base(name))
-		if !found || digits == "" || strings.Trim(digits, "0123456789") != "" {
+		if !found || len(digits) < leftoverDigits || strings.Trim(digits, "0123456789") != "" {
 			continue
 		}
 		path := filepath.Join(filepath.Dir(name), entry)

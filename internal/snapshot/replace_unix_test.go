@@ -66,12 +66,39 @@ func TestGivenUp(t *testing.T) {
 	if err != nil || !r.begin(f.Name()) {
 		t.Fatal(err)
 	}
-	r.giveUp()
+	if r.giveUp() {
+		t.Error("giveUp says that the file was replaced")
+	}
 	if left := names(t, dir); len(left) > 0 {
 		t.Errorf("the folder has %q", left)
 	}
 	if err := r.commit(f); !errors.Is(err, context.Canceled) || len(names(t, dir)) > 0 || r.begin(f.Name()) {
 		t.Errorf("%v, the folder has %q", err, names(t, dir))
+	}
+}
+
+// TestDoneAtTheLastMoment: what took place before the caller gave up is not told to have failed.
+func TestDoneAtTheLastMoment(t *testing.T) {
+	dir := t.TempDir()
+	r := &replacement{name: filepath.Join(dir, "mdfront")}
+	if err := r.write([]byte("new")); err != nil {
+		t.Fatal(err)
+	}
+	if !r.giveUp() {
+		t.Error("the file was replaced, and giveUp does not say so")
+	}
+	if got, err := os.ReadFile(r.name); err != nil || string(got) != "new" {
+		t.Errorf("%q, %v", got, err)
+	}
+	ended, cancel := context.WithCancel(context.Background())
+	cancel()
+	for range 200 { // done and given up at the same moment
+		os.Remove(r.name)
+		err := replaceFile(ended, r.name, []byte("new"))
+		time.Sleep(100 * time.Microsecond)
+		if _, missing := os.Stat(r.name); (err == nil) != (missing == nil) {
+			t.Fatalf("replaceFile says %v, but the file: %v", err, missing)
+		}
 	}
 }
 
@@ -105,10 +132,13 @@ func TestLeftovers(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	gone := []string{".mdfront0", ".mdfront8433489812843421"}
+	const number = "843348981284342"
+	gone := []string{".mdfront" + number + "0", ".mdfront" + number}
 	kept := []string{
-		".mdfront", ".mdfront.1", ".mdfront-1", ".mdfront1x", ".mdfront2", ".mdfront3", ".mdfront4", ".mdfront5",
-		".front7", ".mdfronts7", "mdfront7", "target",
+		".mdfront", ".mdfront." + number, ".mdfront-" + number, ".mdfront" + number + "x", ".mdfront" + number + "2",
+		".mdfront" + number + "3", ".mdfront" + number + "4", ".mdfront" + number + "5",
+		".front" + number, ".mdfronts" + number, "mdfront" + number, "target",
+		".mdfront7", ".mdfront20261125", ".mdfront20261125103000", // somebody's copies of that day
 	}
 	for _, name := range slices.Concat(gone, kept) {
 		makeOld(name)
@@ -116,19 +146,19 @@ func TestLeftovers(t *testing.T) {
 	path := func(name string) string { return filepath.Join(dir, name) }
 	now := time.Now()
 	err := errors.Join(
-		os.Chtimes(path(".mdfront2"), now, now),                                     // one that is being written
-		os.Remove(path(".mdfront3")), os.Symlink(path("target"), path(".mdfront3")), // a link
-		os.Remove(path(".mdfront4")), os.Mkdir(path(".mdfront4"), 0o700), // a folder
-		os.Chtimes(path(".mdfront4"), old, old),
-		os.Remove(path(".mdfront5")), os.Link(path("target"), path(".mdfront5")), // a second name
+		os.Chtimes(path(".mdfront"+number+"2"), now, now),                                               // one that is being written
+		os.Remove(path(".mdfront"+number+"3")), os.Symlink(path("target"), path(".mdfront"+number+"3")), // a link
+		os.Remove(path(".mdfront"+number+"4")), os.Mkdir(path(".mdfront"+number+"4"), 0o700), // a folder
+		os.Chtimes(path(".mdfront"+number+"4"), old, old),
+		os.Remove(path(".mdfront"+number+"5")), os.Link(path("target"), path(".mdfront"+number+"5")), // a second name
 	)
 	if err != nil {
 		t.Fatal(err)
 	}
 	if os.Geteuid() == 0 { // another user's
-		kept = append(kept, ".mdfront6")
-		makeOld(".mdfront6")
-		if err := os.Lchown(path(".mdfront6"), 65534, 65534); err != nil {
+		kept = append(kept, ".mdfront"+number+"6")
+		makeOld(".mdfront" + number + "6")
+		if err := os.Lchown(path(".mdfront"+number+"6"), 65534, 65534); err != nil {
 			t.Logf("not tested with another user's file: %v", err)
 			kept = kept[:len(kept)-1]
 		}
