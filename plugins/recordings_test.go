@@ -39,7 +39,7 @@ func TestSnapshot(t *testing.T) {
 	later := noon.Add(2 * time.Minute)
 	live, _ := at(noon, front(60), "-vv")
 	got, code := at(later, MDFront, "-s", "snapshot:"+file, "-vv")
-	remark := "; seen by fake on " + host + " at 2026-11-23T12:00:00Z | "
+	remark := "; seen at 2026-11-23T12:00:00Z by fake on " + host + " | "
 	// nobody asks of a recording
 	live = strings.Replace(live, "process unknown: this source does not provide inodes\n", "", 1)
 	if want := strings.Replace(live, " | ", remark, 1); code != 2 || got != want {
@@ -276,7 +276,7 @@ func TestOldCapture(t *testing.T) {
 		t.Fatal(err)
 	}
 	want := regexp.MustCompile(`^MDFRONT OK: :41213 has 1 abnormal socket \(1 TIME_WAIT\) from 10\.1\.2\.3; ` +
-		`seen by netstat:\S+ at 2026-11-23T\d\d:00:00[+-Z]`)
+		`seen at 2026-11-23T\d\d:00:00[+-Z]\S* by netstat:\S+`)
 	for args, old := range map[string]bool{"": false, "--max-age 24h": false, "--max-age 23h": true} {
 		out, code := at(noon.Add(24*time.Hour), MDFront, append(strings.Fields(args), "-s", "netstat:"+file)...)
 		if !old && (code != 0 || !want.MatchString(out)) || old && (code != 3 || !strings.Contains(out,
@@ -300,7 +300,7 @@ func TestOldCapture(t *testing.T) {
 	}
 	// From a pipe it is as old as the look.
 	out, code := MDFront.respond([]string{"-s", "netstat:-", "--max-age", "1"}, strings.NewReader(text), noon)
-	if code != 0 || !strings.Contains(string(out), fmt.Sprintf("seen by netstat:- at %s; ", noon.Format(time.RFC3339))) {
+	if code != 0 || !strings.Contains(string(out), fmt.Sprintf("seen at %s by netstat:-; ", noon.Format(time.RFC3339))) {
 		t.Errorf("exit %d, %s", code, out)
 	}
 }

@@ -65,6 +65,8 @@ var alarms = []alarm{
 	{":PORTS cannot be judged: REASON", "none", "the check could not look", "no",
 		"[Where the sockets come from](SOURCES.md)"},
 	{"seen by SOURCE", "none", "a source of second choice", "no", "[Where the sockets come from](SOURCES.md)"},
+	{"seen at TIME by SOURCE", "none", "not seen just now: a snapshot or a capture", "no",
+		"[Where the sockets come from](SOURCES.md)"},
 	{"snapshot not written: REASON", "none", "the check's host", "no", "[Where the sockets come from](SOURCES.md)"},
 	{"no second look: REASON", "none", "the check's host is busy, or `-t` is short", "no",
 		"[Diagnosis](REFERENCE.md#diagnosis)"},

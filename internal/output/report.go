@@ -217,34 +217,43 @@ func (r Report) source() string {
 	return r.Look.Source + " (" + strings.Join(r.Look.Skipped, "; ") + ")"
 }
 
-// remark returns what else the sentence must say: what was not written, how many
-// sessions were left out, notes on the calendar, what the source cannot see, and the source if
-// that is a recording or was not the first choice.
+// remark returns what else the sentence must say: what was not written, of a recording when and where
+// it was made, how many sessions were left out, notes, what the source cannot see, and the source if
+// it was not the first choice. The most important comes first: there may be no room for all.
 func (r Report) remark() string {
-	var s string
-	if r.WriteError != "" {
-		s = "; " + r.WriteError
+	var list []string
+	add := func(remark string) {
+		if remark != "" {
+			list = append(list, "; "+remark)
+		}
+	}
+	add(r.WriteError)
+	recorded := r.Result != nil && r.Look.Recorded
+	if recorded {
+		add(r.recordedAt())
 	}
 	if r.Result != nil && r.Excluded > 0 {
-		s += "; " + r.excluded()
+		add(r.excluded())
 	}
 	for _, note := range r.Notes {
-		s += "; " + note
+		add(note)
 	}
-	if r.Result == nil {
-		return s
+	if r.Result != nil {
+		add(r.notJudged())
+		if len(r.Look.Skipped) > 0 && !recorded {
+			add("seen by " + r.source())
+		}
 	}
-	seen := ""
-	if len(r.Look.Skipped) > 0 || r.Look.Recorded {
-		seen = "; seen by " + r.source()
+	return strings.Join(list, "")
+}
+
+// recordedAt says when a recording was made, by what, and where.
+func (r Report) recordedAt() string {
+	text := "seen at " + r.Look.Time.Format(time.RFC3339) + " by " + r.source()
+	if r.Look.Host != "" {
+		text += " on " + r.Look.Host
 	}
-	if r.Look.Recorded && r.Look.Host != "" {
-		seen += " on " + r.Look.Host
-	}
-	if r.Look.Recorded { // of which there may be no room for all, the time is worth most
-		return s + seen + " at " + r.Look.Time.Format(time.RFC3339) + r.notJudged()
-	}
-	return s + r.notJudged() + seen
+	return text
 }
 
 // excluded says how many sessions --exclude left out.
@@ -259,7 +268,7 @@ func (r Report) notJudged() string {
 	if told || !slices.ContainsFunc(r.Result.Listeners, backlogUnknown) {
 		return ""
 	}
-	return "; accept queue not judged"
+	return "accept queue not judged"
 }
 
 func backlogUnknown(l tally.Listener) bool { return !l.Facts.Has(tcp.FactBacklog) }
