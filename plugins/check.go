@@ -349,12 +349,12 @@ const searchBudget = 250 * time.Millisecond
 // quarter of the time that is left, and at most what is left of searchBudget. The files of a
 // process that hangs may hang.
 func bestEffort[T any](ctx context.Context, i *inspection, do func(context.Context) (T, error)) (T, error) {
-	limit := searchBudget
+	limit := searchBudget - i.searched
 	if deadline, ok := ctx.Deadline(); ok {
 		limit = min(limit, time.Until(deadline)/4)
 	}
 	start := time.Now()
-	ctx, cancel := context.WithTimeout(ctx, limit-i.searched)
+	ctx, cancel := context.WithTimeout(ctx, limit)
 	defer cancel()
 	v, err := await(ctx, func() (T, error) { return do(ctx) })
 	i.searched += time.Since(start)

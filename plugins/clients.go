@@ -89,9 +89,19 @@ func parseClients(r io.Reader, name string) (clientList, error) {
 	return clientList{names: names}, nil
 }
 
-// nameOf returns the name of a client by the longest prefix that holds it, or "".
+// nameOf returns the name of a client by the longest prefix that holds it, or "". As everywhere, an
+// IPv6 prefix such as ::/0 holds IPv4 addresses too.
 func (names clientNames) nameOf(client netip.Addr) string {
-	for bits := client.BitLen(); bits >= 0; bits-- {
+	if name := names.byPrefix(client, client.BitLen()); name != "" || !client.Is4() {
+		return name
+	}
+	const beforeIPv4 = 95 // longer prefixes of mapped addresses are read as those of IPv4
+	return names.byPrefix(netip.AddrFrom16(client.As16()), beforeIPv4)
+}
+
+// byPrefix returns the name by the longest prefix of at most so many bits.
+func (names clientNames) byPrefix(client netip.Addr, bits int) string {
+	for ; bits >= 0; bits-- {
 		prefix, err := client.Prefix(bits)
 		if err != nil {
 			return ""

@@ -137,6 +137,7 @@ func TestWrongUsage(t *testing.T) {
 			" value that starts with '-' is written after '=', as in -w=-5:5), see --help",
 		"--sample half": "--sample: 'half' is not a time above 0; use seconds such as 5, or" +
 			" a duration such as 500ms",
+		"--sample ...":        "--sample: '...' is not a time above 0; use seconds such as 5, or",
 		"--sample 1 -s ss:x":  "--sample: 'ss:x' is a recording, and one look only",
 		"-c listen_drops=0":   "--sample: listen_drops takes two looks; use such as --sample 500ms",
 		"--metric reconnects": "--sample: reconnects takes two looks; use such as --sample 500ms",

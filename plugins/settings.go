@@ -162,9 +162,8 @@ func (s *settings) readTimes(o options, now time.Time, u *usageError) {
 
 // parseSample reads how far apart two looks are, and whether something needs them.
 func (s settings) parseSample(o options) (time.Duration, error) {
-	apart := time.Duration(0)
-	if strings.Trim(o.Sample, "0.") != "" {
-		var err error
+	apart, err := parseSeconds(o.Sample)
+	if err != nil || apart != 0 {
 		if apart, err = parseDuration(o.Sample); err != nil {
 			return 0, err
 		}
@@ -299,15 +298,19 @@ func checkName(name string) error {
 
 // parseDuration reads seconds ("5", "2.5") or a duration ("500ms"), above 0.
 func parseDuration(s string) (time.Duration, error) {
-	withUnit := s
-	if strings.Trim(s, "0123456789.") == "" {
-		withUnit += "s"
-	}
-	d, err := time.ParseDuration(withUnit)
+	d, err := parseSeconds(s)
 	if err != nil || d <= 0 {
 		return 0, fmt.Errorf("'%s' is not a time above 0; use seconds such as 5, or a duration such as 500ms", s)
 	}
 	return d, nil
+}
+
+// parseSeconds reads a number of seconds, or a duration with its unit.
+func parseSeconds(s string) (time.Duration, error) {
+	if strings.Trim(s, "0123456789.") == "" {
+		s += "s"
+	}
+	return time.ParseDuration(s)
 }
 
 func parseTop(s string) (int, error) {

@@ -47,6 +47,16 @@ func TestClients(t *testing.T) {
 			t.Errorf("%s is %q, want %q", client, got, want)
 		}
 	}
+	all, err := parseClients(strings.NewReader("::/0 everyone\n10.0.0.0/8 ten\n2001:db8::/32 six\n"), "file")
+	if err != nil || all.fault != nil {
+		t.Fatal(err, all.fault)
+	}
+	for client, want := range map[string]string{"10.1.2.3": "ten", "192.0.2.1": "everyone", "2001:db8::1": "six",
+		"2001:db9::1": "everyone"} {
+		if got := all.names.nameOf(netip.MustParseAddr(client)); got != want {
+			t.Errorf("%s is %q, want %q", client, got, want)
+		}
+	}
 }
 
 // TestFaultyClients: a fault in the file costs the names and not the answer. The end of the line

@@ -146,8 +146,9 @@ func TestLeftovers(t *testing.T) {
 	path := func(name string) string { return filepath.Join(dir, name) }
 	now := time.Now()
 	err := errors.Join(
-		os.Chtimes(path(".mdfront"+number+"2"), now, now),                                               // one that is being written
-		os.Remove(path(".mdfront"+number+"3")), os.Symlink(path("target"), path(".mdfront"+number+"3")), // a link
+		os.Chtimes(path(".mdfront"+number+"2"), now, now), // one that is being written
+		os.Remove(path(".mdfront"+number+"3")),            // a link
+		os.Symlink(path("target"), path(".mdfront"+number+"3")),
 		os.Remove(path(".mdfront"+number+"4")), os.Mkdir(path(".mdfront"+number+"4"), 0o700), // a folder
 		os.Chtimes(path(".mdfront"+number+"4"), old, old),
 		os.Remove(path(".mdfront"+number+"5")), os.Link(path("target"), path(".mdfront"+number+"5")), // a second name

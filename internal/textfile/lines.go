@@ -32,7 +32,8 @@ type Lines struct {
 	continued bool
 }
 
-// MaxLine is the length in bytes that a line may have: far over the longest of any table.
+// MaxLine is the length in bytes that a line may have: far over the longest of any table. A line of up
+// to twice that passes if its end was read with it.
 const MaxLine = 64 << 10
 
 // NewLines returns the lines of r. Next fails when ctx ends.

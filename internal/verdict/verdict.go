@@ -94,7 +94,7 @@ type Verdict struct {
 // Judge judges every port, listener and threshold, and the diagnosis. None hides another,
 // and the worst is the status.
 func Judge(p Policy, ports tcp.Ports, r tally.Result, d diagnosis.Diagnosis) Verdict {
-	problems := slices.Concat(missingListeners(p, ports, r), fullQueue(r), maybeFullQueue(r), trouble(p, d))
+	problems := slices.Concat(missingListeners(p, ports, r), fullQueues(r), maybeFullQueues(r), trouble(p, d))
 	for m := range tally.NumMetrics {
 		problems = append(problems, judge(p, m, r.Values[m])...)
 	}
@@ -121,20 +121,21 @@ func missingListeners(p Policy, ports tcp.Ports, r tally.Result) []Problem {
 	return []Problem{{p.NoListener, tally.NumMetrics, text, text}}
 }
 
-// fullQueue returns a problem for the first listener whose accept queue is over its
-// backlog: the kernel drops its connections now.
-func fullQueue(r tally.Result) []Problem {
+// fullQueues returns a problem for each listener whose accept queue is over its backlog: the kernel
+// drops its connections now.
+func fullQueues(r tally.Result) (problems []Problem) {
 	for _, l := range r.Listeners {
-		if l.Overflowing() {
-			text := fmt.Sprintf("accept queue of port %d is full, %d of %d", l.Local.Port(), l.Queue, l.Backlog)
-			if !l.Facts.Has(tcp.FactBacklog) {
-				text = fmt.Sprintf("accept queue of port %d is full, %d of at most %d (somaxconn)", l.Local.Port(), l.Queue,
-					l.MaxBacklog)
-			}
-			return []Problem{{Critical, tally.AcceptQueue, text, text}}
+		if !l.Overflowing() {
+			continue
 		}
+		text := fmt.Sprintf("accept queue of port %d is full, %d of %d", l.Local.Port(), l.Queue, l.Backlog)
+		if !l.Facts.Has(tcp.FactBacklog) {
+			text = fmt.Sprintf("accept queue of port %d is full, %d of at most %d (somaxconn)", l.Local.Port(), l.Queue,
+				l.MaxBacklog)
+		}
+		problems = append(problems, Problem{Critical, tally.AcceptQueue, text, text})
 	}
-	return nil
+	return problems
 }
 
 // trouble returns a problem if the diagnosis alarms. missingListeners has reported Down
@@ -151,17 +152,17 @@ func trouble(p Policy, d diagnosis.Diagnosis) []Problem {
 	return []Problem{{status, tally.NumMetrics, text, text}}
 }
 
-// maybeFullQueue returns a problem for the first listener whose accept queue may be full:
-// its backlog is not known, and the queue did not empty between two looks.
-func maybeFullQueue(r tally.Result) []Problem {
+// maybeFullQueues returns a problem for each listener whose accept queue may be full: its backlog is
+// not known, and the queue did not empty between two looks.
+func maybeFullQueues(r tally.Result) (problems []Problem) {
 	for _, l := range r.Listeners {
 		if l.MayOverflow() && l.NotEmptied && !l.Overflowing() {
 			text := fmt.Sprintf("accept queue of port %d does not empty (%d, then %d) and may be full: its backlog is not known",
 				l.Local.Port(), l.Before, l.Queue)
-			return []Problem{{Unknown, tally.AcceptQueue, text, text}}
+			problems = append(problems, Problem{Unknown, tally.AcceptQueue, text, text})
 		}
 	}
-	return nil
+	return problems
 }
 
 // judge compares one metric with its thresholds. A breach of both is told once, as critical.
