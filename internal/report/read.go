@@ -18,6 +18,8 @@ import (
 	"strings"
 	"sync"
 	"time"
+
+	"frontsockets/internal/textfile"
 )
 
 // Problem is a line, or the rest of a file, that was skipped.
@@ -79,7 +81,7 @@ func Logs(names []string, stdin io.Reader) (logs []Log, remove func(), err error
 			info, err := os.Stat(name)
 			switch {
 			case err != nil:
-				return nil, remove, fmt.Errorf("%s: %w", name, cause(err))
+				return nil, remove, fmt.Errorf("%s: %w", name, textfile.WithoutPath(err))
 			case info.Mode().IsRegular():
 				logs = append(logs, Log{Name: name})
 				continue
@@ -102,7 +104,7 @@ func Logs(names []string, stdin io.Reader) (logs []Log, remove func(), err error
 			log.Name = "stdin"
 		}
 		if err := log.fill(name, stdin); err != nil {
-			return nil, remove, fmt.Errorf("%s: %w", log.Name, cause(err))
+			return nil, remove, fmt.Errorf("%s: %w", log.Name, textfile.WithoutPath(err))
 		}
 		logs = append(logs, log)
 	}
@@ -116,7 +118,7 @@ func appendFolder(logs []Log, name string) ([]Log, error) {
 	// With the separator a symbolic link to a folder is followed.
 	err := filepath.WalkDir(name+string(filepath.Separator), func(path string, entry fs.DirEntry, err error) error {
 		if err != nil {
-			return fmt.Errorf("%s: %w", path, cause(err))
+			return fmt.Errorf("%s: %w", path, textfile.WithoutPath(err))
 		}
 		regular := entry.Type().IsRegular()
 		if entry.Type()&fs.ModeSymlink != 0 {
@@ -158,15 +160,6 @@ func (l Log) fill(name string, stdin io.Reader) error {
 	return err
 }
 
-// cause returns an error without the name of the file, which the message has before it.
-func cause(err error) error {
-	var path *fs.PathError
-	if errors.As(err, &path) {
-		return path.Err
-	}
-	return err
-}
-
 // maxLine is the most bytes that a line may have: several times the longest of --log.
 const maxLine = 1 << 20
 
@@ -192,7 +185,7 @@ func lineReader(from io.Reader) (r *bufio.Reader, put func()) {
 func eachLine(log Log, take func(n uint32, line []byte, tooLong bool)) (at int, err error) {
 	f, err := log.open()
 	if err != nil {
-		return 0, cause(err)
+		return 0, textfile.WithoutPath(err)
 	}
 	defer f.Close()
 	plain, putPlain := lineReader(f)
@@ -225,7 +218,7 @@ func eachLine(log Log, take func(n uint32, line []byte, tooLong bool)) (at int, 
 			return 0, nil
 		}
 		if err != nil {
-			return int(n), cause(err)
+			return int(n), textfile.WithoutPath(err)
 		}
 	}
 }
