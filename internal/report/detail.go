@@ -65,8 +65,8 @@ type Fare struct {
 	Front  *Front
 	Seen   Seen
 	States []State
-	// Ill says that it had many abnormal sockets, beside what it had at the front in trouble. Well says
-	// that it was not ill, had established sessions, and that the front itself was OK.
+	// Ill says that it had many abnormal sockets, compared with what it had at the front in trouble. Well
+	// says that it was not ill, had established sessions, and that the front itself was OK.
 	Well, Ill bool
 
 	abnormal int
@@ -118,7 +118,7 @@ type Verdict int
 const (
 	NoVerdict Verdict = iota
 	TheFront          // the client is well at other fronts
-	TheClient         // it has trouble at other fronts too, and the other clients have none
+	TheClient         // it has trouble at other fronts too, and the other clients have little or none
 )
 
 // Numbers that bound what is read and shown.
@@ -296,11 +296,11 @@ func (n *Incident) take(r *reader, look outline, e entry) {
 	}
 }
 
-// isMuch reports whether so many sockets of a client are much beside those of the client that has
-// most. A healthy client has a few in TIME_WAIT at times.
+// isMuch reports whether a client has many affected sockets: an eighth or more of what the most affected
+// client has. A healthy client has a few in TIME_WAIT at times.
 func isMuch(affected, most int) bool { return affected >= max(most/8, 1) }
 
-// countUnwell returns how many clients have much trouble.
+// countUnwell returns how many clients are affected much (isMuch).
 func (n *Incident) countUnwell(r *reader, clients []clientEntry) int {
 	most, unwell := 0, 0
 	for _, c := range clients {
@@ -428,7 +428,7 @@ func (n *Incident) Disagrees() bool {
 }
 
 // verdict says whose trouble it is, where the comparison with other fronts decides. Unwell is
-// the number of clients that are affected here.
+// the number of clients that are affected much (isMuch) here.
 func (c *Client) verdict(code diagnosis.Code, unwell int) Verdict {
 	well, ill := false, false
 	for _, f := range c.There {

@@ -95,13 +95,13 @@ var english = Language{
 		diagnosis.Nobody: "nobody's", diagnosis.NotSure: "not known",
 	},
 	clientVerdicts: map[Verdict]string{
-		TheClient: "It had trouble at other fronts too, and the other clients here had none.",
+		TheClient: "It had trouble at other fronts too, and the other clients here had little or none.",
 	},
 	shortVerdicts: map[Verdict]string{
 		TheFront: "the front", TheClient: "the client",
 	},
 	signs: map[string]string{
-		signWell: "all sessions well", signIll: "abnormal sockets", signNoSession: "no session",
+		signWell: "served, with few or no abnormal sockets", signIll: "many abnormal sockets", signNoSession: "no session",
 		signNotListed: "not among the clients of the log", signNoLook: "no look at that time",
 	},
 	seen: map[Seen]string{
@@ -205,11 +205,11 @@ var chinese = Language{
 		diagnosis.Nobody: "无故障方", diagnosis.NotSure: "不详",
 	},
 	clientVerdicts: map[Verdict]string{
-		TheClient: "它在其他前置上也有问题，而本前置的其他客户端都正常。",
+		TheClient: "它在其他前置上也有问题，而本前置的其他客户端没有问题，或问题很少。",
 	},
 	shortVerdicts: map[Verdict]string{TheFront: "前置", TheClient: "客户端"},
 	signs: map[string]string{
-		signWell: "会话全部正常", signIll: "有异常 socket", signNoSession: "没有会话",
+		signWell: "有正常会话，异常 socket 很少或没有", signIll: "异常 socket 很多", signNoSession: "没有会话",
 		signNotListed: "不在日志所列客户端之中", signNoLook: "当时没有检查",
 	},
 	seen: map[Seen]string{
