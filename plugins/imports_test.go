@@ -54,8 +54,8 @@ func TestImports(t *testing.T) {
 		"cmd/check_front_sockets":   "plugins",
 		"cmd/front_drill":           "internal/suggest internal/version",
 		// The story, which reads what the checks have logged.
-		"internal/report":  "internal/diagnosis internal/tcp",
-		"cmd/front_report": "internal/report internal/version",
+		"internal/report":  "internal/diagnosis internal/tcp internal/textfile internal/verdict",
+		"cmd/front_report": "internal/report internal/textfile internal/version",
 		// The workshop, which no check imports.
 		"internal/testkit/golden":     "",
 		"internal/testkit/kernels":    "",

@@ -16,6 +16,7 @@ import (
 	"github.com/jessevdk/go-flags"
 
 	"frontsockets/internal/report"
+	"frontsockets/internal/textfile"
 	"frontsockets/internal/version"
 )
 
@@ -190,9 +191,9 @@ func bounds(o options) (from, to report.Bound, err error) {
 	return from, to, nil
 }
 
-// pageFile returns the file of --html, which may be a symbolic link to it. It finds before the logs
-// are read what would fail after that, and what would be lost: a log (the shell
-// makes "--html a.log b.log" of --html *.log), or a device.
+// pageFile returns the file of --html, which may be a symbolic link to it. It checks --html before the
+// logs are read, and refuses what would fail later and what the page would destroy: a device, or a log
+// (the shell turns --html *.log into --html a.log b.log).
 func pageFile(file string) (string, error) {
 	if file == "" {
 		return "", nil
@@ -208,7 +209,7 @@ func pageFile(file string) (string, error) {
 		}
 		return file, nil
 	case err != nil:
-		return "", fmt.Errorf("--html %s: %w", file, cause(err))
+		return "", fmt.Errorf("--html %s: %w", file, textfile.WithoutPath(err))
 	case info.IsDir():
 		return "", fmt.Errorf("--html %s: it is a folder; give the name of a file", file)
 	case !info.Mode().IsRegular():
@@ -232,15 +233,6 @@ func isLog(file string) bool {
 	return strings.HasPrefix(text, `{"name":`) || strings.HasPrefix(text, "\x1f\x8b")
 }
 
-// cause returns an error without the name of the file, which the message has before it.
-func cause(err error) error {
-	var path *fs.PathError
-	if errors.As(err, &path) {
-		return path.Err
-	}
-	return err
-}
-
 func languageOf(name string) (*report.Language, error) {
 	var names []string
 	for _, l := range report.Languages {
@@ -260,7 +252,7 @@ func replace(file string, content []byte) error {
 	}
 	f, err := os.CreateTemp(filepath.Dir(file), ".front_report")
 	if err != nil {
-		return cause(err)
+		return textfile.WithoutPath(err)
 	}
 	defer os.Remove(f.Name()) // it has another name after success
 	_, err = f.Write(content)
@@ -277,5 +269,5 @@ func replace(file string, content []byte) error {
 	if errors.As(err, &link) {
 		return link.Err
 	}
-	return cause(err)
+	return textfile.WithoutPath(err)
 }

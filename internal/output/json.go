@@ -14,18 +14,35 @@ import (
 // JSON returns the report as one object on one line. What is not known is null.
 func JSON(r Report, style Style) []byte {
 	clients := r.counted().Clients
-	return r.json(pointers(clients[:min(style.Top, len(clients))]))
+	return encode(r.document(pointers(clients[:min(style.Top, len(clients))])))
 }
 
-// LogLine returns the report as JSON does, with the clients that have an abnormal socket and, if
-// there is room, those with most sessions.
+// Limits of a line of the log. With them, and the longest names and port lists, a line is shorter than
+// the 1 MiB that front_report reads.
+const (
+	maxLoggedClients = 200
+	// maxLoggedPorts is how many ports ByPort may have. It is left out as a whole, because a part of it
+	// does not add up.
+	maxLoggedPorts = 200
+	// maxLoggedListeners is more than the SO_REUSEPORT sockets of any front.
+	maxLoggedListeners = 1000
+)
+
+// LogLine returns the report as JSON does, with at most maxLoggedClients clients: first those with most
+// abnormal sockets, then those with most sessions. What a check of very many ports has more than
+// front_report can read is left out: ByPort, and the listeners with the highest addresses. These are in
+// the order of their addresses, so the same ones are in every line, and front_report sees a restart.
 func LogLine(r Report) []byte {
-	const most = 200
 	clients := pointers(r.counted().Clients)
 	slices.SortStableFunc(clients, func(a, b *tally.Client) int {
 		return cmp.Or(cmp.Compare(b.Abnormal, a.Abnormal), cmp.Compare(b.Sessions, a.Sessions))
 	})
-	return r.json(clients[:min(most, len(clients))])
+	doc := r.document(clients[:min(maxLoggedClients, len(clients))])
+	if doc.ByPort != nil && len(*doc.ByPort) > maxLoggedPorts {
+		doc.ByPort = nil
+	}
+	doc.Listeners = doc.Listeners[:min(maxLoggedListeners, len(doc.Listeners))]
+	return encode(doc)
 }
 
 func pointers(clients []tally.Client) []*tally.Client {
@@ -36,12 +53,12 @@ func pointers(clients []tally.Client) []*tally.Client {
 	return list
 }
 
-// json returns the report with these clients of all.
-func (r Report) json(clients []*tally.Client) []byte {
+// document returns the report with these clients of all.
+func (r Report) document(clients []*tally.Client) document {
 	doc := document{
 		Name: r.Name, Ports: r.Ports.String(), Service: r.Service, Version: r.Version, Format: jsonFormat,
 		Status: statusWord(r.Status()), ExitCode: int(r.Status()),
-		Reason: line(r.Reason()+r.hint()+r.remark(), maxOutput),
+		Reason: line(r.Reason()+r.hint()+r.remark(), maxJSONReason),
 		ByPort: r.jsonPorts(), Excluded: pointer(r.Excluded, r.Result != nil), OutOfSession: r.Outside != "",
 		Clients: []jsonClient{}, Listeners: []jsonListener{}, NoProcess: r.OwnerUnknown,
 		Source: r.source(), Host: r.Look.Host, Time: r.Look.Time.Format(time.RFC3339),
@@ -73,12 +90,21 @@ func (r Report) json(clients []*tally.Client) []byte {
 			Inode:       pointer(l.Inode, l.Facts.Has(tcp.FactInode)),
 		})
 	}
+	return doc
+}
+
+// encode returns a document on one line.
+func encode(doc document) []byte {
 	b, err := json.Marshal(doc)
 	if err != nil {
 		panic(err) // only unsupported types fail, and the caller turns a panic into UNKNOWN
 	}
 	return append(b, '\n')
 }
+
+// maxJSONReason is how many characters of the reason and the remarks JSON has: far more than the
+// other formats, so that nothing is cut in practice.
+const maxJSONReason = 8 << 10
 
 // jsonFormat is the number of the format. A change that would mislead older readers raises it.
 const jsonFormat = 1

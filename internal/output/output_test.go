@@ -171,7 +171,6 @@ func portsReport(t *testing.T) Report {
 	return r
 }
 
-// TestWideRange: of many ports only those with sockets are listed.
 // TestClientsOmitted: a source that does not know all clients does not say that none is left out.
 func TestClientsOmitted(t *testing.T) {
 	for provides, want := range map[tcp.Facts]string{
@@ -188,6 +187,7 @@ func TestClientsOmitted(t *testing.T) {
 	}
 }
 
+// TestWideRange: of many ports only those with sockets are listed.
 func TestWideRange(t *testing.T) {
 	r := portsReport(t)
 	for hi, want := range map[uint16]int{41215: 3, 41312: 100, 41313: 2, 65535: 2} {

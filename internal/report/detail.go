@@ -65,8 +65,8 @@ type Fare struct {
 	Front  *Front
 	Seen   Seen
 	States []State
-	// Ill says that it had many abnormal sockets, beside what it had at the front in trouble. Well says
-	// that it was not ill, had established sessions, and that the front itself was OK.
+	// Ill says that it had many abnormal sockets, compared with what it had at the front in trouble. Well
+	// says that it was not ill, had established sessions, and that the front itself was OK.
 	Well, Ill bool
 
 	abnormal int
@@ -105,7 +105,7 @@ type Other struct {
 	clients clientsSeen
 }
 
-// clientsSeen is the clients of one line.
+// clientsSeen is what one line tells of some clients.
 type clientsSeen struct {
 	fares map[string]Fare
 	all   bool // no client is left out
@@ -118,7 +118,7 @@ type Verdict int
 const (
 	NoVerdict Verdict = iota
 	TheFront          // the client is well at other fronts
-	TheClient         // it has trouble at other fronts too, and the other clients have none
+	TheClient         // it has trouble at other fronts too, and the other clients have little or none
 )
 
 // Numbers that bound what is read and shown.
@@ -147,41 +147,55 @@ type wanted struct {
 	take []func(entry)
 }
 
-// readDetails reads the lines that are shown.
-func (r *reader) readDetails(s *Story) {
-	want := map[position]*wanted{}
-	add := func(f *Front, o outline, take func(entry)) {
-		at := position{o.file, o.line}
-		if want[at] == nil {
-			want[at] = &wanted{Identity: f.Identity, look: o}
-		}
-		want[at].take = append(want[at].take, take)
+// wantedLines are the lines that a reading reads in full.
+type wantedLines map[position]*wanted
+
+func (w wantedLines) add(f *Front, o outline, take func(entry)) {
+	at := position{o.file, o.line}
+	if w[at] == nil {
+		w[at] = &wanted{Identity: f.Identity, look: o}
 	}
+	w[at].take = append(w[at].take, take)
+}
+
+// readDetails reads the lines that are shown. Of the lines of other fronts it keeps the clients that are
+// told, because all clients of 50 incidents at many fronts need too much memory.
+func (r *reader) readDetails(s *Story) {
+	want := wantedLines{}
 	for _, n := range s.Incidents {
 		n.affected = map[string]*Client{}
 		for _, look := range n.sample() {
-			add(n.Front, look, func(e entry) { n.take(r, look, e) })
+			want.add(n.Front, look, func(e entry) { n.take(r, look, e) })
 		}
+	}
+	r.readLines(want)
+	clear(want)
+	for _, n := range s.Incidents {
+		n.chooseClients(r)
 		for _, f := range s.Fronts {
-			if f == n.Front {
-				continue
+			if f != n.Front {
+				n.Others = append(n.Others, nearest(f, n.worst.at))
 			}
-			other := nearest(f, n.worst.at)
-			n.Others = append(n.Others, other)
-			if other.Looked {
-				add(f, other.look, func(e entry) { other.clients = clientsOf(e, f, other.isWell()) })
+		}
+		if len(n.Clients) == 0 {
+			continue
+		}
+		want.add(n.Front, n.worst, func(e entry) { n.here = clientsOf(e, n.Clients, n.Front, false) })
+		for _, o := range n.Others {
+			if o.Looked {
+				want.add(o.Front, o.look, func(e entry) { o.clients = clientsOf(e, n.Clients, o.Front, o.isWell()) })
 			}
 		}
 	}
 	r.readLines(want)
 	for _, n := range s.Incidents {
-		n.tell(r)
+		n.compareClients(r)
 	}
 }
 
 // readLines reads the wanted lines in full. What went wrong in the first reading has been told; a
 // file that cannot be read again, or has other lines now, is told here.
-func (r *reader) readLines(want map[position]*wanted) {
+func (r *reader) readLines(want wantedLines) {
 	left := map[uint16]int{} // wanted lines of a file
 	for at := range want {
 		left[at.file]++
@@ -201,12 +215,12 @@ func (r *reader) readLines(want map[position]*wanted) {
 			line, _ = whole(line)
 			g, err := glanceAt(line)
 			if err != nil || g.Identity.printable() != w.Identity || g.time.Unix() != w.look.at || g.status != w.look.status {
-				r.skipped.add(log.Name, int(n), errChanged)
+				r.skip(position{file, n}, errChanged)
 				return
 			}
 			e, err := entryOf(line)
 			if err != nil {
-				r.skipped.add(log.Name, int(n), err)
+				r.skip(position{file, n}, err)
 				return
 			}
 			for _, take := range w.take {
@@ -214,8 +228,16 @@ func (r *reader) readLines(want map[position]*wanted) {
 			}
 		})
 		if left[file] > 0 {
-			r.skipped.add(log.Name, 0, errChanged)
+			r.skip(position{file, 0}, errChanged)
 		}
+	}
+}
+
+// skip tells what a later reading skips, once.
+func (r *reader) skip(at position, why error) {
+	if !r.told[at] {
+		r.told[at] = true
+		r.skipped.add(r.logs[at.file].Name, int(at.line), why)
 	}
 }
 
@@ -257,7 +279,7 @@ func nearest(f *Front, at int64) *Other {
 // take adds a line to the incident.
 func (n *Incident) take(r *reader, look outline, e entry) {
 	if look == n.worst {
-		n.here, n.Reason, n.States = clientsOf(e, n.Front, false), printable(e.Reason), statesOf(e.States)
+		n.Reason, n.States = printable(e.Reason), statesOf(e.States)
 		n.unwell = n.countUnwell(r, e.Clients)
 	}
 	p := Point{At: r.at(look.at), Status: look.status, States: statesOf(e.States), FeedAge: e.Metrics["feed_age"]}
@@ -265,6 +287,10 @@ func (n *Incident) take(r *reader, look outline, e entry) {
 		if queue := number(l.AcceptQueue); queue != nil && (p.Queue == nil || *queue >= *p.Queue) {
 			p.Queue, p.Backlog = queue, number(l.Backlog)
 		}
+	}
+	// The log may leave out the listener with the longest queue.
+	if longest := e.Metrics["accept_queue"]; longest != nil && (p.Queue == nil || *longest > *p.Queue) {
+		p.Queue, p.Backlog = longest, nil
 	}
 	n.Points = append(n.Points, p)
 	if look.at > n.LastTrouble.Unix() {
@@ -275,7 +301,7 @@ func (n *Incident) take(r *reader, look outline, e entry) {
 		if affected <= 0 {
 			continue
 		}
-		address := printable(c.Address)
+		address := short(c.Address)
 		client, known := n.affected[address]
 		if !known {
 			if len(n.affected) == maxClients {
@@ -284,7 +310,7 @@ func (n *Incident) take(r *reader, look outline, e entry) {
 			client = &Client{Address: address}
 			n.affected[address] = client
 		}
-		client.Name = cmp.Or(printable(c.Name), client.Name)
+		client.Name = cmp.Or(short(c.Name), client.Name)
 		if look.at >= n.From.Unix() {
 			client.Peak = max(client.Peak, affected)
 		}
@@ -296,11 +322,11 @@ func (n *Incident) take(r *reader, look outline, e entry) {
 	}
 }
 
-// isMuch reports whether so many sockets of a client are much beside those of the client that has
-// most. A healthy client has a few in TIME_WAIT at times.
+// isMuch reports whether a client has many affected sockets: an eighth or more of what the most affected
+// client has. A healthy client has a few in TIME_WAIT at times.
 func isMuch(affected, most int) bool { return affected >= max(most/8, 1) }
 
-// countUnwell returns how many clients have much trouble.
+// countUnwell returns how many clients are affected much (isMuch).
 func (n *Incident) countUnwell(r *reader, clients []clientEntry) int {
 	most, unwell := 0, 0
 	for _, c := range clients {
@@ -358,8 +384,8 @@ func statesOf[N int | *int](counts map[string]N) []State {
 	return states
 }
 
-// tell completes the detail when all lines have been read.
-func (n *Incident) tell(r *reader) {
+// chooseClients chooses the clients that are told, when the lines of the incident have been read.
+func (n *Incident) chooseClients(r *reader) {
 	n.Code = r.code(n.worst)
 	slices.SortFunc(n.Points, func(a, b Point) int { return a.At.Compare(b.At) })
 	for _, c := range n.affected {
@@ -383,6 +409,12 @@ func (n *Incident) tell(r *reader) {
 	} else {
 		n.More = 0
 	}
+	n.Clients, n.affected = slices.Clone(n.Clients), nil // the others need memory no longer
+}
+
+// compareClients compares the clients with how they fared at other fronts, when the lines of these have
+// been read.
+func (n *Incident) compareClients(r *reader) {
 	for _, c := range n.Clients {
 		c.Here = n.here.fare(n.Front, c.Address).judge(c.Peak)
 		for _, o := range n.Others {
@@ -395,11 +427,15 @@ func (n *Incident) tell(r *reader) {
 // isWell reports whether somebody has judged the front, and it was OK.
 func (o *Other) isWell() bool { return o.Looked && o.Status == OK && !o.Closed }
 
-// clientsOf returns the clients of a line of a front.
-func clientsOf(e entry, f *Front, isWell bool) clientsSeen {
+// clientsOf returns what a line of a front tells of some clients.
+func clientsOf(e entry, clients []*Client, f *Front, isWell bool) clientsSeen {
 	seen := clientsSeen{fares: map[string]Fare{}, all: e.Omitted != nil && *e.Omitted == 0}
 	for _, c := range e.Clients {
-		seen.fares[printable(c.Address)] = Fare{
+		address := short(c.Address)
+		if !slices.ContainsFunc(clients, func(told *Client) bool { return told.Address == address }) {
+			continue
+		}
+		seen.fares[address] = Fare{
 			Front: f, Seen: Listed, States: statesOf(c.States), abnormal: c.Abnormal,
 			served: isWell && c.States[tcp.Established.String()] > 0,
 		}
@@ -428,7 +464,7 @@ func (n *Incident) Disagrees() bool {
 }
 
 // verdict says whose trouble it is, where the comparison with other fronts decides. Unwell is
-// the number of clients that are affected here.
+// the number of clients that are affected much (isMuch) here.
 func (c *Client) verdict(code diagnosis.Code, unwell int) Verdict {
 	well, ill := false, false
 	for _, f := range c.There {

@@ -134,8 +134,8 @@ func TestStripIsBounded(t *testing.T) {
 		}
 	}
 	f := storyOf(t, b.String()).Fronts[0]
-	if len(f.Gaps) < 1000 {
-		t.Errorf("%d gaps", len(f.Gaps))
+	if f.MoreGaps < 1000 {
+		t.Errorf("%d gaps", f.MoreGaps)
 	}
 	if len(f.Strip) > 3*maxColumns {
 		t.Errorf("%d segments", len(f.Strip))

@@ -24,7 +24,8 @@ type Language struct {
 	beginUnseen, restartHelps, space         string
 	othersWell, frontWas, notJudged          string
 	notLooked                                string
-	restartedFrom, notKnown, since           string
+	restartedFrom, restartedMore             string
+	notKnown, since                          string
 	lost, goesOn, closed, well, wellAfterGap string
 	afterRestart, withRestart, affected      string
 	here, there, nowhere, isWell, moreFronts string
@@ -76,6 +77,7 @@ var english = Language{
 	notLooked:     "%d without a look at that time",
 	beginUnseen:   "It may have begun earlier: this story has no look just before %s.",
 	restartedFrom: "Restarted at %s: process before %s, after %s.",
+	restartedMore: "Restarted %d more times.",
 	notKnown:      "not known", since: ", since %s",
 	lost:         "It was not OK at %s; no look came after that.",
 	goesOn:       "It was not over at the last look, %s.",
@@ -95,13 +97,13 @@ var english = Language{
 		diagnosis.Nobody: "nobody's", diagnosis.NotSure: "not known",
 	},
 	clientVerdicts: map[Verdict]string{
-		TheClient: "It had trouble at other fronts too, and the other clients here had none.",
+		TheClient: "It had trouble at other fronts too, and the other clients here had little or none.",
 	},
 	shortVerdicts: map[Verdict]string{
 		TheFront: "the front", TheClient: "the client",
 	},
 	signs: map[string]string{
-		signWell: "all sessions well", signIll: "abnormal sockets", signNoSession: "no session",
+		signWell: "served, with few or no abnormal sockets", signIll: "many abnormal sockets", signNoSession: "no session",
 		signNotListed: "not among the clients of the log", signNoLook: "no look at that time",
 	},
 	seen: map[Seen]string{
@@ -186,6 +188,7 @@ var chinese = Language{
 	notLooked:     "%d 个当时没有检查",
 	beginUnseen:   "本报告没有紧接 %s 之前的检查，故障可能更早已经开始。",
 	restartedFrom: "%s 重启：之前进程 %s，之后进程 %s。",
+	restartedMore: "另外重启 %d 次。",
 	notKnown:      "不详", since: "，自 %s",
 	lost:         "%s 仍不正常，此后没有检查。",
 	goesOn:       "最后一次检查 %s 时尚未结束。",
@@ -205,11 +208,11 @@ var chinese = Language{
 		diagnosis.Nobody: "无故障方", diagnosis.NotSure: "不详",
 	},
 	clientVerdicts: map[Verdict]string{
-		TheClient: "它在其他前置上也有问题，而本前置的其他客户端都正常。",
+		TheClient: "它在其他前置上也有问题，而本前置的其他客户端没有问题，或问题很少。",
 	},
 	shortVerdicts: map[Verdict]string{TheFront: "前置", TheClient: "客户端"},
 	signs: map[string]string{
-		signWell: "会话全部正常", signIll: "有异常 socket", signNoSession: "没有会话",
+		signWell: "有正常会话，异常 socket 很少或没有", signIll: "异常 socket 很多", signNoSession: "没有会话",
 		signNotListed: "不在日志所列客户端之中", signNoLook: "当时没有检查",
 	},
 	seen: map[Seen]string{
@@ -250,6 +253,10 @@ var chinese = Language{
 		errRest.Error(), "文件其余部分无法读取",
 		errUnreadable.Error(), "文件无法读取",
 		errChanged.Error(), "文件在读取期间有变化，请重新运行 front_report",
+		errFronts.Error(), fmt.Sprintf("前置超过 %d 个，这一行没有计入；请减少日志中的前置", allLimits.fronts),
+		errLooks.Error(), fmt.Sprintf("检查超过 %d 次，这一行没有计入；请用 --from 和 --to 缩小时段", allLimits.looks),
+		errListeners.Error(), fmt.Sprintf("重启超过 %d 次，这一行没有计入；请用 --from 和 --to 缩小时段", allLimits.listeners),
+		errCodes.Error(), fmt.Sprintf("诊断超过 %d 种，不是检查插件写的日志", allLimits.codes),
 	),
 	kinds: map[Kind]string{
 		KindOK: "OK", KindWarning: "WARNING", KindCritical: "CRITICAL", KindUnknown: "UNKNOWN",

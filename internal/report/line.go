@@ -7,9 +7,12 @@ import (
 	"fmt"
 	"math"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/tidwall/gjson"
+
+	"frontsockets/internal/verdict"
 )
 
 // newestFormat is the newest format of a line that this program reads.
@@ -24,6 +27,16 @@ var (
 	errRest       = errors.New("the rest of the file cannot be read")
 	errUnreadable = errors.New("the file cannot be read")
 	errChanged    = errors.New("the file was changed while it was read; run front_report again")
+)
+
+// Errors of a line beyond a limit.
+var (
+	errFronts    = fmt.Errorf("a front beyond the first %d: give the logs of fewer fronts", allLimits.fronts)
+	errLooks     = fmt.Errorf("a look beyond the first %d: use --from and --to", allLimits.looks)
+	errListeners = fmt.Errorf("a restart beyond the first %d: use --from and --to", allLimits.listeners)
+	errCodes     = fmt.Errorf("a diagnosis beyond the first %d: not a log of the checks", allLimits.codes)
+
+	limitErrors = []error{errFronts, errLooks, errListeners, errCodes}
 )
 
 // Identity is what tells one front from another.
@@ -46,23 +59,29 @@ type outline struct {
 	trouble uint32
 }
 
-// Status is the exit code of a check.
+// Status is a verdict.Status in one byte, because there is one in each outline.
 type Status uint8
 
 // The statuses.
 const (
-	OK Status = iota
-	Warning
-	Critical
-	Unknown
+	OK       = Status(verdict.OK)
+	Warning  = Status(verdict.Warning)
+	Critical = Status(verdict.Critical)
+	Unknown  = Status(verdict.Unknown)
 )
 
-var statusNames = []string{"OK", "WARNING", "CRITICAL", "UNKNOWN"}
+func (s Status) String() string { return strings.ToUpper(verdict.StatusNames[s]) }
 
-func (s Status) String() string { return statusNames[s] }
-
-// rank orders statuses as the checks do: CRITICAL over UNKNOWN over WARNING over OK.
-var rank = [...]int{OK: 0, Warning: 1, Unknown: 2, Critical: 3}
+// compare returns 1 if the checks rank s above other, -1 if below, and 0 if both are the same.
+func (s Status) compare(other Status) int {
+	switch worse := Status(verdict.Status(s).Or(verdict.Status(other))); {
+	case s == other:
+		return 0
+	case worse == s:
+		return 1
+	}
+	return -1
+}
 
 // glance is what the first reading takes from a line. It is valid as long as the line.
 type glance struct {
@@ -96,12 +115,12 @@ const firstYear, lastYear = 1970, 2199
 // most lines are read for only once: the second reading finds out what is wrong there.
 func glanceAt(line []byte) (glance, error) {
 	var g glance
-	incomplete := errForeign
+	reject := errForeign
 	if bytes.HasPrefix(line, start) {
-		incomplete = errTorn
+		reject = errTorn
 	}
 	if len(line) < 2 || line[0] != '{' || line[len(line)-1] != '}' {
-		return g, incomplete
+		return g, reject
 	}
 	var status, format, at gjson.Result
 	gjson.ParseBytes(line).ForEach(func(key, value gjson.Result) bool {
@@ -142,9 +161,9 @@ func glanceAt(line []byte) (glance, error) {
 	case format.Num > newestFormat:
 		return g, errNewer
 	case len(status.Raw) != 1 || status.Raw[0] < '0' || status.Raw[0] > '0'+byte(Unknown):
-		return g, incomplete
+		return g, reject
 	case g.Ports == "" || g.Service == "" || at.Type != gjson.String:
-		return g, incomplete
+		return g, reject
 	}
 	// As entryOf reads it, so that both accept the same times.
 	if err := g.time.UnmarshalText([]byte(at.Str)); err != nil || g.time.Year() < firstYear || g.time.Year() > lastYear {

@@ -5,8 +5,10 @@ import (
 	"bytes"
 	"cmp"
 	"compress/gzip"
+	"encoding/binary"
 	"errors"
 	"fmt"
+	"hash/maphash"
 	"io"
 	"io/fs"
 	"math"
@@ -18,6 +20,8 @@ import (
 	"strings"
 	"sync"
 	"time"
+
+	"frontsockets/internal/textfile"
 )
 
 // Problem is a line, or the rest of a file, that was skipped.
@@ -45,12 +49,15 @@ type Skipped struct {
 const maxProblems = 10
 
 func (s *Skipped) add(file string, line int, why error) {
-	if s.N++; len(s.First) < maxProblems {
+	s.N++
+	first := !slices.ContainsFunc(s.First, func(p Problem) bool { return p.Why == why.Error() })
+	// That a limit was reached is told in any case: the story is not whole then.
+	if len(s.First) < maxProblems || first && slices.Contains(limitErrors, why) {
 		s.First = append(s.First, Problem{file, line, why.Error()})
 	}
 }
 
-// Log is a file to read. It is read twice.
+// Log is a file to read. It is read several times.
 type Log struct {
 	Name string   // as messages have it
 	copy *os.File // of what can be read only once; nil if the file itself is read
@@ -79,7 +86,7 @@ func Logs(names []string, stdin io.Reader) (logs []Log, remove func(), err error
 			info, err := os.Stat(name)
 			switch {
 			case err != nil:
-				return nil, remove, fmt.Errorf("%s: %w", name, cause(err))
+				return nil, remove, fmt.Errorf("%s: %w", name, textfile.WithoutPath(err))
 			case info.Mode().IsRegular():
 				logs = append(logs, Log{Name: name})
 				continue
@@ -102,7 +109,7 @@ func Logs(names []string, stdin io.Reader) (logs []Log, remove func(), err error
 			log.Name = "stdin"
 		}
 		if err := log.fill(name, stdin); err != nil {
-			return nil, remove, fmt.Errorf("%s: %w", log.Name, cause(err))
+			return nil, remove, fmt.Errorf("%s: %w", log.Name, textfile.WithoutPath(err))
 		}
 		logs = append(logs, log)
 	}
@@ -116,7 +123,7 @@ func appendFolder(logs []Log, name string) ([]Log, error) {
 	// With the separator a symbolic link to a folder is followed.
 	err := filepath.WalkDir(name+string(filepath.Separator), func(path string, entry fs.DirEntry, err error) error {
 		if err != nil {
-			return fmt.Errorf("%s: %w", path, cause(err))
+			return fmt.Errorf("%s: %w", path, textfile.WithoutPath(err))
 		}
 		regular := entry.Type().IsRegular()
 		if entry.Type()&fs.ModeSymlink != 0 {
@@ -158,16 +165,7 @@ func (l Log) fill(name string, stdin io.Reader) error {
 	return err
 }
 
-// cause returns an error without the name of the file, which the message has before it.
-func cause(err error) error {
-	var path *fs.PathError
-	if errors.As(err, &path) {
-		return path.Err
-	}
-	return err
-}
-
-// maxLine is the most bytes that a line may have: several times the longest of --log.
+// maxLine is the most bytes that a line may have: more than the longest of --log (output.LogLine).
 const maxLine = 1 << 20
 
 // magics are how files begin that another program has to decompress.
@@ -192,7 +190,7 @@ func lineReader(from io.Reader) (r *bufio.Reader, put func()) {
 func eachLine(log Log, take func(n uint32, line []byte, tooLong bool)) (at int, err error) {
 	f, err := log.open()
 	if err != nil {
-		return 0, cause(err)
+		return 0, textfile.WithoutPath(err)
 	}
 	defer f.Close()
 	plain, putPlain := lineReader(f)
@@ -225,7 +223,7 @@ func eachLine(log Log, take func(n uint32, line []byte, tooLong bool)) (at int, 
 			return 0, nil
 		}
 		if err != nil {
-			return int(n), cause(err)
+			return int(n), textfile.WithoutPath(err)
 		}
 	}
 }
@@ -274,11 +272,16 @@ type reader struct {
 	zone     *time.Location // of the first line
 	earliest time.Time      // of all lines, also of those that are not told
 	latest   time.Time
+	most     limits // the zero value is allLimits
+	looks    int    // of all fronts
 	fronts   map[Identity]*timeline
-	codes    table
-	sockets  table
-	owners   map[uint32]Process // of the listeners, by their index
-	skipped  Skipped
+	codes    table[string]
+	// sockets numbers the listeners by a hash of their host and inodes, which may be very long.
+	sockets table[uint64]
+	seed    maphash.Seed
+	owners  map[uint32]Process // of the listeners, by their index
+	skipped Skipped
+	told    map[position]bool // what a later reading has skipped
 }
 
 // timeline is the outlines of one front's looks.
@@ -287,23 +290,34 @@ type timeline struct {
 	looks []outline
 }
 
-// table numbers values from 1 in the order in which they come. When it is full, all others have the
-// last number. Only a hostile log fills it: memory stays bounded.
-type table struct {
-	numbers map[string]int
-	values  []string
+// limits bound the memory that the first reading needs. A log can be a hostile one, and a small file of
+// gzip can hold gigabytes. Lines beyond a limit are skipped, and the story says so.
+type limits struct{ fronts, looks, listeners, codes int }
+
+var allLimits = limits{
+	// Several times the fronts of a broker with three data centres. Each has a strip in the page.
+	fronts: 500,
+	// 100 fronts with a look a minute for 30 days are 4.3 million. Each needs 32 bytes.
+	looks: 5_000_000,
+	// 100 fronts with 40 restarts a day for 30 days are 120,000.
+	listeners: 1 << 17,
+	// The checks have 12 diagnoses, and newer ones may have more.
+	codes: 1000,
 }
 
-func (t *table) number(value string, limit int) int {
+// table numbers values from 1 in the order in which they come.
+type table[V comparable] struct {
+	numbers map[V]int
+	values  []V
+}
+
+// number returns the number of a value, or 0 if it is new and the table has limit values.
+func (t *table[V]) number(value V, limit int) int {
 	n, known := t.numbers[value]
-	if !known {
+	if !known && len(t.values) < limit {
 		if t.numbers == nil {
-			t.numbers = map[string]int{}
+			t.numbers = map[V]int{}
 		}
-		if len(t.values) == limit {
-			return limit
-		}
-		value = strings.Clone(value) // it may be a part of a long line
 		t.values = append(t.values, value)
 		n = len(t.values)
 		t.numbers[value] = n
@@ -320,7 +334,11 @@ type Process struct {
 
 // read takes the outline of every line of every file.
 func (r *reader) read() error {
-	r.fronts, r.owners = map[Identity]*timeline{}, map[uint32]Process{}
+	r.fronts, r.owners, r.told = map[Identity]*timeline{}, map[uint32]Process{}, map[position]bool{}
+	r.seed = maphash.MakeSeed()
+	if r.most == (limits{}) {
+		r.most = allLimits
+	}
 	if len(r.logs) > 1<<16 {
 		return fmt.Errorf("%d files; give at most %d", len(r.logs), 1<<16)
 	}
@@ -350,10 +368,10 @@ func (r *reader) read() error {
 	}
 	for _, front := range r.fronts {
 		slices.SortFunc(front.looks, func(a, b outline) int {
-			return cmp.Or(cmp.Compare(a.at, b.at), cmp.Compare(rank[b.status], rank[a.status]),
+			return cmp.Or(cmp.Compare(a.at, b.at), b.status.compare(a.status),
 				cmp.Compare(a.file, b.file), cmp.Compare(a.line, b.line))
 		})
-		// Of the looks in one second the worst. The others may be the same line in another file.
+		// Keep the worst look of each second: the others may be the same line in another file.
 		front.looks = slices.CompactFunc(front.looks, func(a, b outline) bool { return a.at == b.at })
 	}
 	return nil
@@ -382,10 +400,28 @@ func (r *reader) take(line []byte, o outline) error {
 	}
 	o.at, o.status, o.closed = at.Unix(), g.status, g.closed
 	o.trouble = uint32(min(g.trouble, math.MaxUint32))
-	o.code = uint16(r.codes.number(printable(g.code), math.MaxUint16))
-	o.socket = r.socketOf(g)
+	return r.keep(g, o)
+}
+
+// keep adds an outline to its front, unless a limit is reached.
+func (r *reader) keep(g glance, o outline) error {
 	id := g.Identity.printable()
 	front, known := r.fronts[id]
+	switch {
+	case r.looks == r.most.looks:
+		return errLooks
+	case !known && len(r.fronts) == r.most.fronts:
+		return errFronts
+	}
+	code := r.codes.number(strings.Clone(short(g.code)), r.most.codes)
+	if code == 0 {
+		return errCodes
+	}
+	o.code = uint16(code)
+	var err error
+	if o.socket, err = r.socketOf(g); err != nil {
+		return err
+	}
 	if !known {
 		// Copies, because the strings are parts of the line, which is much longer.
 		id = Identity{strings.Clone(id.Host), strings.Clone(id.Service), strings.Clone(id.Name), strings.Clone(id.Ports)}
@@ -393,22 +429,31 @@ func (r *reader) take(line []byte, o outline) error {
 		r.fronts[id] = front
 	}
 	front.looks = append(front.looks, o)
+	r.looks++
 	return nil
 }
 
-// maxSockets is how many listeners are told apart: more than a front has that restarts each second
-// for a week.
-const maxSockets = 1 << 20
-
-// socketOf numbers the listeners of a line, and keeps their process.
-func (r *reader) socketOf(g glance) uint32 {
+// socketOf numbers the listeners of a line, and keeps their process. 0 is not known.
+func (r *reader) socketOf(g glance) (uint32, error) {
 	if len(g.inodes) == 0 || g.inodes[0] == 0 {
-		return 0
+		return 0, nil
 	}
-	n := uint32(r.sockets.number(g.Host+fmt.Sprint(g.inodes), maxSockets))
+	// Two of all the hashes are the same in one of 10^9 stories; a restart could be missed then.
+	var hash maphash.Hash
+	hash.SetSeed(r.seed)
+	hash.WriteString(g.Host)
+	for _, inode := range g.inodes {
+		var bytes [8]byte
+		binary.LittleEndian.PutUint64(bytes[:], inode)
+		hash.Write(bytes[:])
+	}
+	n := uint32(r.sockets.number(hash.Sum64(), r.most.listeners))
+	if n == 0 {
+		return 0, errListeners
+	}
 	if g.process.IsObject() {
 		started, _ := time.Parse(time.RFC3339, g.process.Get("started").Str) // zero if it is not known
-		r.owners[n] = Process{g.process.Get("pid").Int(), strings.Clone(printable(g.process.Get("name").Str)), started}
+		r.owners[n] = Process{g.process.Get("pid").Int(), strings.Clone(short(g.process.Get("name").Str)), started}
 	}
-	return n
+	return n, nil
 }

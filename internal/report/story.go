@@ -1,14 +1,16 @@
 // Package report tells the story of a day from the logs of --log: which front was in trouble,
 // from when to when, whose sessions these were, and how the same clients fared at other fronts.
 //
-// The logs are read twice. The first reading keeps a few bytes of every line and finds the
-// incidents. The second reads in full only the lines that are shown.
+// The logs are read three times. The first reading keeps a few bytes of every line and finds the
+// incidents. The second reads in full the lines of these that are shown, and finds the clients that
+// were affected most. The third looks for these clients in the lines of the other fronts.
 package report
 
 import (
 	"cmp"
 	"errors"
 	"fmt"
+	"math"
 	"slices"
 	"strings"
 	"time"
@@ -32,12 +34,18 @@ type Front struct {
 	Looks    int
 	ByStatus [4]int
 	Interval time.Duration // the usual time from one look to the next
-	Gaps     []Span        // without looks
-	Restarts []Restart
-	Strip    []Segment
+	// Gaps are times without looks, and Restarts when the front was restarted: the first maxTold of each.
+	Gaps                   []Span
+	Restarts               []Restart
+	MoreGaps, MoreRestarts int // that Gaps and Restarts leave out
+	Strip                  []Segment
 
-	looks []outline
+	looks   []outline
+	changes []change // of the listeners, in order of time
 }
+
+// change is the numbers of two looks of a front with different listeners, and no others between them.
+type change struct{ before, after int32 }
 
 // Span is a time.
 type Span struct{ From, To time.Time }
@@ -85,9 +93,12 @@ type Incident struct {
 	Steps              []Step // how the diagnosis went
 	MoreSteps          int    // that Steps leaves out
 	Restarts           []Restart
+	MoreRestarts       int      // that Restarts leaves out
+	LastRestart        *Restart // the last one before the end, nil if there was none
 	Detail
 
 	looks    []outline // with some before and after
+	room     Span      // between the incidents before and after; zero is no end
 	worst    outline
 	lastCode string
 }
@@ -106,9 +117,11 @@ const (
 	gapFactor = 3
 	// around is how much is shown before and after an incident.
 	around = 5 * time.Minute
-	// maxIncidents is how many incidents are told, and maxSteps how many steps of one.
+	// maxIncidents is how many incidents are told, and maxSteps how many steps and restarts of one.
 	maxIncidents, maxSteps = 50, 12
-	// maxColumns is how many segments the strip has at most.
+	// maxTold is how many gaps and restarts of a front are told.
+	maxTold = 3
+	// Above maxColumns segments, the strip shows columns instead of looks.
 	maxColumns = 480
 )
 
@@ -147,10 +160,13 @@ func (r *reader) story() *Story {
 	}
 	for _, f := range s.Fronts {
 		f.Strip = r.strip(f, Span{s.From, s.To})
-		s.Incidents = append(s.Incidents, r.incidents(f)...)
+		incidents, untold := r.incidents(f)
+		s.Incidents = append(s.Incidents, incidents...)
+		s.Untold += untold
 	}
 	s.choose()
 	for _, n := range s.Incidents {
+		n.complete(r)
 		n.Lost = !n.Over && n.Front.isGap(outline{at: n.To.Unix()}, outline{at: s.To.Unix()})
 	}
 	r.readDetails(s)
@@ -186,22 +202,38 @@ func (r *reader) front(t *timeline) *Front {
 	if n := len(intervals); n > 0 {
 		f.Interval = time.Duration(intervals[n/2]) * time.Second
 	}
-	var before outline // the last look that knew the listeners
+	before := -1 // the last look that knew the listeners
 	for i, look := range f.looks {
 		if i > 0 && f.isGap(f.looks[i-1], look) {
-			f.Gaps = append(f.Gaps, Span{r.at(f.looks[i-1].at), r.at(look.at)})
+			if len(f.Gaps) < maxTold {
+				f.Gaps = append(f.Gaps, Span{r.at(f.looks[i-1].at), r.at(look.at)})
+			} else {
+				f.MoreGaps++
+			}
 		}
 		if look.socket == 0 {
 			continue
 		}
-		if before.socket != 0 && before.socket != look.socket {
-			if restart := r.restart(before, look); restart.isOne() {
-				f.Restarts = append(f.Restarts, restart)
-			}
+		if before >= 0 && f.looks[before].socket != look.socket {
+			f.addChange(r, change{int32(before), int32(i)})
 		}
-		before = look
+		before = i
 	}
 	return f
+}
+
+// addChange adds a change of the listeners if it is a restart.
+func (f *Front) addChange(r *reader, c change) {
+	restart := r.restart(f.looks[c.before], f.looks[c.after])
+	if !restart.isOne() {
+		return
+	}
+	f.changes = append(f.changes, c)
+	if len(f.Restarts) < maxTold {
+		f.Restarts = append(f.Restarts, restart)
+	} else {
+		f.MoreRestarts++
+	}
 }
 
 // isGap reports whether looks are missing between two.
@@ -210,9 +242,12 @@ func (f *Front) isGap(a, b outline) bool {
 	return b.at-a.at > gapFactor*int64(f.Interval/time.Second)+second
 }
 
-// restart returns the restart that the first look with new listeners shows.
+// skew is how far the start times of processes may be from the clock.
+const skew = 2 * time.Second
+
+// restart returns the restart that the first look with new listeners shows. It is not later than that
+// look, and at most skew before the look before.
 func (r *reader) restart(before, look outline) Restart {
-	const skew = 2 * time.Second // between the clock and the start times of processes
 	restart := Restart{At: r.at(look.at)}
 	if p, known := r.owners[before.socket]; known {
 		restart.Before = &p
@@ -237,7 +272,8 @@ func (r Restart) isOne() bool {
 	return r.Before == nil || r.After == nil || r.Before.PID != r.After.PID || !r.Before.Started.Equal(r.After.Started)
 }
 
-// titles gives every front the shortest title that no other has.
+// titles gives every front the shortest title that no other has. A title is short, because the page
+// has it in each segment of a strip.
 func titles(fronts []*Front) {
 	longer := []func(f *Front) string{
 		func(f *Front) string { return cmp.Or(f.Name, f.Service+" :"+f.Ports) },
@@ -248,7 +284,7 @@ func titles(fronts []*Front) {
 	for _, title := range longer {
 		used := map[string]int{}
 		for _, f := range fronts {
-			f.Title = title(f)
+			f.Title = printableUpTo(maxTitle, title(f))
 			used[f.Title]++
 		}
 		if len(used) == len(fronts) {
@@ -256,6 +292,9 @@ func titles(fronts []*Front) {
 		}
 	}
 }
+
+// maxTitle is more characters than the title of a front with a name of 64 characters and one port has.
+const maxTitle = 100
 
 // onHost returns " on " and the host. A capture does not tell its host.
 func (f *Front) onHost() string {
@@ -265,10 +304,9 @@ func (f *Front) onHost() string {
 	return " on " + f.Host
 }
 
-// incidents finds the incidents of a front.
-func (r *reader) incidents(f *Front) []*Incident {
-	var list []*Incident
-	var now *Incident
+// incidents returns the worst incidents of a front, and how many more there are.
+func (r *reader) incidents(f *Front) (list []*Incident, untold int) {
+	var now, last *Incident
 	calm := 0
 	for i, look := range f.looks {
 		gap := i > 0 && f.isGap(f.looks[i-1], look)
@@ -278,7 +316,11 @@ func (r *reader) incidents(f *Front) []*Incident {
 		switch {
 		case look.status != OK && now == nil:
 			now = &Incident{Front: f, BeginUnseen: i == 0 || gap}
-			list = append(list, now)
+			now.goesAfter(last, r.at(look.at))
+			if len(list) > 2*maxIncidents { // they are over, so they do not get worse
+				list, untold = worst(list, untold)
+			}
+			list, last = append(list, now), now
 			fallthrough
 		case look.status != OK:
 			calm, now.Over = 0, false
@@ -292,19 +334,25 @@ func (r *reader) incidents(f *Front) []*Incident {
 			}
 		}
 	}
-	for i, n := range list {
-		window := Span{n.From.Add(-around), n.To.Add(around)}
-		if i > 0 && list[i-1].To.After(window.From) {
-			window.From = list[i-1].To
-		}
-		if i+1 < len(list) {
-			if before := list[i+1].From.Add(-time.Second); before.Before(window.To) {
-				window.To = before
-			}
-		}
-		n.complete(r, window)
+	return worst(list, untold)
+}
+
+// goesAfter sets what is between an incident that begins now and the one before, which may be nil.
+func (n *Incident) goesAfter(before *Incident, begin time.Time) {
+	if before != nil {
+		n.room.From, before.room.To = before.To, begin.Add(-time.Second)
 	}
-	return list
+}
+
+// worst returns the worst incidents of a list, the worst first, and adds the number of the others to
+// untold.
+func worst(list []*Incident, untold int) (told []*Incident, more int) {
+	slices.SortStableFunc(list, func(a, b *Incident) int {
+		return cmp.Or(b.Worst.compare(a.Worst), cmp.Compare(b.Duration(), a.Duration()))
+	})
+	kept := min(maxIncidents, len(list))
+	clear(list[kept:])
+	return list[:kept], untold + len(list) - kept
 }
 
 // add adds a look that is not OK.
@@ -338,52 +386,73 @@ func (r *reader) code(look outline) string { return r.codes.values[look.code-1] 
 
 // worse reports whether a shows more trouble than b.
 func worse(a, b outline) bool {
-	return cmp.Or(cmp.Compare(rank[a.status], rank[b.status]), cmp.Compare(a.trouble, b.trouble)) > 0
+	return cmp.Or(a.status.compare(b.status), cmp.Compare(a.trouble, b.trouble)) > 0
 }
 
-// complete adds what is known only at the end. The window has some time before and after, but
-// nothing of another incident.
-func (n *Incident) complete(r *reader, window Span) {
+// complete adds what is known only at the end. It shows some time before and after, but nothing of
+// another incident.
+func (n *Incident) complete(r *reader) {
+	window := Span{n.From.Add(-around), n.To.Add(around)}
+	if n.room.From.After(window.From) {
+		window.From = n.room.From
+	}
+	if !n.room.To.IsZero() && n.room.To.Before(window.To) {
+		window.To = n.room.To
+	}
 	looks := n.Front.looks
 	begin, _ := slices.BinarySearchFunc(looks, window.From.Unix(), byTime)
 	end, _ := slices.BinarySearchFunc(looks, window.To.Unix()+1, byTime)
 	n.looks = looks[begin:end]
-	for _, restart := range n.Front.Restarts {
-		if !restart.At.Before(window.From) && !restart.At.After(window.To) {
+	n.addRestarts(r, window)
+	n.WorstAt = r.at(n.worst.at)
+}
+
+// addRestarts adds the restarts of a time.
+func (n *Incident) addRestarts(r *reader, window Span) {
+	looks, changes := n.Front.looks, n.Front.changes
+	first, _ := slices.BinarySearchFunc(changes, window.From.Unix(), func(c change, at int64) int {
+		return cmp.Compare(looks[c.after].at, at)
+	})
+	for _, c := range changes[first:] {
+		if r.at(looks[c.before].at).Add(-skew).After(window.To) {
+			break
+		}
+		restart := r.restart(looks[c.before], looks[c.after])
+		if restart.At.Before(window.From) || restart.At.After(window.To) {
+			continue
+		}
+		if !restart.At.After(n.To) {
+			n.LastRestart = &restart
+		}
+		if len(n.Restarts) < maxSteps {
 			n.Restarts = append(n.Restarts, restart)
+		} else {
+			n.MoreRestarts++
 		}
 	}
-	n.WorstAt = r.at(n.worst.at)
 }
 
 func byTime(o outline, at int64) int { return cmp.Compare(o.at, at) }
 
 // choose keeps the worst incidents, in order of time.
 func (s *Story) choose() {
-	slices.SortStableFunc(s.Incidents, func(a, b *Incident) int {
-		return cmp.Or(cmp.Compare(rank[b.Worst], rank[a.Worst]), cmp.Compare(b.Duration(), a.Duration()))
-	})
-	if s.Untold = len(s.Incidents) - maxIncidents; s.Untold > 0 {
-		s.Incidents = s.Incidents[:maxIncidents]
-	} else {
-		s.Untold = 0
-	}
+	s.Incidents, s.Untold = worst(s.Incidents, s.Untold)
 	slices.SortStableFunc(s.Incidents, func(a, b *Incident) int { return a.From.Compare(b.From) })
 }
 
 // strip returns the segments of a front over the whole period: of every look if these are few,
 // and of columns that show their worst look if the status changes too often.
 func (r *reader) strip(f *Front, whole Span) []Segment {
-	strip := r.columns(f, whole, time.Second)
-	if len(strip) > maxColumns {
-		strip = r.columns(f, whole, whole.Duration()/maxColumns)
+	strip, few := r.columns(f, whole, time.Second, maxColumns)
+	if !few {
+		strip, _ = r.columns(f, whole, whole.Duration()/maxColumns, math.MaxInt)
 	}
 	return strip
 }
 
-// columns returns the segments of a front, of which all but the last are at least a column long.
-func (r *reader) columns(f *Front, whole Span, column time.Duration) []Segment {
-	var strip []Segment
+// columns returns the segments of a front, and whether these are at most so many. A segment begins at
+// least a column after the one before, unless there is a gap between them.
+func (r *reader) columns(f *Front, whole Span, column time.Duration, most int) (strip []Segment, few bool) {
 	add := func(from, to time.Time, kind Kind) {
 		if last := len(strip) - 1; last >= 0 && strip[last].Kind == kind && !from.After(strip[last].To) {
 			strip[last].To = to
@@ -407,6 +476,9 @@ func (r *reader) columns(f *Front, whole Span, column time.Duration) []Segment {
 		}
 		kind := kindOf(look)
 		// A gap of less than half a column cannot be seen; thousands of them would make the page long.
+		if len(strip) > most {
+			return nil, false
+		}
 		if pending.To.IsZero() || from.Sub(pending.From) >= column || from.Sub(pending.To) > column/2 {
 			flush()
 			pending = Segment{Span{from, to}, kind}
@@ -418,7 +490,8 @@ func (r *reader) columns(f *Front, whole Span, column time.Duration) []Segment {
 		}
 	}
 	flush()
-	return withGaps(strip, whole)
+	strip = withGaps(strip, whole)
+	return strip, len(strip) <= most
 }
 
 // withGaps fills the times without looks.

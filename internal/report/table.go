@@ -43,9 +43,7 @@ func (p page) whose(n *Incident) (whose, reasons string) {
 		return p.blames[diagnosis.Front], fmt.Sprintf(p.disagree, p.Who(n.Clients[0]))
 	case blame == diagnosis.Client:
 		whose = fmt.Sprintf(p.theClient, p.Who(n.Clients[0]))
-		if verdict := p.clientVerdicts[n.Clients[0].Verdict]; verdict != "" {
-			reasons = verdict
-		}
+		reasons = p.clientVerdicts[n.Clients[0].Verdict]
 	}
 	return whose, reasons
 }

@@ -4,7 +4,6 @@ import (
 	"bufio"
 	"fmt"
 	"io"
-	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -92,20 +91,17 @@ func (t teller) Front(f *Front) string {
 	if f.Looks == 1 {
 		text = fmt.Sprintf(t.oneLook, f.Title, counts[0])
 	}
-	const shown = 3
-	for i, gap := range f.Gaps {
-		if i == shown {
-			text += fmt.Sprintf(t.moreGaps, len(f.Gaps)-shown)
-			break
-		}
+	for _, gap := range f.Gaps {
 		text += fmt.Sprintf(t.gap, t.Time(gap.From), t.Time(gap.To))
 	}
-	for i, restart := range f.Restarts {
-		if i == shown {
-			text += fmt.Sprintf(t.moreRestarts, len(f.Restarts)-shown)
-			break
-		}
+	if f.MoreGaps > 0 {
+		text += fmt.Sprintf(t.moreGaps, f.MoreGaps)
+	}
+	for _, restart := range f.Restarts {
 		text += fmt.Sprintf(t.restarted, t.Time(restart.At))
+	}
+	if f.MoreRestarts > 0 {
+		text += fmt.Sprintf(t.moreRestarts, f.MoreRestarts)
 	}
 	return text
 }
@@ -138,6 +134,9 @@ func (t teller) Sentences(n *Incident) []string {
 	}
 	for _, restart := range n.Restarts {
 		lines = append(lines, t.restart(restart))
+	}
+	if n.MoreRestarts > 0 {
+		lines = append(lines, fmt.Sprintf(t.restartedMore, n.MoreRestarts))
 	}
 	lines = append(lines, t.end(n))
 	if len(n.Clients) > 0 {
@@ -231,17 +230,12 @@ func (t teller) end(n *Incident) string {
 		return fmt.Sprintf(t.wellAfterGap, t.Time(n.To), t.Time(n.LastTrouble))
 	}
 	text := fmt.Sprintf(t.well, t.Time(n.To), t.Duration(n.Duration()))
-	for _, restart := range slices.Backward(n.Restarts) {
-		if restart.At.After(n.To) {
-			continue
-		}
-		// The last one that may have helped.
-		if after := n.To.Sub(restart.At); after > 0 {
-			text += fmt.Sprintf(t.afterRestart, t.Duration(after))
-		} else {
-			text += t.withRestart
-		}
-		break
+	switch restart := n.LastRestart; {
+	case restart == nil:
+	case restart.At.Before(n.To):
+		text += fmt.Sprintf(t.afterRestart, t.Duration(n.To.Sub(restart.At)))
+	default:
+		text += t.withRestart
 	}
 	return text + t.stop
 }
@@ -342,20 +336,36 @@ func (t teller) Duration(d time.Duration) string {
 // not longer than a long answer.
 func printable(s string) string {
 	const longest = 1000
-	n := 0
+	return printableUpTo(longest, s)
+}
+
+// short returns a name or an address of a log, of which there may be many. The checks take names of up
+// to 64 characters.
+func short(s string) string {
+	const longest = 64
+	return printableUpTo(longest, s)
+}
+
+// printableUpTo returns at most longest characters of a text, without control characters. It cuts the
+// text first, because a string from strings.Map has as much memory as its argument.
+func printableUpTo(longest int, s string) string {
+	n, more := 0, ""
+	for i := range s {
+		if n == longest {
+			s, more = s[:i], "…"
+			break
+		}
+		n++
+	}
 	return strings.Map(func(r rune) rune {
-		switch n++; {
-		case n == longest+1:
-			return '…'
-		case n > longest:
-			return -1
+		switch {
 		case unicode.Is(unicode.Zs, r):
 			return ' '
 		case !unicode.IsPrint(r):
 			return unicode.ReplacementChar
 		}
 		return r
-	}, s)
+	}, s) + more
 }
 
 // thousands returns a number with commas, such as 20,160.

@@ -123,7 +123,8 @@ func TestLanguages(t *testing.T) {
 				t.Errorf("%s has no label %s", l.Name, label)
 			}
 		}
-		for _, err := range []error{errTorn, errForeign, errNewer, errTooLong, errRest, errUnreadable, errChanged} {
+		told := []error{errTorn, errForeign, errNewer, errTooLong, errRest, errUnreadable, errChanged}
+		for _, err := range append(told, limitErrors...) {
 			if l != &english && l.reasons.Replace(err.Error()) == err.Error() {
 				t.Errorf("%s has no words for %q", l.Name, err)
 			}
