@@ -151,14 +151,11 @@ func Mentions(file string, words ...string) bool {
 	return true
 }
 
-// reason returns an error without the name of the file.
+// reason returns an error without the name of the file. Append creates a missing file, so
+// fs.ErrNotExist means that the folder is missing.
 func reason(err error) error {
-	var path *fs.PathError
-	switch {
-	case errors.Is(err, fs.ErrNotExist):
+	if errors.Is(err, fs.ErrNotExist) {
 		return errors.New("the folder does not exist")
-	case errors.As(err, &path):
-		return path.Err
 	}
-	return err
+	return textfile.WithoutPath(err)
 }

@@ -33,16 +33,16 @@ func (f File) Read(read func(io.Reader) error) (written time.Time, err error) {
 		return f.Now, read(f.Stdin)
 	case f.Name != "-":
 		if file, err = os.Open(f.Name); err != nil {
-			return f.Now, withoutPath(err)
+			return f.Now, WithoutPath(err)
 		}
 		defer file.Close()
 	}
 	before, err := file.Stat()
 	if err != nil {
-		return f.Now, withoutPath(err)
+		return f.Now, WithoutPath(err)
 	}
 	if err := read(file); err != nil || !before.Mode().IsRegular() {
-		return f.Now, withoutPath(err)
+		return f.Now, WithoutPath(err)
 	}
 	after, err := file.Stat()
 	if err == nil && (after.Size() != before.Size() || !after.ModTime().Equal(before.ModTime())) {
@@ -71,9 +71,9 @@ func CheckRegular(mode fs.FileMode) error {
 	return errors.New("not a regular file: " + kind)
 }
 
-// withoutPath leaves the file's name out of an error. The caller says it, and twice a long path
-// leaves no room for the reason.
-func withoutPath(err error) error {
+// WithoutPath returns an error without the name of its file. The caller says the name, and a long
+// path, said twice, leaves no room for the reason.
+func WithoutPath(err error) error {
 	var path *fs.PathError
 	if errors.As(err, &path) {
 		return path.Err
