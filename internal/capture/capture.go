@@ -51,7 +51,7 @@ type grammar interface {
 	// line takes a line without its end and reads it if it is a row.
 	line([]byte) error
 	// whole reports whether the last line is complete although it has no end.
-	whole([]byte) bool
+	whole() bool
 	// end is called after the last line, with no error before it.
 	end() error
 	// advice says how to capture.
@@ -142,11 +142,13 @@ func (t *table) read(ctx context.Context, r io.Reader, g grammar) error {
 			plain = plainBlanks(plain[:0], line)
 			line = plain
 		}
-		if wrong := g.line(line); wrong != nil && !cut {
+		wrong := g.line(line)
+		switch {
+		case cut && (wrong != nil || !g.whole()):
+			return err
+		case wrong != nil:
 			text.Private = !t.found // a row of a capture may be quoted, but not a file of another kind
 			return text.Wrong(explain(wrong, line, g.advice()), original)
-		} else if cut && (wrong != nil || !g.whole(line)) {
-			return err
 		}
 	}
 	switch {
@@ -211,8 +213,8 @@ func (t *table) beginTable() {
 	t.inRows, t.found, t.header, t.doubt = true, true, t.n, nil
 }
 
-// errTwoTables returns the error for a table that begins at the current line after another.
-func (t *table) errTwoTables() error {
+// secondTableError returns the error for a table that begins at the current line after another.
+func (t *table) secondTableError() error {
 	return fmt.Errorf("a second table; the first begins at line %d: give the last alone", t.header)
 }
 

@@ -43,7 +43,7 @@ func (e *endpoint) parse(b []byte) error {
 		e.star = true
 		i--
 	}
-	if i < 0 || b[i] != ':' && b[i] != '.' || i == len(b)-1 {
+	if b[i] != ':' && b[i] != '.' || i == len(b)-1 {
 		return fmt.Errorf("'%s' is not an address with its port, in digits (option -n)", b)
 	}
 	e.host, e.port, e.dotted = b[:i], uint16(n), b[i] == '.'
@@ -88,8 +88,8 @@ func (e *endpoint) isAddress() bool {
 	}
 }
 
-// errNoPort is the error for an address that has lost its port.
-func errNoPort(word []byte) error {
+// noPortError returns the error for an address that has lost its port.
+func noPortError(word []byte) error {
 	return fmt.Errorf("'%s' is not an address with its port: the port is missing", word)
 }
 

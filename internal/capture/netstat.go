@@ -171,7 +171,7 @@ func (n *netstat) newSection(name, family string) error {
 	n.last.prefix, n.last.state = nil, 0
 	if name == "TCP:" {
 		if strings.Contains(n.before, name+family+" ") {
-			return n.errTwoTables()
+			return n.secondTableError()
 		}
 		n.before += name + family + " "
 	}
@@ -187,8 +187,8 @@ func (n *netstat) newTable(h layout, line []byte) error {
 	}
 	n.last.prefix, n.last.state = nil, 0
 	family6 := strings.Contains(n.title, "Internet6") // of NetBSD
-	if h.known && n.header > 0 && n.section == "" && !h.bsd && !family6 {
-		return n.errTwoTables()
+	if h.known && n.header > 0 && n.section == "" && !h.repeats && !family6 {
+		return n.secondTableError()
 	}
 	n.before += n.protocols
 	n.protocols = ""
@@ -304,7 +304,7 @@ func (n *netstat) tcp(proto []byte, w *textfile.Words) error {
 	}
 	if name := string(proto) + " "; !strings.Contains(n.protocols, name) {
 		if strings.Contains(n.before, name) {
-			return n.errTwoTables()
+			return n.secondTableError()
 		}
 		n.protocols += name
 	}
@@ -395,7 +395,7 @@ func (n *netstat) row(shape *rowShape, localWord []byte, w *textfile.Words) erro
 	n.remember(shape, w.Line, remoteAt, stateEnd, row.cutLocal+row.cutRemote == 0)
 	if row.local.star || !n.query.Ports.Has(row.local.port) {
 		if row.cutLocal == 0 && !row.local.isAddress() {
-			return errNoPort(localWord)
+			return noPortError(localWord)
 		}
 		return nil
 	}
@@ -544,7 +544,7 @@ func readTimer(s *tcp.Socket, rest []byte) {
 	}
 }
 
-func (n *netstat) whole([]byte) bool { return n.isWhole }
+func (n *netstat) whole() bool { return n.isWhole }
 
 func (n *netstat) end() error {
 	if !n.titled {
@@ -566,7 +566,7 @@ func (n *netstat) advice() string {
 		return "capture with netstat -an -P tcp into a file"
 	case n.found && !n.last.queues && n.last.proto == "TCP":
 		return "capture with netstat -an into a file"
-	case n.layout.bsd:
+	case n.layout.repeats:
 		return "capture with netstat -anW (on macOS -anl) into a file"
 	}
 	return "capture with LC_ALL=C netstat -antW (or -ant if it has no -W) into a file"

@@ -93,7 +93,7 @@ func (r *ss) newTable(line []byte) error {
 	case !strings.HasPrefix(header, "State "):
 		return r.other(line)
 	case r.header > 0:
-		return r.errTwoTables()
+		return r.secondTableError()
 	}
 	r.beginTable()
 	switch r.wrongHeader = nil; {
@@ -200,7 +200,7 @@ func (r *ss) fromLocal(s *tcp.Socket, w *textfile.Words) error {
 	r.shown |= tcp.Set(s.State)
 	if local.star || !r.query.Ports.Has(local.port) {
 		if !local.isAddress() {
-			return errNoPort(localWord)
+			return noPortError(localWord)
 		}
 		return nil
 	}
@@ -318,7 +318,7 @@ func (r *ss) flush() {
 }
 
 // whole reports whether the last row is complete. Details may always be cut.
-func (r *ss) whole(line []byte) bool {
+func (r *ss) whole() bool {
 	r.broken = r.broken || r.inDetails
 	return r.isWhole
 }
