@@ -207,24 +207,11 @@ func (c Calendar) At(t time.Time) (open bool, next time.Time) {
 	if len(c.sessions) == 0 {
 		return true, next
 	}
-	y, m, d := t.In(c.loc).Date()
-	today := time.Date(y, m, d, 0, 0, 0, 0, time.UTC)
-	// Yesterday's sessions may still run. Where clocks went back over midnight tomorrow's
-	// may have begun, but then all of today's have, so that the loop comes to tomorrow.
-	for n := -1; n <= horizon && next.IsZero(); n++ {
-		day := today.AddDate(0, 0, n)
-		for _, h := range c.sessions {
-			if !c.takesPlace(h, day) {
-				continue
-			}
-			from, to := instant(day.Add(h.open), c.loc, false), instant(day.Add(h.close), c.loc, true)
-			switch {
-			case !t.Before(from):
-				open = open || t.Before(to)
-			case from.Before(to) && (next.IsZero() || from.Before(next)):
-				next = from
-			}
+	for _, s := range c.timesFrom(t, horizon) {
+		if s.open.After(t) {
+			return open, s.open
 		}
+		open = open || s.close.After(t)
 	}
 	return open, next
 }
@@ -234,7 +221,7 @@ func (c Calendar) At(t time.Time) (open bool, next time.Time) {
 // session, or that none ends in the next 40 days.
 func (c Calendar) Until(t time.Time) time.Time {
 	end := t
-	for _, s := range c.timesFrom(t) {
+	for _, s := range c.timesFrom(t, horizon+1) {
 		if s.open.After(end) {
 			break
 		}
@@ -251,14 +238,15 @@ func (c Calendar) Until(t time.Time) time.Time {
 // times is when a session takes place.
 type times struct{ open, close time.Time }
 
-// timesFrom returns the sessions from the day before t to after the horizon, by their openings.
-func (c Calendar) timesFrom(t time.Time) (list []times) {
+// timesFrom returns the sessions of the day before t, of its day and of so many days after, in the
+// order of their openings. Those of the day before may still run.
+func (c Calendar) timesFrom(t time.Time, days int) (list []times) {
 	if len(c.sessions) == 0 {
 		return nil
 	}
 	y, m, d := t.In(c.loc).Date()
 	today := time.Date(y, m, d, 0, 0, 0, 0, time.UTC)
-	for n := -1; n <= horizon+1; n++ { // as in At, yesterday's may run
+	for n := -1; n <= days; n++ {
 		day := today.AddDate(0, 0, n)
 		for _, h := range c.sessions {
 			if !c.takesPlace(h, day) {
