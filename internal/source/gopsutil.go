@@ -39,7 +39,7 @@ func lookGopsutil(ctx context.Context, root string, q tcp.Query, visit tcp.Visit
 	alike := lookalikes{}
 	_, err := procNet(root).Look(ctx, everything, func(s *tcp.Socket) {
 		if s.State != tcp.Listen && q.Wants(s) {
-			alike[[2]netip.AddrPort{s.Local, s.Remote}]++
+			alike[s.Pair()]++
 		}
 	})
 	if err == nil {
@@ -105,14 +105,14 @@ func reverseWords(text string) string {
 }
 
 // lookalikes counts the sessions with the same two addresses.
-type lookalikes map[[2]netip.AddrPort]int
+type lookalikes map[tcp.Pair]int
 
 // refuse returns an error if there are such sessions.
 func (l lookalikes) refuse() error {
 	for pair, n := range l {
 		if n > 1 {
-			return fmt.Errorf("%d sessions are from %s to %s, and gopsutil would count one (see docs/SOURCES.md)", n, pair[1],
-				pair[0])
+			return fmt.Errorf("%d sessions are from %s to %s, and gopsutil would count one (see docs/SOURCES.md)", n,
+				pair.Remote, pair.Local)
 		}
 	}
 	return nil

@@ -1,7 +1,6 @@
 package source
 
 import (
-	"net/netip"
 	"slices"
 
 	"frontsockets/internal/tcp"
@@ -58,24 +57,21 @@ func missChance(sessions, entries int) float64 {
 	return min(1, float64(sessions)/rowsPerEnd/float64(entries))
 }
 
-// addressPair is the local and the remote address of a socket, with their ports.
-type addressPair struct{ local, remote netip.AddrPort }
-
-// laterLooks hands a visitor what later looks find besides the earlier ones: for the same two
-// addresses as many sockets as the look has that found most. So a socket whose state has
-// changed meanwhile counts once, as it was seen first.
-type laterLooks struct {
-	most, now map[addressPair]int
+// unseen hands a visitor the sockets of later looks that no earlier look has seen. Of sockets with the
+// same two addresses it visits as many as the look has that found most. So a socket whose state
+// changes between two looks counts once, as it was seen first.
+type unseen struct {
+	most, now map[tcp.Pair]int
 	visit     tcp.Visit
 }
 
 // begin starts the next look.
-func (l *laterLooks) begin() { l.now = map[addressPair]int{} }
+func (l *unseen) begin() { l.now = map[tcp.Pair]int{} }
 
-func (l *laterLooks) add(s *tcp.Socket) {
-	id := addressPair{s.Local, s.Remote}
-	if l.now[id]++; l.now[id] > l.most[id] {
-		l.most[id] = l.now[id]
+func (l *unseen) add(s *tcp.Socket) {
+	pair := s.Pair()
+	if l.now[pair]++; l.now[pair] > l.most[pair] {
+		l.most[pair] = l.now[pair]
 		l.visit(s)
 	}
 }

@@ -38,7 +38,7 @@ func (p proc) look(ctx context.Context, q tcp.Query, visit tcp.Visit) error {
 	if looks == 1 {
 		return nil
 	}
-	more := laterLooks{most: rows.counts(), visit: visit}
+	more := unseen{most: rows.counts(), visit: visit}
 	for range looks - 1 {
 		more.begin()
 		rows.visit, rows.visited = more.add, map[procID]int{}
@@ -95,13 +95,13 @@ type procRows struct {
 }
 
 // counts returns how many sockets were visited with the same two addresses.
-func (p *procRows) counts() map[addressPair]int {
-	n := map[addressPair]int{}
+func (p *procRows) counts() map[tcp.Pair]int {
+	n := map[tcp.Pair]int{}
 	for id, rows := range p.visited {
 		if id.isUnique() {
 			rows = 1
 		}
-		n[addressPair{id.local, id.remote}] += rows
+		n[tcp.Pair{Local: id.local, Remote: id.remote}] += rows
 	}
 	return n
 }

@@ -12,7 +12,7 @@ import (
 // suspects (Tally.SuspectBaseline) has only the sessions that wait for the front. Every look makes
 // one, which costs little, so that the next look can confirm or clear a suspicion.
 type Baseline struct {
-	sessions map[addressPair]earlier
+	sessions map[tcp.Pair]earlier
 	drops    map[listenerID]uint32
 	queues   map[listenerID]uint32
 	// waitingOn counts the connections that no process owned, by local port.
@@ -23,9 +23,6 @@ type Baseline struct {
 	// hasEverySession says that it is a full baseline.
 	hasEverySession bool
 }
-
-// addressPair identifies a session.
-type addressPair struct{ local, remote netip.AddrPort }
 
 type listenerID struct {
 	local netip.AddrPort
@@ -51,7 +48,7 @@ func NewFullBaseline() *Baseline {
 // newSuspectBaseline returns an empty baseline. The caller adds the listeners and the suspects.
 func newSuspectBaseline() *Baseline {
 	return &Baseline{
-		sessions: map[addressPair]earlier{}, drops: map[listenerID]uint32{}, queues: map[listenerID]uint32{},
+		sessions: map[tcp.Pair]earlier{}, drops: map[listenerID]uint32{}, queues: map[listenerID]uint32{},
 		waitingOn: map[uint16]int{}, facts: ^tcp.Facts(0),
 	}
 }
@@ -68,7 +65,7 @@ func (b *Baseline) Add(s *tcp.Socket) {
 	if isWaiting(s) {
 		b.waitingOn[s.Local.Port()]++
 	}
-	b.sessions[addressPair{s.Local, s.Remote}] = earlier{s.State, s.Facts, isWaiting(s), s.RecvQ, s.BytesRead}
+	b.sessions[s.Pair()] = earlier{s.State, s.Facts, isWaiting(s), s.RecvQ, s.BytesRead}
 }
 
 // Listeners returns the listening sockets.
@@ -86,7 +83,7 @@ func isSuspect(s *tcp.Socket) bool {
 
 // Compare sets the Progress of a socket of the second look, made interval after the first.
 func (b *Baseline) Compare(s *tcp.Socket, interval time.Duration) {
-	before, there := b.sessions[addressPair{s.Local, s.Remote}]
+	before, there := b.sessions[s.Pair()]
 	if !there {
 		return
 	}

@@ -279,7 +279,7 @@ func (t *Tally) isNew(s *tcp.Socket) bool {
 	if t.baseline == nil || !t.baseline.hasEverySession {
 		return false
 	}
-	_, there := t.baseline.sessions[addressPair{s.Local, s.Remote}]
+	_, there := t.baseline.sessions[s.Pair()]
 	return !there
 }
 
@@ -306,11 +306,11 @@ func (t *Tally) addEstablished(s *tcp.Socket) {
 			t.signs.Unfed++
 		}
 	}
-	t.signs.FeedBlocked = blocked && (t.states[tcp.Established] == 1 || t.signs.FeedBlocked)
+	first := t.states[tcp.Established] == 1
+	t.signs.FeedBlocked = blocked && (first || t.signs.FeedBlocked)
 	// A segment that is sent again counts as sent just now, but its data is old. Such
 	// sockets decide only where there are no others.
 	retransmits := s.Retransmits > 0
-	first := t.states[tcp.Established] == 1
 	if first || s.LastDataReceived < t.requestAge {
 		t.requestAge = s.LastDataReceived
 	}
@@ -323,11 +323,10 @@ func (t *Tally) addEstablished(s *tcp.Socket) {
 func (signs *Signs) add(s *tcp.Socket) {
 	hasTimes := s.Facts.Has(tcp.FactLastDataSent)
 	established, closeWait := s.State == tcp.Established, s.State == tcp.CloseWait
-	switch {
-	case !hasTimes:
-	case isWaiting(s):
+	if hasTimes && isWaiting(s) {
 		signs.Waiting.add(s.LastDataSent, oldest)
-	case s.Inode != 0 && established && s.Retransmits == 0:
+	}
+	if hasTimes && established && s.Inode != 0 && s.Retransmits == 0 {
 		signs.Served.add(s.LastDataSent, youngest)
 	}
 	if closeWait && s.RecvQ > 0 {
@@ -339,11 +338,11 @@ func (signs *Signs) add(s *tcp.Socket) {
 	if s.ZeroWindow {
 		signs.ZeroWindows++
 	}
-	switch closing := s.State == tcp.FinWait1 || s.State == tcp.LastAck || s.State == tcp.Closing; {
-	case s.Retransmits == 0:
-	case s.State == tcp.SynRecv:
+	if s.Retransmits > 0 && s.State == tcp.SynRecv {
 		signs.SynRetransmits++
-	case closing:
+	}
+	closing := s.State == tcp.FinWait1 || s.State == tcp.LastAck || s.State == tcp.Closing
+	if s.Retransmits > 0 && closing {
 		signs.RetransmittingClose++
 	}
 	signs.addProgress(s)

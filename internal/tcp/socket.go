@@ -53,6 +53,13 @@ type Socket struct {
 	MPTCP bool
 }
 
+// Pair is the local and the remote address of a socket, with their ports. It identifies a session,
+// unless two interfaces have the same addresses.
+type Pair struct{ Local, Remote netip.AddrPort }
+
+// Pair returns the socket's addresses.
+func (s *Socket) Pair() Pair { return Pair{s.Local, s.Remote} }
+
 // Progress says what the front did for a socket between two looks.
 type Progress uint8
 
