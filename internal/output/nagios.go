@@ -67,7 +67,7 @@ func (r Report) perfdata() string {
 		}
 		return ""
 	}
-	for m := range r.metrics() {
+	for m := range r.metricsEnd() {
 		if v := r.Result.Values[m]; v.Known() {
 			fmt.Fprintf(&b, " %s=%s;%s;%s;0", m, v.Text(m), plain(r.Policy.Warning, m), plain(r.Policy.Critical, m))
 		}
@@ -78,7 +78,7 @@ func (r Report) perfdata() string {
 // unknownMetrics returns the metrics that are not known, those with the same reason together.
 func (r Report) unknownMetrics() []string {
 	names, reasons := map[string][]string{}, []string{}
-	for m := range r.metrics() {
+	for m := range r.metricsEnd() {
 		if v := r.Result.Values[m]; !v.Known() {
 			if names[v.Unknown] == nil {
 				reasons = append(reasons, v.Unknown)

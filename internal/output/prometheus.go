@@ -57,7 +57,7 @@ func (e *exposition) gauge(family, help, more string, value float64) {
 
 // metrics writes the known metrics that count the sockets in one state, or the others.
 func (e *exposition) metrics(r Report, ofState bool) {
-	for m := range r.metrics() {
+	for m := range r.metricsEnd() {
 		v := r.Result.Values[m]
 		switch {
 		case !v.Known() || ofState != (m.State() != 0):

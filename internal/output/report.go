@@ -152,7 +152,8 @@ func (r Report) Reason() string {
 	return strings.Join(parts, "; ")
 }
 
-func (r Report) metrics() tally.Metric {
+// metricsEnd returns the end of the metrics that the answer has: those of one look, or of two.
+func (r Report) metricsEnd() tally.Metric {
 	if r.Sampled {
 		return tally.NumMetrics
 	}
@@ -163,7 +164,7 @@ func (r Report) metrics() tally.Metric {
 func (r Report) lowerBounds() (names []string, why string) {
 	names = []string{}
 	values := r.counted().Values
-	for m := range r.metrics() {
+	for m := range r.metricsEnd() {
 		if v := values[m]; v.LowerBound != "" {
 			names, why = append(names, m.String()), v.LowerBound
 		}
