@@ -21,7 +21,7 @@ const dayLayout = "%Y-%m-%d"
 // Name is the name of a log, in which dayLayout may stand for the day.
 type Name string
 
-// ParseName returns the name of a log. "-" is none, and neither is one with another placeholder.
+// ParseName returns the name of a log. It refuses "-" and any other placeholder.
 func ParseName(s string) (Name, error) {
 	switch {
 	case s == "-":
@@ -32,7 +32,7 @@ func ParseName(s string) (Name, error) {
 	return Name(s), nil
 }
 
-// On returns the file of the day on which now is, in the time zone of now.
+// On returns the name for the date of now, in the zone of now.
 func (n Name) On(now time.Time) string {
 	return strings.ReplaceAll(string(n), dayLayout, now.Format(time.DateOnly))
 }

@@ -5,15 +5,15 @@
 // that has opened runs to its end: Friday's night session into Saturday.
 //
 // A night session is one that runs past midnight or opens at 18:00 or later. None
-// opens on the evening before a holiday, nor before a weekend that a holiday is part
-// of or follows: not on Friday when Saturday, Sunday or Monday is a holiday, as the
-// Chinese exchanges have it. A weekend alone closes nothing. It is made of the
+// opens on the evening before a holiday. None opens before a weekend with a holiday
+// in it or after it: on Friday if Saturday, Sunday or Monday is a holiday. The
+// Chinese exchanges have this rule. A weekend alone closes nothing. It is made of the
 // Saturdays and Sundays on which no session ever opens.
 //
 // Times are those of the wall clock. Where clocks go back, a session opens at the
 // first time that they show its opening and closes at the last time that they show
-// its close. Where they jump over an opening or a close, it is the moment of the jump;
-// a session that they jump over as a whole does not take place.
+// its close. If they jump over an opening or a close, it takes place at the moment of
+// the jump. A session that they jump over as a whole does not take place.
 package session
 
 import (
@@ -295,9 +295,10 @@ func (c Calendar) weekend(day time.Weekday) bool {
 	return (day == time.Saturday || day == time.Sunday) && !c.opens[day]
 }
 
-// instant is when clocks at loc show what wall shows in UTC: the first or the last time
-// if they go back then, and the moment of the jump if they jump over it. time.Date
-// leaves open which it is. It looks for one change of the clocks, after the day before.
+// instant returns when the clocks at loc show the time that wall shows in UTC. If they go back and show
+// it twice, it returns the first time or, with last, the last. If they jump over it, it returns the moment
+// of the jump. time.Date promises none of this. instant considers one change of the clocks: the first one
+// after the day before wall.
 func instant(wall time.Time, loc *time.Location, last bool) time.Time {
 	before := wall.AddDate(0, 0, -1).In(loc)
 	_, change := before.ZoneBounds()

@@ -33,8 +33,8 @@ func lookGopsutil(ctx context.Context, root string, q tcp.Query, visit tcp.Visit
 	if err := gopsutilReady(); err != nil {
 		return err
 	}
-	// On Linux it reads /proc/net/tcp, leaves out the rows that it cannot read, and counts
-	// sockets with equal addresses once.
+	// On Linux gopsutil reads /proc/net/tcp, leaves out the rows that it cannot read, and counts
+	// sockets with equal addresses once. procNet finds such rows first.
 	everything := tcp.Query{Ports: tcp.Ports{{Lo: 1, Hi: math.MaxUint16}}}
 	alike := lookalikes{}
 	_, err := procNet(root).Look(ctx, everything, func(s *tcp.Socket) {
@@ -73,9 +73,8 @@ func lookGopsutil(ctx context.Context, root string, q tcp.Query, visit tcp.Visit
 	return ctx.Err()
 }
 
-// whileProcessesEnd looks again, a few times, if a process has ended at the moment in which
-// gopsutil opened the list of its descriptors. gopsutil passes over a process that is gone
-// (ENOENT), and fails if it is just going (ESRCH).
+// whileProcessesEnd looks again, a few times, if a process ended just when gopsutil opened the list of its
+// descriptors. gopsutil passes over a process that is gone (ENOENT), but fails if it is just going (ESRCH).
 func whileProcessesEnd(look func() ([]net.ConnectionStat, error)) (rows []net.ConnectionStat, err error) {
 	const maxLooks = 5 // one look of about 100 failed on an emulated processor
 	for range maxLooks {

@@ -106,10 +106,10 @@ func (p *procRows) counts() map[tcp.Pair]int {
 	return n
 }
 
-// procID is what /proc tells of a socket's identity: its addresses, and the hash of its
-// place in the kernel's memory or, where that is hidden (kernel.kptr_restrict), its inode.
-// Without either (TIME_WAIT has no inode) rows that look alike are never one socket: two
-// interfaces can have sessions with equal addresses.
+// procID is what /proc tells of a socket's identity: its addresses, and the hash of its place in the
+// kernel's memory. If the hash is hidden (kernel.kptr_restrict), the inode takes its place. Without both
+// (TIME_WAIT has no inode), rows that look alike count as different sockets, since two interfaces can
+// have sessions with equal addresses.
 type procID struct {
 	local, remote netip.AddrPort
 	object, inode uint64

@@ -9,7 +9,7 @@ import (
 
 // Socket is one row of a socket table. Its addresses are unmapped: an IPv4
 // client of a dual-stack listener has an IPv4 address here. A field has a meaning
-// only if Facts says so: a zero that nobody measured is not a zero.
+// only if Facts says so: a zero that was not measured means nothing.
 type Socket struct {
 	State  State
 	Facts  Facts
