@@ -19,7 +19,7 @@ type layout struct {
 	width int
 }
 
-// readHeader reads the header of a table. ok is false if the line is none.
+// readHeader reads the header of a table. ok is false if the line is not a header.
 func readHeader(line []byte) (l layout, ok bool) {
 	words := strings.Fields(string(line))
 	proto := 0 // -A has one or two columns before the protocol
@@ -66,8 +66,8 @@ func readHeader(line []byte) (l layout, ok bool) {
 	return l, true
 }
 
-// addressWidth returns the width of the first column of addresses, which begins after
-// "Send-Q" or at the start, up to the blank before the second; 0 if blanks do not tell it.
+// addressWidth returns the width of the first column of addresses, up to the blank before the second.
+// The column begins after "Send-Q" or at the start. The width is 0 if blanks do not tell it.
 func addressWidth(line []byte) int {
 	start := bytes.Index(line, []byte("Local"))
 	if after := bytes.Index(line, []byte("Send-Q")); start < 0 && after >= 0 {

@@ -30,7 +30,7 @@ type netstat struct {
 	hasHeader bool
 	headed    int    // the line of the last header of any table
 	section   string // Solaris: the protocol of the rows that follow, "" if none was named
-	// before and protocols are the protocols with rows in the tables so far and in this one.
+	// before has the protocols with rows in earlier tables, protocols those of this table.
 	before, protocols string
 	title             string // the line before the table
 	titled            bool   // what a title said is known
@@ -112,8 +112,8 @@ func (n *netstat) readLine(line []byte) error {
 	return n.otherText(line)
 }
 
-// isUnwanted reports whether a line is a row of another port that is written as the last
-// whole row was: with blanks between the same columns, and the same text from the state on.
+// isUnwanted reports whether a line is a row of another port that is written like the last whole row. It
+// has blanks between the same columns, and from the state on a text that a whole row had.
 func (n *netstat) isUnwanted(line []byte) bool {
 	l := &n.last
 	if l.state == 0 || len(line) <= l.state || !n.isTail(line[l.state:]) ||
@@ -335,7 +335,7 @@ func (n *netstat) solaris(first []byte, w *textfile.Words) error {
 	if n.hasHeader && !n.layout.known {
 		return fmt.Errorf("the header in line %d is not known, or does not have the columns of this row", n.headed)
 	}
-	// The same words as in the rows of the others.
+	// Now the rest is as in the rows of other systems.
 	rest := textfile.Words{Line: bytes.Join([][]byte{second, line[w.At:]}, []byte(" "))}
 	n.provides |= tcp.FactRecvQ | tcp.FactSendQ
 	n.last = rowShape{}
@@ -449,7 +449,7 @@ func (n *netstat) address(e *endpoint, cut bool) (netip.Addr, error) {
 	return addr, err
 }
 
-// remember keeps how a whole row is written if blanks alone are between its columns.
+// remember keeps how a whole row is written, if its columns are separated by blanks only.
 func (n *netstat) remember(shape *rowShape, line []byte, remote, stateEnd int, whole bool) {
 	shape.state = 0
 	state := stateEnd
@@ -510,9 +510,8 @@ func afterState(rest []byte) ([]byte, error) {
 	return rest, rejectSecondRow(rest)
 }
 
-// rejectMasked returns an error if somebody has put a '*' for a port. Only a socket that
-// is not connected, and only beside the wildcard address, has one; a local one on the BSDs and
-// Solaris alone.
+// rejectMasked returns an error if somebody has put a '*' for a port. Only a socket that is not connected
+// has one, beside the wildcard address, and only on the BSDs and Solaris for its local port.
 func rejectMasked(local, remote *endpoint, state tcp.State) error {
 	free := func(e *endpoint) bool {
 		return !e.star || (state == tcp.Listen || state == tcp.Close) && len(bytes.Trim(e.host, "*[]:0.")) == 0

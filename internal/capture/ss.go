@@ -25,7 +25,7 @@ type ss struct {
 	*table
 	pending     bool  // the row is read, and the lines after it are still to come
 	inDetails   bool  // the last line was one of these
-	ages        bool  // somewhere it says how long ago something was sent, received or acknowledged
+	ages        bool  // some row says how long ago something was sent, received or acknowledged
 	broken      bool  // some line of details is broken, so that facts may be missing or cut
 	wrongHeader error // for any row, if the header is not known
 	// netid is whether rows begin with the protocol, once that is known.
@@ -251,9 +251,9 @@ func (r *ss) moreDetails(line []byte) error {
 	return r.details(rest)
 }
 
-// details reads what -i and -m tell of the pending row. It leaves
-// out the milliseconds since data was sent if they are 0; an old ss leaves them out always. So a
-// row with cwnd counts as having them, unless no row of the capture has any.
+// details reads what -i and -m tell of the pending row. ss leaves out the milliseconds since data was
+// sent if they are 0; an old ss always leaves them out. So a row with cwnd counts as having them, unless
+// no row of the capture has any.
 func (r *ss) details(line []byte) error {
 	s := &r.table.row
 	w := textfile.Words{Line: line}
