@@ -101,9 +101,9 @@ func (b *Baseline) Compare(s *tcp.Socket, interval time.Duration) {
 	}
 }
 
-// queue returns how long a listener's accept queue was in the first look, and reports whether
-// it may not have been emptied since: stillWaiting of its connections wait as before. The front
-// accepts in order, so if no connection of the first look still waits, the queue was emptied.
+// queue returns how long a listener's accept queue was in the first look, and Listener.NotEmptied.
+// stillWaiting is how many of its connections have waited since the first look. The front accepts in
+// order, so if no connection of the first look still waits, the queue was emptied.
 // Connections that their clients have reset stay in the queue, but are in no table. A queue with
 // such connections that did not become shorter counts as not emptied.
 func (b *Baseline) queue(l Listener, stillWaiting int) (before uint32, notEmptied bool) {
@@ -113,8 +113,8 @@ func (b *Baseline) queue(l Listener, stillWaiting int) (before uint32, notEmptie
 	return before, notEmptied
 }
 
-// reading returns whether the front has read from a session that had unread bytes. A queue
-// that has grown may have been read in between: only what was read in all can tell.
+// reading returns what happened to the unread bytes of a session: read, stuck, or not known. The front
+// may have read from a queue that has grown: only BytesRead tells.
 func (e earlier) reading(s *tcp.Socket, interval time.Duration) tcp.Progress {
 	quiet := s.Facts.Has(tcp.FactLastDataSent) && s.LastDataReceived >= interval
 	exact := s.Facts.Has(tcp.FactBytesRead) && e.facts.Has(tcp.FactBytesRead)
