@@ -33,8 +33,8 @@ type netstat struct {
 	// before has the protocols with rows in earlier tables, protocols those of this table.
 	before, protocols string
 	title             string // the line before the table
-	titled            bool   // what a title said is known
-	goodHost          []byte // the last one that was seen to be an address
+	titled            bool   // a title said what the table leaves out
+	goodHost          []byte // the last host that was an address
 	isWhole           bool   // the last line is a whole row
 	padded            bool   // there are blanks after a state at the end of a row
 

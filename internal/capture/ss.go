@@ -30,7 +30,7 @@ type ss struct {
 	wrongHeader error // for any row, if the header is not known
 	// netid is whether rows begin with the protocol, once that is known.
 	netid, netidKnown bool
-	isWhole           bool // the last row is complete even if it is the last and has no end
+	isWhole           bool // the row is complete, even if it is the last line and has no end
 }
 
 // ssHeader is the header up to what -p adds.

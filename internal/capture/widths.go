@@ -7,8 +7,8 @@ import (
 	"frontsockets/internal/tcp"
 )
 
-// widths knows which addresses of netstat may be cut: those that fill their column, unless
-// a longer one anywhere shows that none is.
+// widths knows which addresses of netstat may be cut: those that fill their column. If any address is
+// longer than the column, none is cut.
 type widths struct {
 	blocks                   bool  // -A, which makes columns narrow
 	header                   []int // what the headers say
@@ -29,8 +29,8 @@ func (w *widths) set(width int) {
 	}
 }
 
-// cut returns the width to which an endpoint may be cut, 0 if it is whole. It learns from
-// those that are longer.
+// cut returns the width to which an endpoint may be cut, 0 if it is whole. It notes the longest
+// endpoint for verdict.
 func (w *widths) cut(e *endpoint, word []byte, shape *rowShape) int {
 	if !shape.queues || shape.proto == "" { // Windows and Solaris cut nothing
 		return 0

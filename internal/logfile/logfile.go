@@ -103,9 +103,8 @@ func open(file string, flags int) (*os.File, error) {
 	return f, nil
 }
 
-// isTorn reports whether the file ends in the middle of a line. A line that another check is
-// writing looks torn too, so it must stay so for a moment. If that check takes longer, an empty
-// line comes after its line.
+// isTorn reports whether the file ends in the middle of a line, and does not grow for a moment: another
+// check may be writing that line. If that check takes longer, an empty line comes after its line.
 func isTorn(f *os.File) bool {
 	const moment = 5 * time.Millisecond // 60 KB take some 20 µs
 	for before := int64(-1); ; time.Sleep(moment) {
