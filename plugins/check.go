@@ -31,8 +31,8 @@ func (p Profile) check(s settings, report output.Report) output.Report {
 	return report
 }
 
-// logBudget is how long the log may take when the look has used up the time limit: also such
-// a look is part of the story.
+// logBudget is how long the log may take when the look has used up the time limit. A look that came
+// too late belongs in the log, too.
 const logBudget = 250 * time.Millisecond
 
 // appendLog appends the report to the log.
@@ -56,11 +56,11 @@ func (p Profile) inspect(ctx context.Context, s settings, report output.Report) 
 		i.settings.sources = p.sources
 	}
 	// i is read only once run has ended: an inspection that is too late still writes to it.
-	var counted atomic.Pointer[inspection]
-	done, err := await(ctx, func() (*inspection, error) { return i, i.run(ctx, &counted) })
+	var answered atomic.Pointer[inspection]
+	done, err := await(ctx, func() (*inspection, error) { return i, i.run(ctx, &answered) })
 	if err != nil {
-		if done = counted.Load(); done == nil {
-			report.Failure = s.explain(err)
+		if done = answered.Load(); done == nil {
+			report.Failure = s.late(err, "no answer")
 			return report
 		}
 		done.Notes = append(done.Notes, "no second look or search for the process: "+s.late(err, "no time for it"))
@@ -78,10 +78,8 @@ func (p Profile) inspect(ctx context.Context, s settings, report output.Report) 
 	return done.Report
 }
 
-// explain returns an error in words for the operator.
-func (s settings) explain(err error) string { return s.late(err, "no answer") }
-
-// late returns an error in words; if the time is up, these say what there was not in time.
+// late returns the text of an error. If the time is up, the text says what is missing, such as
+// "no answer".
 func (s settings) late(err error, what string) string {
 	if errors.Is(err, context.DeadlineExceeded) {
 		return fmt.Sprintf("%s within %s (-t)", what, s.timeout)
@@ -108,8 +106,8 @@ type inspection struct {
 }
 
 // run takes the steps of a check: baseline, count, judge, find the owner. As soon as there is an
-// answer, it stores the inspection as it is then.
-func (i *inspection) run(ctx context.Context, counted *atomic.Pointer[inspection]) error {
+// answer, it stores a copy of the inspection.
+func (i *inspection) run(ctx context.Context, answered *atomic.Pointer[inspection]) error {
 	if err := i.takeBaseline(ctx); err != nil {
 		return err
 	}
@@ -119,7 +117,7 @@ func (i *inspection) run(ctx context.Context, counted *atomic.Pointer[inspection
 	i.judge()
 	answer := *i
 	answer.Notes = slices.Clone(i.Notes) // both may get more, in different goroutines
-	counted.Store(&answer)
+	answered.Store(&answer)
 	// What follows is optional. It ends before the time is up, so that the answer is in time.
 	ctx, cancel := context.WithDeadline(ctx, i.settings.deadline.Add(-i.settings.timeout/answerShare))
 	defer cancel()
@@ -129,12 +127,12 @@ func (i *inspection) run(ctx context.Context, counted *atomic.Pointer[inspection
 	return nil
 }
 
-// answerShare is the share of -t, one part in so many, that is kept for the answer and --save when
-// a second look or a search takes too long.
+// One part in answerShare of -t is kept for the answer and --save. A second look or a search must not
+// use it up.
 const answerShare = 10
 
-// takeBaseline takes the first of two looks, if --sample asks for two, and waits for the
-// time of the second.
+// takeBaseline takes the first of two looks, if --sample asks for two, and waits until the second
+// is due.
 func (i *inspection) takeBaseline(ctx context.Context) error {
 	if i.settings.sample == 0 {
 		return nil
@@ -199,8 +197,8 @@ func (i *inspection) count(ctx context.Context) error {
 	return nil
 }
 
-// included returns the visitor of the sockets that --exclude does not leave out. It counts
-// those that it does, anew with each look.
+// included returns the visitor of the sockets that --exclude does not leave out. It counts what it
+// leaves out, from 0 in each look.
 func (i *inspection) included(visit tcp.Visit) tcp.Visit {
 	i.Excluded = 0
 	if len(i.settings.query.Exclude) == 0 {
@@ -224,11 +222,10 @@ func (i *inspection) judge() {
 	i.Diagnosis = i.Verdict.NotHealthy(d)
 }
 
-// confirm looks again if the first look points to the front: shortly after that look, which
-// clears most healthy fronts, and MinimumInterval after it. The same sockets must still be
-// stuck. It also looks again, once, if connections wait and the source does not provide the
-// backlog, since a full queue then looks like any other. If there is no time left to look, the
-// suspicion stays unconfirmed, and the answer says that this look was not made.
+// confirm looks again if the first look points to the front: 250 ms after it, which clears most
+// healthy fronts, and MinimumInterval after it. The same sockets must still be stuck. Without the
+// backlog a full queue looks like any other, so one more look is made if connections wait. If there
+// is no time for a look, the answer says so, and the suspicion stays unconfirmed.
 func (i *inspection) confirm(ctx context.Context) {
 	const shortly = 250 * time.Millisecond // longer than most fronts take between two batches
 	if i.Look.Recorded {
@@ -281,16 +278,17 @@ func (i *inspection) lookAgain(ctx context.Context, wait time.Duration) error {
 	return err
 }
 
-// findOwner finds the process that listens, and diagnoses again with what it shows. It has to
-// walk through all processes, so it does this only on request, for a suspected hang, or when the
-// log does not have these listeners yet: after a restart.
+// findOwner finds the process that listens, and diagnoses again with what it shows. The search goes
+// through all processes. So it is made only on request, for a suspected hang, and after a restart,
+// when the log does not have these listeners yet.
 func (i *inspection) findOwner(ctx context.Context) {
 	wanted := i.settings.showOwner || i.Diagnosis.AskOwner || i.settings.log != "" && !i.loggedListeners()
 	if i.Look.Recorded || len(i.Result.Listeners) == 0 || !wanted || i.OwnerUnknown != "" {
 		return
 	}
 	p, err := bestEffort(ctx, i, func(ctx context.Context) (tcp.Process, error) {
-		owner, err := i.listenerOwner, error(nil)
+		owner := i.listenerOwner
+		var err error
 		if owner == nil {
 			// Of several listeners the one with the longest queue is in trouble.
 			longest := slices.MaxFunc(i.Result.Listeners, func(a, b tally.Listener) int { return cmp.Compare(a.Queue, b.Queue) })
@@ -318,8 +316,8 @@ func (i *inspection) loggedListeners() bool {
 	return logfile.Mentions(i.settings.log, members...)
 }
 
-// findPortUser finds the process that has a session on a port without a listener: if it is a
-// local program that got the port as its source port, the front cannot start.
+// findPortUser finds the process that has a session on a port without a listener. If a local program got
+// the port as its source port, the front cannot start.
 func (i *inspection) findPortUser(ctx context.Context) {
 	if i.Look.Recorded || i.Diagnosis.Code != diagnosis.Down {
 		return

@@ -13,15 +13,12 @@ import (
 	"frontsockets/internal/textfile"
 )
 
-// readList calls begin, then hands a regular file to read. It returns when ctx ends, even if the file system does
-// not answer. Errors say the reason first, then the file.
-func readList[T any](
-	ctx context.Context, begin func(), name string, read func(io.Reader, string) (T, error),
-) (T, error) {
+// readList hands a regular file to read. It returns when ctx ends, even if the file system does not answer.
+// Errors say the reason first, then the file.
+func readList[T any](ctx context.Context, name string, read func(io.Reader, string) (T, error)) (T, error) {
 	return await(ctx, func() (v T, err error) {
-		begin()
-		// A FIFO that nobody writes to must not be opened, and no device should be.
-		info, err := os.Stat(name)
+		// Opening a FIFO would wait for a writer, and a device must not be opened.
+		info, err := statList(name)
 		if err == nil && !info.Mode().IsRegular() {
 			return v, fmt.Errorf("not a regular file (%s): %s", info.Mode(), name)
 		}
@@ -41,20 +38,23 @@ func readList[T any](
 	})
 }
 
+// statList is os.Stat. A test replaces it by a disk that does not answer.
+var statList = os.Stat
+
 // clientNames are names for address prefixes.
 type clientNames map[netip.Prefix]string
 
-// clientList is what a file of client names gives.
+// clientList has the names of a file, or why it gives none.
 type clientList struct {
 	names clientNames
-	// fault is why the file gives no names, or nil.
+	// fault is what is wrong with the text, or nil.
 	fault error
 }
 
-// parseClients reads a file of "PREFIX NAME" lines, called name in errors. A fault in the text
-// costs all names, since a client could get the name of a wider prefix. The error is that the
-// file cannot be read. Neither quotes the lines: whoever runs the check may not be allowed to read
-// the file.
+// parseClients reads a file of "PREFIX NAME" lines, called name in errors. After a fault in the text no
+// client is named: without the wrong line, a client could get the name of a wider prefix. parseClients
+// returns an error only if the file cannot be read. Neither the fault nor the error quotes the lines:
+// whoever runs the check may not be allowed to read the file.
 func parseClients(r io.Reader, name string) (clientList, error) {
 	names := clientNames{}
 	err := textfile.Each(r, name, func(line string) error {

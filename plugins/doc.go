@@ -21,8 +21,8 @@
 // line and the clock, and owns the time limit.
 //
 // A source visits each socket once and knows nothing of restarts. When an attempt fails, the
-// next one gets a new visitor (source.First), so what was counted before is forgotten. Nothing
-// is held twice, and a retry or a fallback can never add to what failed.
+// next one gets a new visitor (source.First), so what was counted before is forgotten. So a
+// retry or a fallback never adds to the counts of a failed attempt.
 //
 // The workshop (internal/testkit, internal/tools) makes sockets for the tests, measures speed,
 // simulates failures and writes manuals. No check imports it; TestImports keeps it so.

@@ -9,11 +9,11 @@ import (
 	"syscall"
 )
 
-// ignoreEnvironment takes back what the environment does to the program, as far as a program can:
-// the runtime reads its variables before main. What it cannot take back is in docs/REFERENCE.md.
+// ignoreEnvironment undoes what variables of the environment do to the program. The runtime reads some
+// of them before main; docs/REFERENCE.md has those that cannot be undone.
 func ignoreEnvironment() {
-	// Completion of go-flags would print words and exit 0 instead of checking, ZONEINFO could
-	// give any zone the hours of another, and GODEBUG changes the behaviour of packages.
+	// With GO_FLAGS_COMPLETION go-flags would print words and exit 0 instead of checking. ZONEINFO
+	// could give any zone the hours of another. GODEBUG changes the behaviour of packages.
 	for _, name := range []string{"GO_FLAGS_COMPLETION", "ZONEINFO", "GODEBUG"} {
 		os.Unsetenv(name)
 	}
@@ -28,9 +28,10 @@ func ignoreEnvironment() {
 	}
 }
 
-// ignoreSignals keeps signals from ending the check with the wrong status. A reader that went away
-// is a failed write, and not death by SIGPIPE. At the others Go's runtime prints all stacks and
-// exits with 2, which is CRITICAL. The time limit ends the check, and SIGTERM, SIGINT and SIGKILL do.
+// ignoreSignals keeps signals from ending the check with the wrong status. Without SIGPIPE, a write to a
+// reader that has gone fails, and the check exits with UNKNOWN. On the other signals Go's runtime would
+// print all stacks and exit with 2, which is CRITICAL. The time limit still ends the check, and so do
+// SIGTERM, SIGINT and SIGKILL.
 func ignoreSignals() {
 	signal.Ignore(syscall.SIGPIPE, syscall.SIGQUIT, syscall.SIGABRT, syscall.SIGTRAP)
 }

@@ -33,8 +33,8 @@ const hostAdvice = "the check judges the host that it runs on: run it there, by 
 // helpOption is -h, also after -v or -V in one word.
 var helpOption = regexp.MustCompile(`^(-[vV]*h|--help)$`)
 
-// asksForHelp reports whether the help is asked for anywhere. No value can look like that: one
-// that starts with '-' is written after '='.
+// asksForHelp reports whether the command line asks for help. No value can look like -h: a value that
+// starts with '-' is written after '='.
 func asksForHelp(args []string) bool {
 	for _, arg := range args {
 		switch {
@@ -47,7 +47,7 @@ func asksForHelp(args []string) bool {
 	return false
 }
 
-// explain puts go-flags' words into ours, and says what was meant, as far as that can be told.
+// explain puts an error of go-flags into our words, and suggests what was meant.
 func (c commandLine) explain(err error, args []string) error {
 	text := strings.ReplaceAll(err.Error(), "`", "'")
 	var known *flags.Error
@@ -61,7 +61,7 @@ func (c commandLine) explain(err error, args []string) error {
 	return errors.New(text + ", see --help")
 }
 
-// unknownOption says that there is no option of this name, which is without its dashes.
+// unknownOption returns the message for an unknown option. name has no dashes.
 func (c commandLine) unknownOption(name string, args []string) string {
 	dashes := "--"
 	if !isWritten("--"+name, args) {
@@ -115,7 +115,7 @@ func (c commandLine) longWithOneDash(args []string) string {
 	return ""
 }
 
-// unexpectedArgument says that the word is no option.
+// unexpectedArgument returns the error for a word that is not an option.
 func unexpectedArgument(word string) error {
 	advice := "everything is an option"
 	if strings.Contains(word, ":") {
@@ -124,7 +124,7 @@ func unexpectedArgument(word string) error {
 	return fmt.Errorf("unexpected argument '%s': %s, see --help", word, advice)
 }
 
-// needsValueFormat returns an error if no format prints the metric of --metric.
+// needsValueFormat returns an error unless -f is value, the only format that reads --metric.
 func needsValueFormat(o options) error {
 	if o.Format == "value" {
 		return nil
@@ -133,8 +133,8 @@ func needsValueFormat(o options) error {
 		o.Format, o.Metric)
 }
 
-// metricNamed returns the metric of a name. Its error says which metric was meant, or which of
-// the other words that may stand here.
+// metricNamed returns the metric of a name. Its error suggests the closest metric, or the closest of
+// others, which may stand here too.
 func metricNamed(name string, others ...string) (tally.Metric, error) {
 	m, err := tally.ParseMetric(name)
 	if err != nil {
@@ -144,8 +144,7 @@ func metricNamed(name string, others ...string) (tally.Metric, error) {
 	return m, err
 }
 
-// stateMeant says which state was meant by the first of the states, separated by commas, that
-// is none.
+// stateMeant suggests a state for the first word of the list that is not a state.
 func stateMeant(states string) string {
 	var names []string
 	for s := tcp.Established; s < tcp.NumStates; s++ {
@@ -159,7 +158,7 @@ func stateMeant(states string) string {
 	return ""
 }
 
-// rangeError says what is wrong with the range of a metric, and how to write it.
+// rangeError returns an error that says what is wrong with the range of a metric, and how to write it.
 func rangeError(m tally.Metric, text string, err error) error {
 	metric := m.String() + "="
 	if m == tally.Abnormal {
@@ -178,7 +177,7 @@ func rangeError(m tally.Metric, text string, err error) error {
 	if number, hasUnit := strings.CutSuffix(text, m.Unit()); hasUnit && isRange(number) {
 		return fmt.Errorf("'%s' is not a range: a range has no unit; write %s%s", text, metric, number)
 	}
-	return allowed(err, "[@][start:][end], such as 10, 5:10 or @50:")
+	return withAdvice(err, "", "[@][start:][end], such as 10, 5:10 or @50:")
 }
 
 func isRange(text string) bool {
@@ -186,8 +185,8 @@ func isRange(text string) bool {
 	return err == nil
 }
 
-// neverWarns returns an error if a metric is always CRITICAL before it can be WARNING: if both
-// ranges have only an upper bound, and that of WARNING is higher.
+// neverWarns returns an error if a metric is always CRITICAL before it can be WARNING. Then both ranges
+// have only an upper bound, and that of WARNING is higher.
 func neverWarns(p verdict.Policy) error {
 	for m := range tally.NumMetrics {
 		warning, warns := p.Warning[m]
@@ -197,7 +196,7 @@ func neverWarns(p verdict.Policy) error {
 			continue
 		}
 		whose := ""
-		if p.MayBeEmpty[verdict.Critical][m] {
+		if p.FromPreset[verdict.Critical][m] {
 			whose = " of the policy"
 		}
 		return fmt.Errorf("%s=%s never warns, because -c %s=%s%s is breached first; lower -w or raise -c", m, warning, m,
@@ -209,7 +208,7 @@ func neverWarns(p verdict.Policy) error {
 // sessionHours are the hours of one session.
 var sessionHours = regexp.MustCompile(`\d{1,2}:\d\d-\d{1,2}:\d\d`)
 
-// sessionError says how to write the first of the sessions that cannot be read.
+// sessionError returns an error that says how to write the first session that cannot be read.
 func sessionError(specs []string, err error) error {
 	for _, spec := range specs {
 		if _, wrong := session.Parse([]string{spec}, nil, nil); wrong == nil {

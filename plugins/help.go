@@ -82,7 +82,7 @@ func (p Profile) optionsHelp() string {
 		if o.Default != "" {
 			text += " (default: " + o.Default + ")"
 		}
-		text = wrap(text, strings.Repeat(" ", column), helpWidth)
+		text = wrap(text, strings.Repeat(" ", column))
 		if len(spelling)+2 <= column {
 			text = spelling + text[len(spelling):]
 		} else {
@@ -96,24 +96,24 @@ func (p Profile) optionsHelp() string {
 // help returns what follows the options in --help.
 func (p Profile) help() string {
 	var b strings.Builder
-	fmt.Fprintf(&b, "\nMetrics (for -w, -c and --metric):\n%s\n", wrap(metricNames(0, tally.OneLook), "  ", helpWidth))
-	fmt.Fprintf(&b, "With --sample also:\n%s\n%s\n", wrap(metricNames(tally.OneLook, tally.NumMetrics), "  ", helpWidth),
+	fmt.Fprintf(&b, "\nMetrics (for -w, -c and --metric):\n%s\n", wrap(metricNames(0, tally.OneLook), "  "))
+	fmt.Fprintf(&b, "With --sample also:\n%s\n%s\n", wrap(metricNames(tally.OneLook, tally.NumMetrics), "  "),
 		Ranges)
 	b.WriteString("\nPolicies:\n")
 	for _, name := range PolicyNames {
-		b.WriteString(wrap(name+": "+p.Policies()[name].String(), "  ", helpWidth))
+		b.WriteString(wrap(name+": "+p.Policies()[name].String(), "  "))
 	}
 	b.WriteString("\nSessions:\n")
 	for _, c := range session.Calendars {
-		b.WriteString(wrap(c.Name+": "+c.String(), "  ", helpWidth))
+		b.WriteString(wrap(c.Name+": "+c.String(), "  "))
 	}
 	b.WriteString("\nExit codes:\n")
 	for line := range strings.Lines(ExitCodes) {
-		b.WriteString(wrap(line, "  ", helpWidth))
+		b.WriteString(wrap(line, "  "))
 	}
 	b.WriteString("\nExamples:\n")
 	for _, e := range p.Examples() {
-		b.WriteString(exampleLine(fmt.Sprintf(e.Line, p.Program)) + wrap(e.Does, "      ", helpWidth))
+		b.WriteString(exampleLine(fmt.Sprintf(e.Line, p.Program)) + wrap(e.Does, "      "))
 	}
 	return b.String()
 }
@@ -136,12 +136,12 @@ func metricNames(from, to tally.Metric) string {
 	return strings.Join(names, " ")
 }
 
-// wrap breaks words into indented lines.
-func wrap(words, indent string, width int) string {
+// wrap breaks words into indented lines of at most helpWidth columns.
+func wrap(words, indent string) string {
 	var b strings.Builder
 	line := indent
 	for _, w := range strings.Fields(words) {
-		if line != indent && utf8.RuneCountInString(line)+1+utf8.RuneCountInString(w) > width {
+		if line != indent && utf8.RuneCountInString(line)+1+utf8.RuneCountInString(w) > helpWidth {
 			b.WriteString(line + "\n")
 			line = indent
 		}

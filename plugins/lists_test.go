@@ -2,6 +2,7 @@ package plugins
 
 import (
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"runtime"
@@ -95,10 +96,21 @@ func TestLargeLists(t *testing.T) {
 // TestSlowLists: -t covers the files that options name. The answer does without the names of
 // clients, but not without the holidays.
 func TestSlowLists(t *testing.T) {
-	hang := make(chan bool)
-	t.Cleanup(func() { close(hang) })
+	const reads = 3
+	hang, waiting := make(chan bool), make(chan bool, reads)
+	statList = func(name string) (fs.FileInfo, error) {
+		waiting <- true
+		<-hang
+		return os.Stat(name)
+	}
+	t.Cleanup(func() {
+		for range reads {
+			<-waiting // then nobody reads statList
+		}
+		statList = os.Stat
+		close(hang)
+	})
 	slow := front(0)
-	slow.slowDisk = func() { <-hang }
 	name := file(t, "")
 	start := time.Now()
 	out, code := at(noon, slow, "-t", "400ms", "--clients", name)

@@ -26,6 +26,11 @@ import (
 // right to open netlink sockets from itself and becomes the rest of its arguments.
 const noSockDiag = "-no-sock-diag"
 
+// init keeps the main thread for the main goroutine. A test that moves its thread into another network
+// namespace then never moves the main thread: Go does not end it with the test, and /proc/net is always
+// that of the main thread's namespace.
+func init() { runtime.LockOSThread() }
+
 func TestMain(m *testing.M) {
 	if len(os.Args) > 2 && os.Args[1] == noSockDiag {
 		fmt.Fprintln(os.Stderr, withoutNetlink(os.Args[2:]))

@@ -53,11 +53,10 @@ type options struct {
 
 // optionHelp is what --help and the documents say of each option.
 var optionHelp = map[string]string{
-	"port":    "local ports of the front: 41213 or 41213,41223-41226; repeatable",
-	"address": "only sockets whose local address is this one or in this CIDR prefix; repeatable",
-	"exclude": "leave out sessions of these remote addresses, such as health checkers; repeatable",
-	"shared": "addresses behind which there are many clients (NAT, a proxy), never called one looping client;" +
-		" repeatable",
+	"port":          "local ports of the front: 41213 or 41213,41223-41226; repeatable",
+	"address":       "only sockets whose local address is this one or in this CIDR prefix; repeatable",
+	"exclude":       "leave out sessions of these remote addresses, such as health checkers; repeatable",
+	"shared":        "addresses that many clients share (NAT, a proxy): never diagnosed as one looping client; repeatable",
 	"name":          "name of this front in the output",
 	"warning":       "WARNING when METRIC breaches RANGE (without a metric: abnormal), or on diagnosis=CODE,…; repeatable",
 	"critical":      "CRITICAL when METRIC breaches RANGE, or on diagnosis=CODE,…; repeatable",
@@ -71,8 +70,7 @@ var optionHelp = map[string]string{
 	"save":   "also write the sockets to FILE as a snapshot, atomically",
 	"log": "also append the answer to FILE as one line of JSON, for front_report; %Y-%m-%d in the name is" +
 		" the day in --session-tz",
-	"max-age": "a snapshot older than this is UNKNOWN; if the option is given, so is an older netstat or ss" +
-		" FILE",
+	"max-age": "UNKNOWN if a snapshot is older than this; if you set the option, also for a netstat or ss FILE",
 	"netns":   "look inside another network namespace (needs CAP_SYS_ADMIN)",
 	"clients": "names of client addresses: a file with PREFIX NAME on each line",
 	"policy": "ready-made thresholds (seed: the rule of the operators' old script); your own -w or -c for a metric" +
@@ -103,14 +101,12 @@ type settings struct {
 	save    string // a file, or empty
 	log     string // a file, or empty
 	timeout time.Duration
-	// deadline is when the time limit ends. It began when the command line was read.
+	// deadline is when -t ends. The time starts when the options are read.
 	deadline time.Time
-	notes    []string // what the end of the line must say of the options
-	// beginList is called before the file of an option is read.
-	beginList func()
+	notes    []string // remarks on the options, for the end of the line
 
 	sample time.Duration // 0 for one look
-	// showOwner says that the answer tells the process that listens.
+	// showOwner says that the answer has the process that listens.
 	showOwner bool
 	clients   clientNames
 	zone      *time.Location
@@ -136,8 +132,8 @@ func (p Profile) newParser(o *options) commandLine {
 	return commandLine{parser}
 }
 
-// parse reads a command line. Recorded has what a recording is read with. Even with an error
-// the settings have a format: the one that was asked for, if that can be told.
+// parse reads a command line. recorded has stdin and the time now. Even with an error the settings
+// have a format: the one that was asked for or, if that is not known, the default.
 func (p Profile) parse(args []string, recorded textfile.File) (settings, error) {
 	var o options
 	parser := p.newParser(&o)

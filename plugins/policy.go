@@ -18,10 +18,11 @@ type Policy struct{ warning, critical []string }
 // PolicyNames are the names of the policies, the default first.
 var PolicyNames = []string{"standard", "seed", "strict"}
 
-// Policies returns those that --policy knows. Seed is the rule of the operators' old script. Standard
-// adds the diagnoses that blame the front, so that no answer is OK while its words do. Strict
-// alarms for every trouble that has a name, and counts nothing: it works for a front of three
-// clients as for one of 10,000.
+// Policies returns the policies by name. Seed is the rule of the operators' old script. Standard adds
+// the diagnoses that blame the front, so that no answer is OK while its text blames the front. Strict
+// alarms on every diagnosis that blames the front, a client or the network. It limits no count, so it
+// suits a front of three clients as well as one of 10,000. None of them has Down: --no-listener
+// decides on that.
 func (p Profile) Policies() map[string]Policy {
 	seed := "abnormal=" + p.Critical
 	return map[string]Policy{
@@ -113,8 +114,8 @@ func parseCodes(text string) ([]diagnosis.Code, error) {
 	return codes, nil
 }
 
-// policy returns the operator's thresholds, completed level by level with those of the
-// ready-made policy for which the operator has none.
+// policy returns the operator's thresholds. At each level, the ready-made policy adds what the operator
+// did not set: the range of a metric, or the diagnoses.
 func (p Profile) policy(name string, warning, critical level) (verdict.Policy, error) {
 	ready, known := p.Policies()[name]
 	if !known {
@@ -123,7 +124,7 @@ func (p Profile) policy(name string, warning, critical level) (verdict.Policy, e
 	}
 	v := verdict.Policy{
 		Warning: warning.ranges, Critical: critical.ranges, Diagnosis: map[diagnosis.Code]verdict.Status{},
-		MayBeEmpty: map[verdict.Status]map[tally.Metric]bool{verdict.Warning: {}, verdict.Critical: {}},
+		FromPreset: map[verdict.Status]map[tally.Metric]bool{verdict.Warning: {}, verdict.Critical: {}},
 	}
 	for _, level := range []struct {
 		status verdict.Status
@@ -137,7 +138,7 @@ func (p Profile) policy(name string, warning, critical level) (verdict.Policy, e
 		for m, limit := range preset.ranges {
 			if _, set := level.own.ranges[m]; !set {
 				level.own.ranges[m] = limit
-				v.MayBeEmpty[level.status][m] = true
+				v.FromPreset[level.status][m] = true
 			}
 		}
 		codes := level.own.codes

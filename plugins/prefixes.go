@@ -58,8 +58,8 @@ func parsePrefixes(words []string, parse func(string) (netip.Prefix, error)) ([]
 	return prefixes, nil
 }
 
-// parseExclude reads the remote addresses to leave out. Where they are all addresses of IPv4
-// or of IPv6 there would be nothing left to judge, and the answer OK for ever.
+// parseExclude reads the remote addresses to leave out. All addresses of IPv4 or of IPv6 are an error:
+// nothing would be left to judge, and the answer would be OK for ever.
 func parseExclude(words []string) ([]netip.Prefix, error) {
 	prefixes, err := parsePrefixes(words, parseRemote)
 	if err != nil {
@@ -85,7 +85,7 @@ func parseExclude(words []string) ([]netip.Prefix, error) {
 	return prefixes, nil
 }
 
-// in6Prefix returns the prefix, if it is of IPv4, as the one of its IPv4-mapped addresses.
+// in6Prefix returns a prefix of IPv4 as the prefix of its IPv4-mapped addresses, and one of IPv6 as it is.
 func in6Prefix(p netip.Prefix) netip.Prefix {
 	bits := p.Bits()
 	if p.Addr().Is4() {

@@ -96,9 +96,9 @@ func TestUnfitSnapshot(t *testing.T) {
 		now        time.Time
 		args, want string
 	}{
-		{"too old", string(good), noon.Add(151 * time.Second), "", "2m31s old, and more than 2m30s is too old (--max-age)"},
+		{"too old", string(good), noon.Add(151 * time.Second), "", "is too old: 2m31s; at most 2m30s is allowed (--max-age)"},
 		{"too old for us", string(good), noon.Add(2 * time.Second), "--max-age 1.5",
-			"2s old, and more than 1.5s is too old (--max-age)"},
+			"is too old: 2s; at most 1.5s is allowed (--max-age)"},
 		{"from the future", string(good), noon.Add(-time.Minute), "", "is dated 1m0s in the future"},
 		{"another port", string(good), noon, "-p 41213-41214", "port 41214 was not recorded, only 41213"},
 		{"empty", "", noon, "", "empty"},
@@ -117,7 +117,7 @@ func TestUnfitSnapshot(t *testing.T) {
 		{"a fact that is none", replaced(`"drops"`, `"dropz"`), noon, "", `line 1: it names an unknown fact`},
 		{"a member that is none", replaced(`"inode":`, `"inodes":`), noon, "",
 			`line 2: not as --save wrote it: an unknown member, or a value that cannot be read`},
-		{"no facts", replaced(`"blind":[]`, `"blind":null`), noon, "", "line 1: not the whole header of a snapshot"},
+		{"no facts", replaced(`"blind":[]`, `"blind":null`), noon, "", "line 1: the header is incomplete"},
 		{"a port that was not asked for", replaced("10.1.0.7:41213", "10.1.0.7:41214"), noon, "",
 			"line 3: port 41214 was not recorded"},
 		{"a negative number", replaced(`"recv_q":0`, `"recv_q":-5`), noon, "",
@@ -174,9 +174,9 @@ func TestOverMidnight(t *testing.T) {
 		-time.Second: "ScriptRes:Ok:49", 0: "ScriptRes:Ok:49",
 		time.Second: "ScriptRes:Ok:49", 2 * time.Minute: "ScriptRes:Ok:49",
 		2*time.Minute + time.Second: "ScriptRes:Unknown:snapshot " + file +
-			", 2m31s old, and more than 2m30s is too old (--max-age)",
+			", is too old, 2m31s; at most 2m30s is allowed (--max-age)",
 		24 * time.Hour: "ScriptRes:Unknown:snapshot " + file +
-			", 24h0m30s old, and more than 2m30s is too old (--max-age)",
+			", is too old, 24h0m30s; at most 2m30s is allowed (--max-age)",
 	} {
 		if out, code := at(midnight.Add(after), MDFront, "-s", "snapshot:"+file, "-f", "hostmonitor"); code != 0 ||
 			out != want+"\n" {
@@ -280,7 +280,7 @@ func TestOldCapture(t *testing.T) {
 	for args, old := range map[string]bool{"": false, "--max-age 24h": false, "--max-age 23h": true} {
 		out, code := at(noon.Add(24*time.Hour), MDFront, append(strings.Fields(args), "-s", "netstat:"+file)...)
 		if !old && (code != 0 || !want.MatchString(out)) || old && (code != 3 || !strings.Contains(out,
-			": 24h0m0s old, and more than 23h0m0s is too old (--max-age)\n")) {
+			": is too old: 24h0m0s; at most 23h0m0s is allowed (--max-age)\n")) {
 			t.Errorf("%q: exit %d, %s", args, code, out)
 		}
 	}
@@ -291,7 +291,7 @@ func TestOldCapture(t *testing.T) {
 	}
 	defer f.Close()
 	if out, code := MDFront.respond([]string{"-s", "netstat:-", "--max-age", "1"}, f, noon.Add(time.Hour)); code != 3 ||
-		!strings.Contains(string(out), "1h0m0s old, and more than 1s is too old") {
+		!strings.Contains(string(out), "is too old: 1h0m0s; at most 1s is allowed") {
 		t.Errorf("exit %d, %s", code, out)
 	}
 	if out, code := at(noon.Add(-time.Hour), MDFront, "-s", "netstat:"+file, "--max-age", "1h"); code != 3 ||

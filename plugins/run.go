@@ -27,8 +27,7 @@ type Profile struct {
 	Critical string // default range of -c abnormal=: so many and more
 	Feed     bool   // the front sends data to every client all the time
 
-	sources  []tcp.Source // tests look here instead
-	slowDisk func()       // tests wait here before the file of an option is read
+	sources []tcp.Source // tests look here instead
 }
 
 // The two checks.
@@ -62,8 +61,9 @@ func (p Profile) Run(args []string, stdin io.Reader, stdout io.Writer) int {
 	return write(stdout, out, code)
 }
 
-// guarded turns a panic of respond into an UNKNOWN. Looks handle their own panics; this one
-// may come from the rendering, so no format can be trusted.
+// guarded turns a panic of respond into an UNKNOWN. await turns a panic of a look into an error. A panic
+// here may come from a renderer, so the answer is in the nagios format. With
+// Usage its text is the failure alone.
 func (p Profile) guarded(respond func() ([]byte, int)) (out []byte, code int) {
 	defer func() {
 		if cause := recover(); cause != nil {
@@ -97,8 +97,8 @@ func (p Profile) respond(args []string, stdin io.Reader, now time.Time) (out []b
 	return s.format.Render(report, s.style), s.format.ExitCode(report)
 }
 
-// write prints the answer and returns the exit code: UNKNOWN's if the answer could not be
-// written in time.
+// write prints the answer and returns the exit code. It returns that of UNKNOWN if the answer could not
+// be written in time.
 func write(w io.Writer, b []byte, code int) int {
 	const limit = 3 * time.Second // with the default -t still under the 10 s of check_nrpe
 	if f, ok := w.(*os.File); ok && isClosed(f) {

@@ -21,7 +21,7 @@ import (
 	"frontsockets/internal/verdict"
 )
 
-// usageError is the first option that is wrong.
+// usageError keeps the error of the first wrong option.
 type usageError struct{ err error }
 
 func (u *usageError) reject(option string, cause error) {
@@ -35,15 +35,12 @@ type lateError string
 
 func (l lateError) Error() string { return string(l) }
 
-// settings reads the values of the options. The error is that of the first that is wrong.
+// settings reads the values of the options. The error names the first wrong option.
 func (p Profile) settings(o options, recorded textfile.File) (settings, error) {
-	s := settings{beginList: func() {}}
-	if p.slowDisk != nil {
-		s.beginList = p.slowDisk
-	}
+	var s settings
 	var u usageError
 	s.timeout, s.deadline = startTimeout(o)
-	s.readAnswer(o, &u) // first: an error is told in the format that was asked for
+	s.readAnswer(o, &u) // first, since errors are written in this format
 	s.readFront(o, recorded, &u)
 	p.readThresholds(o, &s, &u)
 	s.readTimes(o, recorded.Now, &u)
@@ -51,8 +48,8 @@ func (p Profile) settings(o options, recorded textfile.File) (settings, error) {
 	return s, u.err
 }
 
-// startTimeout returns -t, and when the time is up that began with the program. It is not the
-// time for an error of -t yet: the format in which to tell it is not known.
+// startTimeout returns -t and the moment at which it ends, counted from now. readTimes reports a wrong
+// -t: by then the format of the answer is known.
 func startTimeout(o options) (time.Duration, time.Time) {
 	timeout, err := parseDuration(o.Timeout)
 	if err != nil {
@@ -61,7 +58,7 @@ func startTimeout(o options) (time.Duration, time.Time) {
 	return timeout, time.Now().Add(timeout)
 }
 
-// readAnswer reads how the answer is to look.
+// readAnswer reads the options that shape the answer.
 func (s *settings) readAnswer(o options, u *usageError) {
 	var cause error
 	s.format, cause = parseFormat(o.Format)
@@ -81,8 +78,9 @@ func (s *settings) readAnswer(o options, u *usageError) {
 	s.showOwner = s.style.Verbose > 0 || s.format.Name == "json"
 }
 
-// readClients reads the names of clients. The answer does not need them: a fault in the text costs
-// the names only, and they have a quarter of -t. The end of the line then says so.
+// readClients reads the names of clients. The answer does not need them. A fault in the text costs the
+// names only, and so does a file that takes longer than a quarter of -t. The end of the line then
+// says so.
 func (s *settings) readClients(o options, u *usageError) {
 	if o.Clients == "" || u.err != nil {
 		return
@@ -90,7 +88,7 @@ func (s *settings) readClients(o options, u *usageError) {
 	limit := s.timeout / 4
 	ctx, cancel := context.WithDeadline(context.Background(), s.deadline.Add(limit-s.timeout))
 	defer cancel()
-	list, cause := readList(ctx, s.beginList, o.Clients, parseClients)
+	list, cause := readList(ctx, o.Clients, parseClients)
 	if errors.Is(cause, context.DeadlineExceeded) {
 		s.notes = append(s.notes, fmt.Sprintf("names not read within %s (--clients)", limit))
 		return
@@ -101,7 +99,7 @@ func (s *settings) readClients(o options, u *usageError) {
 	}
 }
 
-// readFront reads which sockets are looked at, and where.
+// readFront reads which sockets to look at, and where to find them.
 func (s *settings) readFront(o options, recorded textfile.File, u *usageError) {
 	var cause error
 	s.query.Ports, cause = tcp.ParsePorts(o.Port...)
@@ -135,16 +133,16 @@ func (p Profile) readThresholds(o options, s *settings, u *usageError) {
 	u.reject("--policy", cause)
 	u.reject("-w", neverWarns(s.policy))
 	s.policy.NoListener, cause = verdict.ParseStatus(o.NoListener)
-	u.reject("--no-listener", meant(cause, suggest.DidYouMean(o.NoListener, verdict.StatusNames),
+	u.reject("--no-listener", withAdvice(cause, suggest.DidYouMean(o.NoListener, verdict.StatusNames),
 		list(verdict.StatusNames)))
 	s.rules.Normal, cause = tcp.ParseStateSet(o.Normal)
-	u.reject("--normal", meant(cause, stateMeant(o.Normal),
+	u.reject("--normal", withAdvice(cause, stateMeant(o.Normal),
 		"states separated by commas, such as established,listen,time_wait"))
 	s.rules.StalledAfter, cause = parseDuration(o.StalledAfter)
 	u.reject("--stalled-after", cause)
 }
 
-// readTimes reads when to look and for how long, and what depends on the day.
+// readTimes reads -t, --sample, the calendar and the name of the log.
 func (s *settings) readTimes(o options, now time.Time, u *usageError) {
 	var cause error
 	s.timeout, cause = parseDuration(o.Timeout)
@@ -160,7 +158,7 @@ func (s *settings) readTimes(o options, now time.Time, u *usageError) {
 	}
 }
 
-// parseSample reads how far apart two looks are, and whether something needs them.
+// parseSample reads --sample. If a threshold needs two looks, one look is an error.
 func (s settings) parseSample(o options) (time.Duration, error) {
 	apart, err := parseSeconds(o.Sample)
 	if err != nil || apart != 0 {
@@ -186,13 +184,10 @@ func (s settings) parseSample(o options) (time.Duration, error) {
 	return 0, nil
 }
 
-// parseSessions reads the trading calendar. Of an error it gives the option.
+// parseSessions reads the trading calendar. With an error it returns the option that is wrong.
 func (s *settings) parseSessions(o options) (option string, err error) {
-	if strings.EqualFold(o.SessionTZ, "local") || o.SessionTZ == "" {
-		return "--session-tz", fmt.Errorf("'%s' is not a time zone; use one such as Asia/Shanghai", o.SessionTZ)
-	}
 	zone, err := time.LoadLocation(o.SessionTZ)
-	if err != nil {
+	if err != nil || strings.EqualFold(o.SessionTZ, "local") { // that would be the zone of the host
 		return "--session-tz", fmt.Errorf("'%s' is not a time zone; use one such as Asia/Shanghai", o.SessionTZ)
 	}
 	s.zone = zone
@@ -203,7 +198,7 @@ func (s *settings) parseSessions(o options) (option string, err error) {
 		}
 		ctx, cancel := context.WithDeadline(context.Background(), s.deadline)
 		defer cancel()
-		holidays, err = readList(ctx, s.beginList, o.Holidays, session.ParseHolidays)
+		holidays, err = readList(ctx, o.Holidays, session.ParseHolidays)
 		if errors.Is(err, context.DeadlineExceeded) {
 			err = lateError(fmt.Sprintf("not read within %s (-t): %s", s.timeout, o.Holidays))
 		}
@@ -218,7 +213,7 @@ func (s *settings) parseSessions(o options) (option string, err error) {
 	return "--at", err
 }
 
-// parseAt reads the time to judge the calendar at, and whether there is one to judge.
+// parseAt reads --at. It returns the zero time if the option is not set.
 func parseAt(o options, zone *time.Location) (at time.Time, err error) {
 	if o.At == "" {
 		return at, nil
@@ -238,7 +233,7 @@ func parseAt(o options, zone *time.Location) (at time.Time, err error) {
 		" or '2026-11-25 10:20' in --session-tz", o.At)
 }
 
-// parseFormat returns the format of a name, and the default one with an error.
+// parseFormat returns the format of a name. With an error it returns the default format.
 func parseFormat(name string) (output.Format, error) {
 	for _, f := range output.Formats {
 		if f.Name == name {
@@ -262,15 +257,8 @@ func list(words []string) string {
 	return strings.Join(words[:last], ", ") + " or " + words[last]
 }
 
-func allowed(cause error, what string) error {
-	if cause == nil {
-		return nil
-	}
-	return fmt.Errorf("%w; use %s", cause, what)
-}
-
-// meant is allowed with a suggestion, which may be empty.
-func meant(cause error, suggestion, what string) error {
+// withAdvice adds to an error, unless it is nil, a suggestion, which may be empty, and what is allowed.
+func withAdvice(cause error, suggestion, what string) error {
 	if cause == nil {
 		return nil
 	}

@@ -22,9 +22,9 @@ func SourceNames() []string {
 	return append(names, "snapshot:FILE")
 }
 
-// sourcesByName returns the attempts to make for the value of -s, best first. Netns is the
-// namespace to look into, empty for our own. Recorded has what a recording is read with;
-// its Name is set here. A recording is never part of "auto": old data must not look live.
+// sourcesByName returns the attempts to make for the value of -s, best first. netns is the namespace to
+// look into, empty for our own. recorded has stdin and the time now; its Name is set here. A recording
+// is never part of "auto": old data must not look live.
 func sourcesByName(name, netns string, recorded textfile.File) ([]tcp.Source, error) {
 	kind, file, _ := strings.Cut(name, ":")
 	recorded.Name = file
@@ -44,7 +44,7 @@ func sourcesByName(name, netns string, recorded textfile.File) ([]tcp.Source, er
 		strings.Join(SourceNames(), ", "))
 }
 
-// sourceMeant says which source was meant.
+// sourceMeant suggests the source that is closest to the name, or returns "".
 func sourceMeant(name string) string {
 	kind, file, _ := strings.Cut(name, ":")
 	kinds := append(slices.Clone(source.Names), append(slices.Clone(capture.Names), "snapshot")...)

@@ -58,7 +58,7 @@ var alarms = []alarm{
 	{":PORTS has COUNTS", "none", "a summary", "no", "[Read the alarm](#1-read-the-alarm)"},
 	{"process N (NAME) is in state STATE", "`hung`", "the front", "see the section",
 		"[hung](#hung-the-front-does-not-accept-or-does-not-read)"},
-	{"process N (NAME) uses the port; if it is not the front: end it, set ip_local_reserved_ports", "`down`",
+	{"process N (NAME) uses the port; if not the front, end it and set ip_local_reserved_ports", "`down`",
 		"another program", "end that program first", "[down](#down)"},
 	{"METRIC is not known: REASON", "none", "the check could not see it", "no",
 		"[Where the sockets come from](SOURCES.md)"},

@@ -53,8 +53,8 @@ func TestOwner(t *testing.T) {
 		t.Error(out)
 	}
 	out, code := search(t, program, asNobody, "-p", "41251", "-v")
-	if code != 0 || !strings.Contains(out, "\nprocess unknown: its process is uid 0's, and this needs"+
-		" CAP_SYS_PTRACE; run as that user, or ss -ltnp as root\n") {
+	if code != 0 || !strings.Contains(out, "\nprocess unknown: the process belongs to uid 0: run the check as that user"+
+		" or with CAP_SYS_PTRACE, or run ss -ltnp as root\n") {
 		t.Errorf("nobody: exit %d, %s", code, out)
 	}
 	if out, _ := run(t, exec.Command(program, "-p", "41251")); strings.Contains(out, "process") {
@@ -83,7 +83,7 @@ func TestPortInUse(t *testing.T) {
 	}
 	defer accepted.Close()
 	program := filepath.Join(programs(t), "check_mdfront_sockets")
-	const words = " uses the port; if it is not the front: end it, set ip_local_reserved_ports | "
+	const words = " uses the port; if not the front, end it and set ip_local_reserved_ports | "
 	const remedy = "add 41254 to net.ipv4.ip_local_reserved_ports\n"
 	out, code := search(t, program, asRoot, "-p", "41254", "-v")
 	self := fmt.Sprintf(" - process %d (", os.Getpid())
@@ -92,7 +92,7 @@ func TestPortInUse(t *testing.T) {
 	}
 	out, code = search(t, program, func(cmd *exec.Cmd) { nobody(t, cmd) }, "-p", "41254", "-v")
 	if code != 2 || !strings.Contains(out, " - a process of uid 0"+words) ||
-		!strings.Contains(out, "evidence: process not known, its process is uid 0's") {
+		!strings.Contains(out, "evidence: process not known, the process belongs to uid 0") {
 		t.Errorf("nobody: exit %d, %s", code, out)
 	}
 	out, _ = search(t, program, asRoot, "-p", "41254-41255", "-v")

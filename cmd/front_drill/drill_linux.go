@@ -14,8 +14,8 @@ func dieWithParent(attr *syscall.SysProcAttr) {
 	attr.Pdeathsig = syscall.SIGKILL
 }
 
-// choosePortAtConnect makes the kernel choose the client's port at connect: the port must then
-// only differ from those of other sessions with the same front, and it may be in TIME_WAIT.
+// choosePortAtConnect makes the kernel choose the client's port at connect. The port must then only
+// differ from those of other sessions with the same front, and it may be in TIME_WAIT.
 func choosePortAtConnect(_, _ string, c syscall.RawConn) error {
 	var err error
 	if ctlErr := c.Control(func(fd uintptr) {

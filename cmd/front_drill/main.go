@@ -189,8 +189,8 @@ type options struct {
 	Help    bool   `short:"h" long:"help"`
 }
 
-// parse reads the command line. info is the text that it asks for, the help or the version; the
-// help wins over every other option and every error.
+// parse reads the command line. info is the text that it asks for: the help or the version. The help
+// wins over every other option and every error.
 func parse(args []string) (d drill, info string, err error) {
 	var opts options
 	parser := flags.NewParser(&opts, flags.PassDoubleDash)

@@ -336,9 +336,9 @@ func (p *part) connectAndLeave() error {
 	select {}
 }
 
-// reconnectInLoop runs a client that the front disconnects and that connects again: at once
-// until there are enough TIME_WAIT sockets, then a little more often than old ones expire, one
-// minute after they were made. A client port that is used again replaces the old socket, so
+// reconnectInLoop runs a client that the front disconnects and that connects again. It does so at once
+// until there are enough TIME_WAIT sockets, then a little more often than old ones expire. They expire
+// one minute after they were made. A client port that is used again replaces the old socket, so
 // each port counts once.
 func (p *part) reconnectInLoop() error {
 	ports := map[string]bool{}

@@ -109,8 +109,8 @@ func (s *supervisor) run() error {
 	return s.await("", 1, s.holdTime)
 }
 
-// changes has the change that begins in each scenario: what it is, the message that the parts
-// then send for each client, what the sockets show when it is complete, and what is counted.
+// changes has the change that begins in each scenario. The parts then send message for each client.
+// shape is what the sockets show when the change is complete, counted what is counted.
 var changes = map[string]struct{ what, message, shape, counted string }{
 	"burst":  {"more clients log in", messageServed, "logged in, all clients get ticks (ESTABLISHED)", "client"},
 	"logoff": {"all clients log off", messageLeft, "logged off normally (TIME_WAIT)", "client"},

@@ -51,7 +51,7 @@ type grammar interface {
 	// line takes a line without its end and reads it if it is a row.
 	line([]byte) error
 	// whole reports whether the last line is complete although it has no end.
-	whole([]byte) bool
+	whole() bool
 	// end is called after the last line, with no error before it.
 	end() error
 	// advice says how to capture.
@@ -90,14 +90,11 @@ type session struct {
 	line  int
 }
 
-// maxRows is the number of rows with a port that was asked for which a capture may have, so
-// that memory is bounded: a few times what a host's largest front can serve.
+// maxRows is the number of rows of the front's ports that a capture may have. It bounds memory, and is a
+// few times what a host's largest front can serve.
 const maxRows = 1 << 18
 
-const (
-	giveTheLast = "if the file has several tables, give the last alone"
-	theLast     = "there are several tables, of which to give the last alone"
-)
+const giveTheLast = "if the file has several tables, give the last alone"
 
 var (
 	errHiddenRow = errors.New("holds a row, or a part of one, that cannot be read: it is cut, joined, changed," +
@@ -107,7 +104,7 @@ var (
 	errJoinedHeader = errors.New("a row after the header in one line: line breaks were lost, as in echo $(...)")
 )
 
-// advised is an error that says itself what to do. No general advice follows it.
+// advised is an error that already says what to do. No general advice follows it.
 type advised string
 
 func (a advised) Error() string { return string(a) }
@@ -142,11 +139,13 @@ func (t *table) read(ctx context.Context, r io.Reader, g grammar) error {
 			plain = plainBlanks(plain[:0], line)
 			line = plain
 		}
-		if wrong := g.line(line); wrong != nil && !cut {
+		wrong := g.line(line)
+		switch {
+		case cut && (wrong != nil || !g.whole()):
+			return err
+		case wrong != nil:
 			text.Private = !t.found // a row of a capture may be quoted, but not a file of another kind
 			return text.Wrong(explain(wrong, line, g.advice()), original)
-		} else if cut && (wrong != nil || !g.whole(line)) {
-			return err
 		}
 	}
 	switch {
@@ -158,8 +157,8 @@ func (t *table) read(ctx context.Context, r io.Reader, g grammar) error {
 	return fmt.Errorf("no socket table in %d lines (%s)", text.N, g.advice())
 }
 
-// explain returns the error for a line that cannot be read, with what to do. Where the line shows
-// how it was changed, the error says that, and not what could not be read because of it.
+// explain returns the error for a line that cannot be read, with what to do. If the line shows how it was
+// changed, the error says that instead of what could not be read.
 func explain(wrong error, line []byte, advice string) error {
 	var complete advised
 	switch before, after := brokenAddress(line); {
@@ -194,7 +193,7 @@ func (t *table) other(line []byte) error {
 	case !prose && t.doubt == nil:
 		t.doubt = fmt.Errorf("a row after line %d, which is neither a row nor a header: give one whole table", t.n)
 	case t.found:
-		t.doubt = fmt.Errorf("a row after other text in line %d: rows were left out or broken, or %s", t.n, theLast)
+		t.doubt = fmt.Errorf("a row after other text in line %d: rows were left out or broken; %s", t.n, giveTheLast)
 	}
 	t.inRows = false
 	return nil
@@ -211,13 +210,13 @@ func (t *table) beginTable() {
 	t.inRows, t.found, t.header, t.doubt = true, true, t.n, nil
 }
 
-// errTwoTables returns the error for a table that begins at the current line after another.
-func (t *table) errTwoTables() error {
+// secondTableError returns the error for a table that begins at the current line after another.
+func (t *table) secondTableError() error {
 	return fmt.Errorf("a second table; the first begins at line %d: give the last alone", t.header)
 }
 
-// admit reports whether the row is one that counts. The identity of a session is its
-// addresses as written, if they are whole; merge says that the tool repeats rows.
+// admit reports whether the row counts. The identity of a session is its addresses as written, if they
+// are whole. With merge the tool repeats rows, so an equal row is the same session.
 func (t *table) admit(local, remote, line []byte, whole, merge bool) (bool, error) {
 	t.provides |= t.row.Facts
 	if !t.query.Wants(&t.row) {
@@ -246,8 +245,8 @@ func (t *table) admit(local, remote, line []byte, whole, merge bool) (bool, erro
 	return false, fmt.Errorf("the session of line %d again: %s", before.line, giveTheLast)
 }
 
-// hideWhatIsNotShown says that the text leaves out what no row of any port shows: a host has
-// listeners and sessions.
+// hideWhatIsNotShown hides the listeners, or the sessions, if no row of any port shows one: a host has
+// both, so the text leaves them out.
 func (t *table) hideWhatIsNotShown() {
 	if t.shown&listen == 0 {
 		t.hidden |= listen

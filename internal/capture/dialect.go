@@ -39,10 +39,10 @@ var orders = map[string]layout{
 // otherTables is words in the headers of tables that do not hold sockets of TCP.
 var otherTables = map[string]bool{"RefCnt": true, "unit": true, "vendor": true, "Type": true, "Listen": true}
 
-// Widths to which an address is cut, for captures without a header. net-tools cuts the
-// address so that with ':' and the whole port it has 23 characters, on CentOS and RHEL 5
-// and 6 27; some busyboxes cut at 23, ports too. The BSDs cut an IPv6 address to 16 and
-// write the port after it; with -A they cut that to 18.
+// Widths to which an address is cut, for captures without a header. net-tools cuts the address, but not
+// the port: together with ':' they have 23 characters, or 27 on CentOS and RHEL 5 and 6. Some busyboxes
+// cut at 23, ports too. The BSDs cut an IPv6 address to 16 and write the port after it. With -A they cut
+// both together to 18.
 var (
 	colonWidths = []int{23, 27}
 	dotWidths   = []int{22}
@@ -77,8 +77,8 @@ func isOther(word []byte) bool {
 	return false
 }
 
-// isTCP reports whether a word is the name of the protocol: tcp, TCP, tcp4, tcp6, tcp46,
-// or toe4 and so on, which FreeBSD says of what its network card does.
+// isTCP reports whether a word is the name of the protocol: tcp, TCP, tcp4, tcp6, tcp46. FreeBSD writes
+// toe4 and so on for a session that its network card handles.
 func isTCP(b []byte) bool {
 	if len(b) < 3 || len(b) > 5 || b[0]|0x20 != 't' ||
 		(b[1]|0x20 != 'c' || b[2]|0x20 != 'p') && (b[1] != 'o' || b[2] != 'e') {

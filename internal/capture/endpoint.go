@@ -8,7 +8,8 @@ import (
 	"net/netip"
 )
 
-// looksLikeAddress reports whether the host is an address, perhaps a cut one, and no word as in "cwnd:10".
+// looksLikeAddress reports whether the host is an address, perhaps a cut one, and not a word such as that
+// of "cwnd:10".
 func (e *endpoint) looksLikeAddress() bool {
 	host, _, _ := bytes.Cut(e.host, []byte("%"))
 	return len(host) > 0 && bytes.ContainsAny(host, ".:*") && len(bytes.Trim(host, "0123456789abcdefABCDEF.:*[]")) == 0
@@ -24,7 +25,7 @@ type endpoint struct {
 	dotted bool // a dot is before the port, as the BSDs and Solaris have it
 }
 
-// parse reads one word. It does so for every row, so it fills in what the caller has.
+// parse reads one word into e. It is called for every row, and makes no copy.
 func (e *endpoint) parse(b []byte) error {
 	*e = endpoint{}
 	if len(b) == 0 {
@@ -43,14 +44,14 @@ func (e *endpoint) parse(b []byte) error {
 		e.star = true
 		i--
 	}
-	if i < 0 || b[i] != ':' && b[i] != '.' || i == len(b)-1 {
+	if b[i] != ':' && b[i] != '.' || i == len(b)-1 {
 		return fmt.Errorf("'%s' is not an address with its port, in digits (option -n)", b)
 	}
 	e.host, e.port, e.dotted = b[:i], uint16(n), b[i] == '.'
 	return nil
 }
 
-// addr reads the host part: no name, but an address, or "*" or nothing for the wildcard.
+// addr reads the host part: an address, or "*" or nothing for the wildcard. A name is an error.
 func (e *endpoint) addr() (netip.Addr, error) {
 	host := bytes.TrimPrefix(e.host, []byte("["))
 	if zone := bytes.IndexByte(host, '%'); zone >= 0 {
@@ -70,7 +71,7 @@ func (e *endpoint) addr() (netip.Addr, error) {
 	return a.Unmap(), nil
 }
 
-// isAddress reports whether the host is an address or the name of a host, and no piece of
+// isAddress reports whether the host is an address or the name of a host, and not a piece of
 // an address that has lost its port. It makes no copy: most rows are of other ports.
 func (e *endpoint) isAddress() bool {
 	host := bytes.TrimPrefix(e.host, []byte("["))
@@ -88,8 +89,8 @@ func (e *endpoint) isAddress() bool {
 	}
 }
 
-// errNoPort is the error for an address that has lost its port.
-func errNoPort(word []byte) error {
+// noPortError returns the error for an address that has lost its port.
+func noPortError(word []byte) error {
 	return fmt.Errorf("'%s' is not an address with its port: the port is missing", word)
 }
 

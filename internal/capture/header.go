@@ -9,15 +9,17 @@ import (
 // layout is what a header says of the columns of its table.
 type layout struct {
 	known  bool // the order of the columns
-	queues bool // there are columns for them
-	bsd    bool // "(state)": OpenBSD repeats its headers, net-tools and Windows do not
+	queues bool // there are columns for Recv-Q and Send-Q
+	// repeats says that headers may repeat. OpenBSD, which writes "(state)", repeats them;
+	// net-tools and Windows, which write "State", do not.
+	repeats bool
 	// listenQueues says that this is the table of netstat -L.
 	listenQueues bool
 	// width is that of an address, 0 if the header does not tell.
 	width int
 }
 
-// readHeader reads the header of a table. ok is false if the line is none.
+// readHeader reads the header of a table. ok is false if the line is not a header.
 func readHeader(line []byte) (l layout, ok bool) {
 	words := strings.Fields(string(line))
 	proto := 0 // -A has one or two columns before the protocol
@@ -33,7 +35,7 @@ func readHeader(line []byte) (l layout, ok bool) {
 		case "Remote":
 			word = "Foreign"
 		case "(state)", "TCP-State":
-			word, l.bsd = "State", true
+			word, l.repeats = "State", true
 		}
 		other = other || otherTables[word]
 		english = english || word == "Local" || word == "Foreign"
@@ -52,20 +54,20 @@ func readHeader(line []byte) (l layout, ok bool) {
 		l.listenQueues = slices.Contains(names, "Listen")
 		return l, true
 	}
-	bsd := l.bsd
+	repeats := l.repeats
 	l = orders[strings.Join(names, " ")]
 	if !english && len(names) > 2 { // in another language the order shows in the rows
 		l = layout{known: true, queues: names[1] == "Recv-Q"}
 	}
-	l.bsd = bsd
+	l.repeats = repeats
 	if l.queues {
 		l.width = addressWidth(line)
 	}
 	return l, true
 }
 
-// addressWidth returns the width of the first column of addresses, which begins after
-// "Send-Q" or at the start, up to the blank before the second; 0 if blanks do not tell it.
+// addressWidth returns the width of the first column of addresses, up to the blank before the second.
+// The column begins after "Send-Q" or at the start. The width is 0 if blanks do not tell it.
 func addressWidth(line []byte) int {
 	start := bytes.Index(line, []byte("Local"))
 	if after := bytes.Index(line, []byte("Send-Q")); start < 0 && after >= 0 {

@@ -30,11 +30,11 @@ type netstat struct {
 	hasHeader bool
 	headed    int    // the line of the last header of any table
 	section   string // Solaris: the protocol of the rows that follow, "" if none was named
-	// before and protocols are the protocols with rows in the tables so far and in this one.
+	// before has the protocols with rows in earlier tables, protocols those of this table.
 	before, protocols string
 	title             string // the line before the table
-	titled            bool   // what a title said is known
-	goodHost          []byte // the last one that was seen to be an address
+	titled            bool   // a title said what the table leaves out
+	goodHost          []byte // the last host that was an address
 	isWhole           bool   // the last line is a whole row
 	padded            bool   // there are blanks after a state at the end of a row
 
@@ -112,8 +112,8 @@ func (n *netstat) readLine(line []byte) error {
 	return n.otherText(line)
 }
 
-// isUnwanted reports whether a line is a row of another port that is written as the last
-// whole row was: with blanks between the same columns, and the same text from the state on.
+// isUnwanted reports whether a line is a row of another port that is written like the last whole row. It
+// has blanks between the same columns, and from the state on a text that a whole row had.
 func (n *netstat) isUnwanted(line []byte) bool {
 	l := &n.last
 	if l.state == 0 || len(line) <= l.state || !n.isTail(line[l.state:]) ||
@@ -171,7 +171,7 @@ func (n *netstat) newSection(name, family string) error {
 	n.last.prefix, n.last.state = nil, 0
 	if name == "TCP:" {
 		if strings.Contains(n.before, name+family+" ") {
-			return n.errTwoTables()
+			return n.secondTableError()
 		}
 		n.before += name + family + " "
 	}
@@ -187,8 +187,8 @@ func (n *netstat) newTable(h layout, line []byte) error {
 	}
 	n.last.prefix, n.last.state = nil, 0
 	family6 := strings.Contains(n.title, "Internet6") // of NetBSD
-	if h.known && n.header > 0 && n.section == "" && !h.bsd && !family6 {
-		return n.errTwoTables()
+	if h.known && n.header > 0 && n.section == "" && !h.repeats && !family6 {
+		return n.secondTableError()
 	}
 	n.before += n.protocols
 	n.protocols = ""
@@ -304,7 +304,7 @@ func (n *netstat) tcp(proto []byte, w *textfile.Words) error {
 	}
 	if name := string(proto) + " "; !strings.Contains(n.protocols, name) {
 		if strings.Contains(n.before, name) {
-			return n.errTwoTables()
+			return n.secondTableError()
 		}
 		n.protocols += name
 	}
@@ -335,7 +335,7 @@ func (n *netstat) solaris(first []byte, w *textfile.Words) error {
 	if n.hasHeader && !n.layout.known {
 		return fmt.Errorf("the header in line %d is not known, or does not have the columns of this row", n.headed)
 	}
-	// The same words as in the rows of the others.
+	// Now the rest is as in the rows of other systems.
 	rest := textfile.Words{Line: bytes.Join([][]byte{second, line[w.At:]}, []byte(" "))}
 	n.provides |= tcp.FactRecvQ | tcp.FactSendQ
 	n.last = rowShape{}
@@ -395,7 +395,7 @@ func (n *netstat) row(shape *rowShape, localWord []byte, w *textfile.Words) erro
 	n.remember(shape, w.Line, remoteAt, stateEnd, row.cutLocal+row.cutRemote == 0)
 	if row.local.star || !n.query.Ports.Has(row.local.port) {
 		if row.cutLocal == 0 && !row.local.isAddress() {
-			return errNoPort(localWord)
+			return noPortError(localWord)
 		}
 		return nil
 	}
@@ -449,7 +449,7 @@ func (n *netstat) address(e *endpoint, cut bool) (netip.Addr, error) {
 	return addr, err
 }
 
-// remember keeps how a whole row is written if blanks alone are between its columns.
+// remember keeps how a whole row is written, if its columns are separated by blanks only.
 func (n *netstat) remember(shape *rowShape, line []byte, remote, stateEnd int, whole bool) {
 	shape.state = 0
 	state := stateEnd
@@ -510,9 +510,8 @@ func afterState(rest []byte) ([]byte, error) {
 	return rest, rejectSecondRow(rest)
 }
 
-// rejectMasked returns an error if somebody has put a '*' for a port. Only a socket that
-// is not connected, and only beside the wildcard address, has one; a local one on the BSDs and
-// Solaris alone.
+// rejectMasked returns an error if somebody has put a '*' for a port. Only a socket that is not connected
+// has one, beside the wildcard address, and only on the BSDs and Solaris for its local port.
 func rejectMasked(local, remote *endpoint, state tcp.State) error {
 	free := func(e *endpoint) bool {
 		return !e.star || (state == tcp.Listen || state == tcp.Close) && len(bytes.Trim(e.host, "*[]:0.")) == 0
@@ -544,7 +543,7 @@ func readTimer(s *tcp.Socket, rest []byte) {
 	}
 }
 
-func (n *netstat) whole([]byte) bool { return n.isWhole }
+func (n *netstat) whole() bool { return n.isWhole }
 
 func (n *netstat) end() error {
 	if !n.titled {
@@ -566,7 +565,7 @@ func (n *netstat) advice() string {
 		return "capture with netstat -an -P tcp into a file"
 	case n.found && !n.last.queues && n.last.proto == "TCP":
 		return "capture with netstat -an into a file"
-	case n.layout.bsd:
+	case n.layout.repeats:
 		return "capture with netstat -anW (on macOS -anl) into a file"
 	}
 	return "capture with LC_ALL=C netstat -antW (or -ant if it has no -W) into a file"

@@ -25,12 +25,12 @@ type ss struct {
 	*table
 	pending     bool  // the row is read, and the lines after it are still to come
 	inDetails   bool  // the last line was one of these
-	ages        bool  // somewhere it says how long ago something was sent, received or acknowledged
+	ages        bool  // some row says how long ago something was sent, received or acknowledged
 	broken      bool  // some line of details is broken, so that facts may be missing or cut
 	wrongHeader error // for any row, if the header is not known
 	// netid is whether rows begin with the protocol, once that is known.
 	netid, netidKnown bool
-	isWhole           bool // the last row is complete even if it is the last and has no end
+	isWhole           bool // the row is complete, even if it is the last line and has no end
 }
 
 // ssHeader is the header up to what -p adds.
@@ -93,7 +93,7 @@ func (r *ss) newTable(line []byte) error {
 	case !strings.HasPrefix(header, "State "):
 		return r.other(line)
 	case r.header > 0:
-		return r.errTwoTables()
+		return r.secondTableError()
 	}
 	r.beginTable()
 	switch r.wrongHeader = nil; {
@@ -200,7 +200,7 @@ func (r *ss) fromLocal(s *tcp.Socket, w *textfile.Words) error {
 	r.shown |= tcp.Set(s.State)
 	if local.star || !r.query.Ports.Has(local.port) {
 		if !local.isAddress() {
-			return errNoPort(localWord)
+			return noPortError(localWord)
 		}
 		return nil
 	}
@@ -251,9 +251,9 @@ func (r *ss) moreDetails(line []byte) error {
 	return r.details(rest)
 }
 
-// details reads what -i and -m tell of the pending row. It leaves
-// out the milliseconds since data was sent if they are 0; an old ss leaves them out always. So a
-// row with cwnd counts as having them, unless no row of the capture has any.
+// details reads what -i and -m tell of the pending row. ss leaves out the milliseconds since data was
+// sent if they are 0; an old ss always leaves them out. So a row with cwnd counts as having them, unless
+// no row of the capture has any.
 func (r *ss) details(line []byte) error {
 	s := &r.table.row
 	w := textfile.Words{Line: line}
@@ -318,7 +318,7 @@ func (r *ss) flush() {
 }
 
 // whole reports whether the last row is complete. Details may always be cut.
-func (r *ss) whole(line []byte) bool {
+func (r *ss) whole() bool {
 	r.broken = r.broken || r.inDetails
 	return r.isWhole
 }

@@ -84,8 +84,8 @@ func isPrompt(line []byte) bool {
 	}
 }
 
-// isProse reports whether a line begins with a word that cannot be a piece of a row: it has
-// a small letter or one beyond ASCII, and is no address and no part of one.
+// isProse reports whether a line begins with a word that cannot be a piece of a row. Such a word has a
+// small letter or a letter beyond ASCII, and is neither an address nor a part of one.
 func isProse(first []byte) bool {
 	var e endpoint
 	return bytes.ContainsFunc(first, func(r rune) bool { return r >= 'a' && r <= 'z' || r > unicode.MaxASCII }) &&
@@ -96,8 +96,7 @@ func isProse(first []byte) bool {
 var addressOrState = regexp.MustCompile(`\d\.\d+\.\d|[0-9a-f]:[0-9a-f]*:|::|\*[.:]|` +
 	`ESTAB|[A-Z][_-]WAIT|SYN[_-]|LISTEN|CLOS(E|ING)|LAST[_-]ACK|UNCONN`)
 
-// mentions reports whether a port that was asked for stands in the line after a ':', a '.'
-// or a colour, or alone.
+// mentions reports whether a port of the front stands in the line, alone or after ':', '.' or a colour.
 func (t *table) mentions(line []byte) bool {
 	coloured := bytes.IndexByte(line, '\x1b') >= 0
 	for i := 0; i < len(line); i++ {
@@ -115,8 +114,8 @@ func (t *table) mentions(line []byte) bool {
 	return false
 }
 
-// rejectHiddenRow returns an error if a line that is no row holds one all the same, or a
-// part of one: a port that was asked for beside an address or a state, or both of these.
+// rejectHiddenRow returns an error if a line that is not a row holds a row or a part of one. That is a
+// port of the front beside an address or a state, or an address beside a state.
 func (t *table) rejectHiddenRow(line []byte) error {
 	if t.mentions(line) && addressOrState.Match(line) {
 		return errHiddenRow

@@ -7,8 +7,8 @@ import (
 	"frontsockets/internal/tcp"
 )
 
-// widths knows which addresses of netstat may be cut: those that fill their column, unless
-// a longer one anywhere shows that none is.
+// widths knows which addresses of netstat may be cut: those that fill their column. If any address is
+// longer than the column, none is cut.
 type widths struct {
 	blocks                   bool  // -A, which makes columns narrow
 	header                   []int // what the headers say
@@ -19,18 +19,18 @@ type widths struct {
 // fullColumn is what it means if addresses of one width are cut.
 type fullColumn struct {
 	client      bool  // clients are not known
-	local, port error // as local address, and as local port
+	local, port error // local addresses, or local ports, are not known
 }
 
-// set learns the width from a header, which is not 0 if the header tells it.
+// set adds the width that a header tells; 0 tells none.
 func (w *widths) set(width int) {
 	if width > 0 && !slices.Contains(w.header, width) {
 		w.header = append(w.header, width)
 	}
 }
 
-// cut returns the width to which an endpoint may be cut, 0 if it is whole. It learns from
-// those that are longer.
+// cut returns the width to which an endpoint may be cut, 0 if it is whole. It notes the longest
+// endpoint for verdict.
 func (w *widths) cut(e *endpoint, word []byte, shape *rowShape) int {
 	if !shape.queues || shape.proto == "" { // Windows and Solaris cut nothing
 		return 0
@@ -62,14 +62,14 @@ func (w *widths) of(e *endpoint) []int {
 }
 
 // cutsHost reports whether an endpoint that may be cut to a width may have lost a part of its
-// address. A column of a BSD that has room for any IPv4 address cuts no more than the port.
+// address. A column of a BSD that has room for any IPv4 address cuts only the port.
 func cutsHost(e *endpoint, width int) bool {
 	const roomForIPv4 = len("255.255.255.255.")
 	return width > 0 && (!e.dotted || width <= roomForIPv4)
 }
 
-// cutsPort reports whether the port of a cut endpoint may be the beginning of one that was
-// asked for. net-tools keeps the port, busybox, which calls IPv6 tcp too, does not.
+// cutsPort reports whether the port of a cut endpoint may be the beginning of a port of the front.
+// net-tools keeps the port. busybox, which writes tcp for IPv6 too, cuts it.
 func (w *widths) cutsPort(e *endpoint, word []byte, shape *rowShape, ports tcp.Ports) bool {
 	const longest = 5
 	switch {
@@ -99,8 +99,8 @@ func (w *widths) note(width int) *fullColumn {
 	return w.full[width]
 }
 
-// verdict says at the end whether clients are unknown, and returns an error if local ports
-// or, with addresses to compare, local addresses are.
+// verdict reports at the end whether clients are unknown. It returns an error if local ports are unknown
+// or, with addresses to compare, local addresses.
 func (w *widths) verdict(addresses bool) (noClients bool, err error) {
 	for width, f := range w.full {
 		longest := w.longestWord

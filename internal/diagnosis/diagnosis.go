@@ -26,7 +26,8 @@ type Diagnosis struct {
 	Suspicion bool
 	// InTheWay says in a few words what may keep a front that is down from starting.
 	InTheWay string
-	// Client is the one client that the diagnosis is about, if Text does not name it.
+	// Client is the client that the diagnosis is about, if it may not be the top client of the first
+	// line. The first line then ends with its address.
 	Client netip.Addr
 }
 
@@ -37,24 +38,24 @@ type Evidence struct {
 	Why    string // what it means
 }
 
-// Numbers that decide. The lab found them (docs/LAB.md); nothing in the kernel says so.
+// Numbers that decide. The lab found them (docs/LAB.md).
 const (
-	// minAbnormal is the number of abnormal sockets from which they can show a pattern.
+	// minAbnormal is the least number of abnormal sockets that can show a pattern.
 	minAbnormal = 10
-	// minLoop is the number of abnormal sockets of one client from which it may be looping:
-	// health checks leave fewer behind.
+	// minLoop is the least number of abnormal sockets of a client that may be looping: health checks
+	// leave fewer behind.
 	minLoop = 30
-	// minLoopSpan is the time over which a client that loops leaves TIME_WAITs behind. Many
-	// clients behind one address that log off together leave theirs at once.
+	// minLoopSpan is the least time between the first and the last close of a client that loops. Many
+	// clients behind one address that log off together close within less.
 	minLoopSpan = time.Second
-	// minSessions is the number of sessions that can decide where few are left.
+	// minSessions is the least number of sessions that can decide, for a front with few of them.
 	minSessions = 3
-	// minClients is the number of clients from which they can share a trouble.
+	// minClients is the least number of clients that can share a trouble.
 	minClients = 2
-	// minReturns is the number of TIME_WAITs of a client that was disconnected again and again.
+	// minReturns is the least number of TIME_WAITs of a client that was disconnected again and again.
 	minReturns = 3
-	// crashSpan is the time over which these are spread, and recentClose the age of the
-	// youngest of all while it goes on.
+	// crashSpan is the least time between the oldest and the youngest of these TIME_WAITs. recentClose
+	// is the greatest age of the youngest while the crashes go on.
 	crashSpan, recentClose = 2 * time.Second, 5 * time.Second
 	// agePrecision is how exact the ages of TIME_WAITs and the time between two looks are.
 	agePrecision = 50 * time.Millisecond
@@ -79,9 +80,9 @@ const (
 	subnetBits4, subnetBits6 = 24, 64
 )
 
-// Diagnose returns the diagnosis of the first rule that holds. A front with a feed sends
-// data all the time. Owner is the process that listens, or nil if it is not known. A fact
-// that is not known supports no rule.
+// Diagnose returns the diagnosis of the first rule that holds. feed says that the front sends data all
+// the time. owner is the process that listens, or nil if it is not known. A fact that is not known
+// supports no rule.
 //
 // A rule with confirms needs a second look, MinimumInterval after the first, which finds the same
 // sockets stuck. Until then its diagnosis is a Suspicion. The caller looks again and
@@ -158,8 +159,8 @@ func (d *Diagnosis) addOwner(p *tcp.Process) {
 // serviceManagers are the programs that listen for a service before it runs.
 var serviceManagers = []string{"systemd", "inetd", "xinetd"}
 
-// PortInUse adds to a diagnosis of Down that a process has a session on the port, which is p
-// unless err says why it is not known. It may be the front itself, without its listener.
+// PortInUse adds to a diagnosis of Down that process p has a session on the port. p may be the front
+// itself, which has lost its listener. If err is not nil, p is not known, and err says why.
 func (d Diagnosis) PortInUse(session tcp.Socket, p tcp.Process, err error) Diagnosis {
 	name := fmt.Sprintf("process %d (%s)", p.PID, p.Name)
 	if err != nil {
@@ -170,7 +171,7 @@ func (d Diagnosis) PortInUse(session tcp.Socket, p tcp.Process, err error) Diagn
 		d.Evidence = append(d.Evidence, Evidence{"process", "not known", err.Error()})
 	}
 	port := session.Local.Port()
-	d.InTheWay = name + " uses the port; if it is not the front: end it, set ip_local_reserved_ports"
+	d.InTheWay = name + " uses the port; if not the front, end it and set ip_local_reserved_ports"
 	d.Evidence = append(d.Evidence, Evidence{fmt.Sprintf("port %d", port), name, fmt.Sprintf(
 		"a session to %s has it as its local port: a front that starts gets EADDRINUSE; to prevent that, add %d to"+
 			" net.ipv4.ip_local_reserved_ports", session.Remote, port)})

@@ -105,7 +105,7 @@ func Phrases() []Phrase {
 	var list []Phrase
 	for _, k := range Kinds {
 		said := map[string]bool{"": true}
-		if text := byOwner[k.Code]; text != "" { // a rule's Hung becomes this: see addOwner
+		if text := byOwner[k.Code]; text != "" { // addOwner makes it of Hung
 			list = append(list, Phrase{k.Code, text})
 		}
 		for _, r := range rules {

@@ -16,15 +16,14 @@ import (
 type rule struct {
 	code  Code
 	holds func(observation) bool
-	// confirms reports whether the second look finds the same. A rule that blames the front
-	// for something that one look cannot tell has it.
+	// confirms reports whether the second look finds the same. It is nil if one look is enough.
 	confirms func(observation) bool
 	// phrase is the hint at the end of the first line, in which N stands for a number.
 	phrase string
-	// fill puts the numbers into the phrase. Without it the phrase is said as it is.
+	// fill puts the numbers into the phrase. It is nil for a phrase without a number.
 	fill     func(o observation, phrase string) string
 	evidence func(observation) []Evidence
-	// client returns the client that the diagnosis is about, if the phrase does not name it.
+	// client returns Diagnosis.Client. It is nil for the rules that leave it unset.
 	client func(observation) netip.Addr
 	// askOwner says that it would help to know the process that listens.
 	askOwner bool
@@ -104,7 +103,7 @@ type observation struct {
 	port    uint16 // the only one that is looked at, or 0
 }
 
-// number puts the value of a metric into a phrase.
+// number returns a fill that puts the value of a metric into the phrase.
 func number(m tally.Metric) func(observation, string) string {
 	return func(o observation, phrase string) string {
 		return strings.Replace(phrase, "N", o.Values[m].String(), 1)
@@ -128,7 +127,7 @@ type measured struct {
 	why    string
 }
 
-// metrics returns metrics as evidence.
+// metrics returns an evidence function for the metrics.
 func metrics(shown ...measured) func(observation) []Evidence {
 	return func(o observation) []Evidence {
 		var list []Evidence
@@ -163,7 +162,8 @@ func percent(part, whole float64) float64 {
 func (o observation) nothingListens() bool      { return len(o.Listeners) == 0 && len(o.missing) > 0 }
 func (o observation) someListenerMissing() bool { return len(o.missing) > 0 }
 
-// abnormalUnknown reports whether nobody can say that there are few abnormal sockets.
+// abnormalUnknown reports whether the number of abnormal sockets is not known, or is a lower bound that
+// is too low to decide.
 func (o observation) abnormalUnknown() bool {
 	v := o.Values[tally.Abnormal]
 	return !v.Known() || v.LowerBound != "" && o.fewAbnormal()
@@ -235,8 +235,8 @@ func (o observation) readUnknown() []Evidence {
 	}
 }
 
-// closesUnread reports whether most clients have closed, and the front has neither read that nor
-// sent anything to anybody since. Where nobody else is left, a few are enough.
+// closesUnread reports whether most clients have closed, and the front has not read their closes and has
+// sent nothing to anybody since. If no other client is left, a few are enough.
 func (o observation) closesUnread() bool {
 	enough := minAbnormal
 	if o.Served.N == 0 && o.Values[tally.Established].N == 0 {
@@ -247,8 +247,8 @@ func (o observation) closesUnread() bool {
 	return n >= enough && percent(float64(n), sessions) >= majorityPct && !o.serving()
 }
 
-// closesUnreadWithoutTimes is closesUnread where others stay, and the source does not tell
-// whether these are served.
+// closesUnreadWithoutTimes reports closesUnread for a front with other clients, if the source does not
+// tell whether it serves them.
 func (o observation) closesUnreadWithoutTimes() bool {
 	return o.closesUnread() && o.Values[tally.Established].N > 0 && !o.HasTimes
 }
@@ -259,8 +259,8 @@ func (o observation) withoutTimes() []Evidence {
 			"this source does not tell whether the front serves the others"})
 }
 
-// closesUnreadOthersIdle is closesUnread where other clients stay: these may have
-// nothing to be sent, and the front may be well.
+// closesUnreadOthersIdle reports closesUnread for a front with other clients. There may be nothing to
+// send to them, so the front may be well.
 func (o observation) closesUnreadOthersIdle() bool {
 	return o.closesUnread() && o.Served.N > 0 && !isStopped(o.owner)
 }
@@ -333,8 +333,8 @@ func (o observation) crashLoop() bool {
 		o.isShare(o.returning(), tally.AbnormalClients, majorityPct)
 }
 
-// stillDisconnecting reports whether the front closed sessions since the look before, when none
-// was left: they are new. After a log-off nobody comes back.
+// stillDisconnecting reports whether the front has closed sessions since the look before. No session was
+// left then, so these are new. After a log-off nobody comes back.
 func (o observation) stillDisconnecting() bool {
 	if o.Sampled {
 		return o.crashLoop() && o.atLeast(tally.Reconnects, minClients)
@@ -364,9 +364,9 @@ func (o observation) disconnected() []Evidence {
 	}
 }
 
-// notClosing reports whether CLOSE_WAIT sockets pile up. Those still in the accept queue may
-// have closed too, and are not the front's to close. Where the source does not tell whether
-// the front serves, it has at least read that they closed.
+// notClosing reports whether CLOSE_WAIT sockets pile up. Connections in the accept queue do not count:
+// their clients may have closed too, but the front cannot close them yet. If the source does not tell
+// whether the front serves, the front must have read most of the closes.
 func (o observation) notClosing() bool {
 	closed := o.Values[tally.CloseWait]
 	queue := o.Values[tally.AcceptQueue]
@@ -375,7 +375,7 @@ func (o observation) notClosing() bool {
 		o.isShare(int(closed.N), tally.Abnormal, majorityPct)
 }
 
-// closesStay reports whether most of them were there before.
+// closesStay reports whether most CLOSE_WAIT sockets were there at the look before.
 func (o observation) closesStay() bool {
 	return o.StuckCloseWait >= minAbnormal && o.isShare(o.StuckCloseWait, tally.CloseWait, majorityPct)
 }
@@ -389,8 +389,8 @@ func (o observation) oneLoops() bool {
 	return comesBack
 }
 
-// oneMayLoop is oneLoops where the source does not tell whether the client comes back: many
-// clients behind one address that log off together leave the same sockets.
+// oneMayLoop reports whether one client has most of the abnormal sockets, and the source does not tell
+// whether it comes back. Many clients behind one address that log off together leave the same sockets.
 func (o observation) oneMayLoop() bool {
 	if !o.oneClientDominates() {
 		return false
@@ -408,9 +408,8 @@ func (o observation) oneClientDominates() bool {
 	return made >= minLoop && o.isShare(made, tally.Abnormal, dominantPct)
 }
 
-// closed counts the sockets of sessions that were closed in order, or are about to be. Where
-// the source does not tell what retransmits, every close under way may be one that never
-// arrives.
+// closed counts the sockets of sessions that were closed in order, or are about to be. If the source
+// does not tell what retransmits, only TIME_WAIT counts: another close may never arrive.
 func (o observation) closed(states [tcp.NumStates]int) int {
 	n := states[tcp.TimeWait]
 	if o.Values[tally.Retransmitting].Known() {
@@ -445,8 +444,8 @@ func (o observation) maybeLooping() []Evidence {
 		Evidence{"missing", "the times of the closes", "this source does not tell whether the client comes back"})
 }
 
-// oneDoesNotClose reports whether the abnormal sockets are one client's in FIN_WAIT2, and
-// were that before.
+// oneDoesNotClose reports whether most abnormal sockets are one client's in FIN_WAIT2, and already were
+// at the look before.
 func (o observation) oneDoesNotClose() bool {
 	return o.atLeast(tally.TopClient, minAbnormal) && o.atLeast(tally.TopClientPct, dominantPct) &&
 		o.isShare(min(o.StuckFinWait2, o.Clients[0].States[tcp.FinWait2]), tally.Abnormal, dominantPct)
@@ -520,13 +519,14 @@ func (o observation) mostDoNotRead() bool {
 	return o.ZeroWindows >= minSessions && o.isShare(o.ZeroWindows, tally.Established, majorityPct)
 }
 
-// zeroWindowsFromOneClient is mostDoNotRead where they are one client, such as a proxy.
+// zeroWindowsFromOneClient reports mostDoNotRead if most of the zero windows are one client's, such as a
+// proxy's.
 func (o observation) zeroWindowsFromOneClient() bool {
 	_, found := o.zeroWindowClient()
 	return found && o.mostDoNotRead()
 }
 
-// oneDoesNotRead reports whether the zero windows are one client's, and little else is wrong.
+// oneDoesNotRead reports whether most of the zero windows are one client's, and little else is wrong.
 func (o observation) oneDoesNotRead() bool {
 	_, found := o.zeroWindowClient()
 	return found && !o.atLeast(tally.Abnormal, minAbnormal)
@@ -556,7 +556,7 @@ func (o observation) zeroWindow() []Evidence {
 	}
 }
 
-// noPattern returns what there is, and what this look does not tell.
+// noPattern returns the number of abnormal sockets, and what this look does not tell.
 func (o observation) noPattern() []Evidence {
 	list := metrics(measured{tally.Abnormal, "sockets without a common pattern"})(o)
 	undated := func(c tally.Client) bool { return c.States[tcp.TimeWait] > 0 && c.FirstClosed == 0 }
@@ -576,9 +576,8 @@ func (o observation) noPattern() []Evidence {
 	return list
 }
 
-// massLogoff reports whether many clients closed in order, once each. Where they come back
-// again and again, or may be many behind one address, or their close does not arrive, it is
-// not that clear.
+// massLogoff reports whether many clients closed in order, once each. It is not a log-off if clients
+// come back, if many may be behind one address, or if their close does not arrive.
 func (o observation) massLogoff() bool {
 	closed := o.closed(o.States) - o.RetransmittingClose
 	if !o.isShare(closed, tally.Abnormal, logoffPct) || !o.atLeast(tally.AbnormalClients, minSessions) {
@@ -591,9 +590,8 @@ func (o observation) massLogoff() bool {
 	return few || o.Sampled && o.closedTogether()
 }
 
-// closedTogether reports whether each client's sessions were closed at about the same time, or
-// are gone for a while: two looks a moment apart do not see the reconnects of clients that wait
-// before they come back.
+// closedTogether reports whether each client's sessions were closed at about the same time, or some time
+// ago. Two looks a moment apart do not see clients that wait before they come back.
 func (o observation) closedTogether() bool {
 	return !slices.ContainsFunc(o.Clients, func(c tally.Client) bool {
 		unknown := c.FirstClosed == 0

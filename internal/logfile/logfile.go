@@ -21,7 +21,7 @@ const dayLayout = "%Y-%m-%d"
 // Name is the name of a log, in which dayLayout may stand for the day.
 type Name string
 
-// ParseName returns the name of a log. "-" is none, and neither is one with another placeholder.
+// ParseName returns the name of a log. It refuses "-" and any other placeholder.
 func ParseName(s string) (Name, error) {
 	switch {
 	case s == "-":
@@ -32,7 +32,7 @@ func ParseName(s string) (Name, error) {
 	return Name(s), nil
 }
 
-// On returns the file of the day on which now is, in the time zone of now.
+// On returns the name for the date of now, in the zone of now.
 func (n Name) On(now time.Time) string {
 	return strings.ReplaceAll(string(n), dayLayout, now.Format(time.DateOnly))
 }
@@ -103,9 +103,8 @@ func open(file string, flags int) (*os.File, error) {
 	return f, nil
 }
 
-// isTorn reports whether the file ends in the middle of a line. A line that another check is
-// writing looks torn too, so it must stay so for a moment. If that check takes longer, an empty
-// line comes after its line.
+// isTorn reports whether the file ends in the middle of a line, and does not grow for a moment: another
+// check may be writing that line. If that check takes longer, an empty line comes after its line.
 func isTorn(f *os.File) bool {
 	const moment = 5 * time.Millisecond // 60 KB take some 20 µs
 	for before := int64(-1); ; time.Sleep(moment) {
@@ -151,14 +150,11 @@ func Mentions(file string, words ...string) bool {
 	return true
 }
 
-// reason returns an error without the name of the file.
+// reason returns an error without the name of the file. Append creates a missing file, so
+// fs.ErrNotExist means that the folder is missing.
 func reason(err error) error {
-	var path *fs.PathError
-	switch {
-	case errors.Is(err, fs.ErrNotExist):
+	if errors.Is(err, fs.ErrNotExist) {
 		return errors.New("the folder does not exist")
-	case errors.As(err, &path):
-		return path.Err
 	}
-	return err
+	return textfile.WithoutPath(err)
 }

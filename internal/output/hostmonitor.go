@@ -46,9 +46,9 @@ func (r Report) unknown() string {
 // countedWords are what the number counts, in the words of the old script.
 const countedWords = "socket disconnect"
 
-// trouble returns the words after the number: the old script's if the count is the worst
-// problem, and else what is. A metric and the diagnosis come after the old words, or they could
-// be read as the number's unit: "63 clients is 6".
+// trouble returns the words after the number. If the count is the worst problem, they are the old
+// script's; otherwise they name the worst problem. A metric and the diagnosis come after the old words,
+// or they could be read as the number's unit: "63 clients is 6".
 func (r Report) trouble() string {
 	isDiagnosis := func(p verdict.Problem) bool {
 		return p.Text == r.Diagnosis.Text && r.Diagnosis.Code != diagnosis.Down

@@ -65,7 +65,7 @@ func (r Report) document(clients []*tally.Client) document {
 	}
 	doc.LowerBounds, _ = r.lowerBounds()
 	counted := r.counted()
-	for m := range r.metrics() {
+	for m := range r.metricsEnd() {
 		doc.Metrics.add(m.String(), pointer(counted.Values[m].N, counted.Values[m].Known()))
 		warn, hasWarn := r.Policy.Warning[m]
 		crit, hasCrit := r.Policy.Critical[m]

@@ -16,11 +16,11 @@ import (
 // fits into the 1 KiB packets of old NRPEs as far as it can.
 const (
 	maxText    = 199
-	maxFailure = 900
-	minReason  = 90 // what the tail leaves for the status and the reason
+	maxFailure = 900 // of a first line without perfdata, whose reason may quote a line
+	minReason  = 90  // what the tail leaves for the status and the reason
 	maxRemark  = 110
 	maxHint    = 109
-	maxDetail  = 500
+	maxDetail  = 500 // of a line of -v
 )
 
 // Limits of the whole output, in bytes. Nagios Core keeps 8 KiB of a plugin's output
@@ -31,7 +31,7 @@ const (
 )
 
 // Nagios returns the service output with perfdata on the first line, where no truncation can
-// lose it, and then the details. Of go-nagios it has the words of the states: the library
+// lose it, and then the details. Only the words of the states come from go-nagios: the library
 // sorts metrics, puts them after the details, and quotes every label.
 func Nagios(r Report, style Style) []byte {
 	var b strings.Builder
@@ -42,7 +42,7 @@ func Nagios(r Report, style Style) []byte {
 	tail = cut(tail, maxText-minReason)
 	head := r.Service + " " + statusWord(r.Status()) + ": " + r.Reason()
 	limit := maxText
-	if r.Result == nil { // there is no perfdata, and the reason may quote a line
+	if r.Result == nil {
 		limit = maxFailure
 	}
 	b.WriteString(line(head, limit-utf8.RuneCountInString(tail)) + tail)
@@ -56,9 +56,9 @@ func Nagios(r Report, style Style) []byte {
 	return []byte(b.String())
 }
 
-// perfdata returns every known metric, each after a blank: most readers take "U", the value
-// of one that is not known, for an error. The ranges are the plainest, and no label needs
-// quotes, since some readers keep them and drop ranges that begin with '@'.
+// perfdata returns every known metric, each after a blank. It leaves out the others, since most readers
+// take "U", an unknown value, for an error. Some readers keep the quotes of a label, so no label needs
+// quotes. Some drop ranges that begin with '@', so the ranges are the plainest.
 func (r Report) perfdata() string {
 	var b strings.Builder
 	plain := func(ranges verdict.Thresholds, m tally.Metric) string {
@@ -67,7 +67,7 @@ func (r Report) perfdata() string {
 		}
 		return ""
 	}
-	for m := range r.metrics() {
+	for m := range r.metricsEnd() {
 		if v := r.Result.Values[m]; v.Known() {
 			fmt.Fprintf(&b, " %s=%s;%s;%s;0", m, v.Text(m), plain(r.Policy.Warning, m), plain(r.Policy.Critical, m))
 		}
@@ -78,7 +78,7 @@ func (r Report) perfdata() string {
 // unknownMetrics returns the metrics that are not known, those with the same reason together.
 func (r Report) unknownMetrics() []string {
 	names, reasons := map[string][]string{}, []string{}
-	for m := range r.metrics() {
+	for m := range r.metricsEnd() {
 		if v := r.Result.Values[m]; !v.Known() {
 			if names[v.Unknown] == nil {
 				reasons = append(reasons, v.Unknown)

@@ -8,8 +8,8 @@ import (
 	"frontsockets/internal/tcp"
 )
 
-// maxQuietPorts is how many ports may be asked for so that those without any socket are
-// listed too. A wide range would fill the answer with them.
+// Up to maxQuietPorts ports, the answer also lists those without a socket. Those of a wider range would
+// fill it.
 const maxQuietPorts = 100
 
 // port is what there is to say of one of several ports.

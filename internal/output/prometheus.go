@@ -13,7 +13,8 @@ import (
 // labels service, name and ports. If the look failed, a comment says why, and there are
 // frontsockets_up 0, the status and the version only.
 func Prometheus(r Report, _ Style) []byte {
-	// After line, %q escapes what the format knows: the backslash and the quote.
+	// What line leaves, %q writes as it is, but for the backslash and the quote, which it escapes as
+	// the format wants.
 	e := exposition{labels: fmt.Sprintf("service=%q,name=%q,ports=%q",
 		strings.ToLower(r.Service), line(r.Name, maxText), r.Ports)}
 	if r.Result == nil { // A comment must not begin with HELP or TYPE, and a front may be called so.
@@ -46,7 +47,7 @@ type exposition struct {
 	labels, family string
 }
 
-// gauge writes a sample with more labels, and what there is to say of its family once.
+// gauge writes a sample with more labels, and before the first of a family its HELP and TYPE.
 func (e *exposition) gauge(family, help, more string, value float64) {
 	if e.family != family {
 		fmt.Fprintf(e, "# HELP %[1]s %[2]s\n# TYPE %[1]s gauge\n", family, help)
@@ -57,7 +58,7 @@ func (e *exposition) gauge(family, help, more string, value float64) {
 
 // metrics writes the known metrics that count the sockets in one state, or the others.
 func (e *exposition) metrics(r Report, ofState bool) {
-	for m := range r.metrics() {
+	for m := range r.metricsEnd() {
 		v := r.Result.Values[m]
 		switch {
 		case !v.Known() || ofState != (m.State() != 0):

@@ -46,8 +46,8 @@ type Report struct {
 	OwnerUnknown string
 	// Outside says that nobody trades now and when a session opens next, or is empty.
 	Outside string
-	// Session is what -v says of the trading sessions, or empty. Notes are what the end of
-	// the line must say of them, and of the file of client names.
+	// Session is what -v says of the trading sessions, or empty. Notes are remarks for the end of the
+	// line: on the calendar, on client names, and on looks that were not made.
 	Session string
 	Notes   []string
 
@@ -117,7 +117,7 @@ func (r *Report) AddWriteError(why string) {
 // statusWord returns the status as the guidelines print it.
 func statusWord(s verdict.Status) string { return nagios.ExitCodeToStateLabel(int(s)) }
 
-// counted returns the result, in which all is unknown if nothing was counted.
+// counted returns the result. If nothing was counted, all its values are unknown.
 func (r Report) counted() tally.Result {
 	if r.Result == nil {
 		return tally.Result{Values: tally.AllUnknown(r.Failure), HiddenStates: ^tcp.StateSet(0)}
@@ -125,8 +125,8 @@ func (r Report) counted() tally.Result {
 	return *r.Result
 }
 
-// Reason returns the report in one line: the worst problem, the summary, the other problems.
-// The summary has the number of abnormal sockets, so that is no part of the problems.
+// Reason returns the report in one line: the worst problem, the summary, the other problems. It leaves
+// out a problem of the number of abnormal sockets, which the summary has.
 func (r Report) Reason() string {
 	front := strings.TrimSpace(r.Name + " :" + r.Ports.String())
 	switch {
@@ -152,7 +152,8 @@ func (r Report) Reason() string {
 	return strings.Join(parts, "; ")
 }
 
-func (r Report) metrics() tally.Metric {
+// metricsEnd returns the end of the metrics that the answer has: those of one look, or of two.
+func (r Report) metricsEnd() tally.Metric {
 	if r.Sampled {
 		return tally.NumMetrics
 	}
@@ -163,7 +164,7 @@ func (r Report) metrics() tally.Metric {
 func (r Report) lowerBounds() (names []string, why string) {
 	names = []string{}
 	values := r.counted().Values
-	for m := range r.metrics() {
+	for m := range r.metricsEnd() {
 		if v := values[m]; v.LowerBound != "" {
 			names, why = append(names, m.String()), v.LowerBound
 		}
@@ -218,7 +219,7 @@ func (r Report) source() string {
 }
 
 // remark returns what else the sentence must say: what was not written, of a recording when and where
-// it was made, how many sessions were left out, notes, what the source cannot see, and the source if
+// it was made, how many sessions were left out, the Notes, what the source cannot see, and the source if
 // it was not the first choice. The most important comes first: there may be no room for all.
 func (r Report) remark() string {
 	var list []string
@@ -321,9 +322,9 @@ func plural(v tally.Value, noun string) string {
 	return v.String() + " " + noun + "s"
 }
 
-// line returns text as one line for any monitoring system: no '|', which would start
-// perfdata, no '<' and '>', which would be HTML on a web page (a process may have any name), no
-// control characters, at most limit characters.
+// line returns text as one line for any monitoring system. It has no '|', which would start perfdata, no
+// '<' and '>', which would be HTML on a web page (a process may have any name), and no control
+// characters. It has at most limit characters.
 func line(text string, limit int) string {
 	return strings.TrimSpace(cut(strings.Map(func(r rune) rune {
 		switch {

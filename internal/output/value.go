@@ -1,8 +1,8 @@
 package output
 
-// Value returns the bare number of one metric, or "U". Its readers do not look at the exit
-// code: without an answer, or if something that was asked for was not written, it returns
-// the reason, which nobody can take for a number.
+// Value returns the bare number of one metric, or "U". Its readers do not look at the exit code. So
+// without an answer, or if a file was not written, it returns the reason, which nobody can take for a
+// number.
 func Value(r Report, style Style) []byte {
 	text := r.counted().Values[style.Metric].String()
 	if r.Result == nil {

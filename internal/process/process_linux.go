@@ -37,10 +37,9 @@ const (
 	maxBuffer = 8 << 10
 )
 
-// Find finds the first process that has one of the sockets open, by their inodes: first among
-// the processes of the users who made them, then among all. It reads some descriptors of
-// every process before all of one. It cannot read the descriptors of other users' processes
-// without CAP_SYS_PTRACE.
+// Find finds the first process that has one of the sockets open, by their inodes. It searches the
+// processes of the users who made the sockets first, then the others. It reads some descriptors of every
+// process before all of one. Without CAP_SYS_PTRACE it cannot read those of other users' processes.
 func Find(ctx context.Context, sockets []tcp.Socket) (*Owner, error) {
 	s := finder{buf: make([]byte, maxBuffer)}
 	for i := range sockets {
@@ -78,13 +77,12 @@ type finder struct {
 	uids  []uint32 // who made the sockets, where that is known
 	buf   []byte   // for entries of folders
 
-	// ofOthers says that the processes of these users have been searched, and those of other
-	// users are next. refused says that permission was denied for a process of these users,
-	// refusedOthers for one of another user.
-	ofOthers, refused, refusedOthers bool
+	ofOthers      bool // the search is at the processes of other users than uids
+	refused       bool // a process of one of uids could not be read
+	refusedOthers bool // a process of another user could not be read
 }
 
-// processes returns all processes, those of the users who made the sockets apart.
+// processes returns the processes of the users who made the sockets, and all others.
 func (s *finder) processes(ctx context.Context) (likely, others []int32, err error) {
 	all, err := os.ReadDir("/proc")
 	if err != nil {
@@ -163,14 +161,15 @@ func (s *finder) has(ctx context.Context, dir string, done, limit int) (found, m
 	return false, true
 }
 
-// notFound explains a search that has read all that it may.
+// notFound returns why the search found no process.
 func (s *finder) notFound() error {
 	switch {
 	case s.refused:
-		return fmt.Errorf("its process is uid %d's, and this needs CAP_SYS_PTRACE; run as that user, or ss -ltnp as root",
-			s.uids[0])
+		return fmt.Errorf("the process belongs to uid %d: run the check as that user or with CAP_SYS_PTRACE,"+
+			" or run ss -ltnp as root", s.uids[0])
 	case s.refusedOthers && len(s.uids) == 0:
-		return errors.New("its process is another user's, and this needs CAP_SYS_PTRACE; run ss -ltnp as root")
+		return errors.New("the process belongs to another user: run the check with CAP_SYS_PTRACE, or run ss -ltnp" +
+			" as root")
 	case s.refusedOthers:
 		return errors.New("the process is not visible from here (hidepid, or another PID namespace), or is no longer" +
 			" of the user who opened the port; run ss -ltnp as root on the host")

@@ -85,9 +85,10 @@ func TestNotFound(t *testing.T) {
 		hidden + "; run ss -ltnp as root on the host": {uids: []uint32{7}},
 		hidden + ", or is no longer of the user who opened the port; run ss -ltnp as root on the host": {
 			uids: []uint32{7}, refusedOthers: true},
-		"its process is uid 7's, and this needs CAP_SYS_PTRACE; run as that user, or ss -ltnp as root": {
+		"the process belongs to uid 7: run the check as that user or with CAP_SYS_PTRACE, or run ss -ltnp as root": {
 			uids: []uint32{7}, refused: true, refusedOthers: true},
-		"its process is another user's, and this needs CAP_SYS_PTRACE; run ss -ltnp as root": {refusedOthers: true},
+		"the process belongs to another user: run the check with CAP_SYS_PTRACE, or run ss -ltnp as root": {
+			refusedOthers: true},
 	} {
 		if got := f.notFound().Error(); got != want {
 			t.Errorf("%q, want %q", got, want)

@@ -131,7 +131,7 @@ func checkHolidayName(rest string) error {
 	return nil
 }
 
-// Last returns the last of the days, as its midnight in UTC. It is the zero time if there is none.
+// Last returns the last of the days, as its midnight in UTC. It returns the zero time if there are none.
 func (h Holidays) Last() (last time.Time) {
 	for _, s := range h {
 		if s.last.After(last) {
@@ -158,7 +158,7 @@ func (h Holidays) merged() Holidays {
 	return merged
 }
 
-// has reports whether the day is one of those that merged has returned.
+// has reports whether the day is a holiday. h must be as merged returns it.
 func (h Holidays) has(day time.Time) bool {
 	i, _ := slices.BinarySearchFunc(h, day, func(s span, day time.Time) int { return s.last.Compare(day) })
 	return i < len(h) && !h[i].first.After(day)

@@ -5,15 +5,15 @@
 // that has opened runs to its end: Friday's night session into Saturday.
 //
 // A night session is one that runs past midnight or opens at 18:00 or later. None
-// opens on the evening before a holiday, nor before a weekend that a holiday is part
-// of or follows: not on Friday when Saturday, Sunday or Monday is a holiday, as the
-// Chinese exchanges have it. A weekend alone closes nothing. It is made of the
+// opens on the evening before a holiday. None opens before a weekend with a holiday
+// in it or after it: on Friday if Saturday, Sunday or Monday is a holiday. The
+// Chinese exchanges have this rule. A weekend alone closes nothing. It is made of the
 // Saturdays and Sundays on which no session ever opens.
 //
 // Times are those of the wall clock. Where clocks go back, a session opens at the
 // first time that they show its opening and closes at the last time that they show
-// its close. Where they jump over an opening or a close, it is the moment of the jump;
-// a session that they jump over as a whole does not take place.
+// its close. If they jump over an opening or a close, it takes place at the moment of
+// the jump. A session that they jump over as a whole does not take place.
 package session
 
 import (
@@ -207,24 +207,11 @@ func (c Calendar) At(t time.Time) (open bool, next time.Time) {
 	if len(c.sessions) == 0 {
 		return true, next
 	}
-	y, m, d := t.In(c.loc).Date()
-	today := time.Date(y, m, d, 0, 0, 0, 0, time.UTC)
-	// Yesterday's sessions may still run. Where clocks went back over midnight tomorrow's
-	// may have begun, but then all of today's have, so that the loop comes to tomorrow.
-	for n := -1; n <= horizon && next.IsZero(); n++ {
-		day := today.AddDate(0, 0, n)
-		for _, h := range c.sessions {
-			if !c.takesPlace(h, day) {
-				continue
-			}
-			from, to := instant(day.Add(h.open), c.loc, false), instant(day.Add(h.close), c.loc, true)
-			switch {
-			case !t.Before(from):
-				open = open || t.Before(to)
-			case from.Before(to) && (next.IsZero() || from.Before(next)):
-				next = from
-			}
+	for _, s := range c.timesFrom(t, horizon) {
+		if s.open.After(t) {
+			return open, s.open
 		}
+		open = open || s.close.After(t)
 	}
 	return open, next
 }
@@ -234,7 +221,7 @@ func (c Calendar) At(t time.Time) (open bool, next time.Time) {
 // session, or that none ends in the next 40 days.
 func (c Calendar) Until(t time.Time) time.Time {
 	end := t
-	for _, s := range c.timesFrom(t) {
+	for _, s := range c.timesFrom(t, horizon+1) {
 		if s.open.After(end) {
 			break
 		}
@@ -251,14 +238,15 @@ func (c Calendar) Until(t time.Time) time.Time {
 // times is when a session takes place.
 type times struct{ open, close time.Time }
 
-// timesFrom returns the sessions from the day before t to after the horizon, by their openings.
-func (c Calendar) timesFrom(t time.Time) (list []times) {
+// timesFrom returns the sessions of the day before t, of its day and of so many days after, in the
+// order of their openings. Those of the day before may still run.
+func (c Calendar) timesFrom(t time.Time, days int) (list []times) {
 	if len(c.sessions) == 0 {
 		return nil
 	}
 	y, m, d := t.In(c.loc).Date()
 	today := time.Date(y, m, d, 0, 0, 0, 0, time.UTC)
-	for n := -1; n <= horizon+1; n++ { // as in At, yesterday's may run
+	for n := -1; n <= days; n++ {
 		day := today.AddDate(0, 0, n)
 		for _, h := range c.sessions {
 			if !c.takesPlace(h, day) {
@@ -307,9 +295,10 @@ func (c Calendar) weekend(day time.Weekday) bool {
 	return (day == time.Saturday || day == time.Sunday) && !c.opens[day]
 }
 
-// instant is when clocks at loc show what wall shows in UTC: the first or the last time
-// if they go back then, and the moment of the jump if they jump over it. time.Date
-// leaves open which it is. It looks for one change of the clocks, after the day before.
+// instant returns when the clocks at loc show the time that wall shows in UTC. If they go back and show
+// it twice, it returns the first time or, with last, the last. If they jump over it, it returns the moment
+// of the jump. time.Date promises none of this. instant considers one change of the clocks: the first one
+// after the day before wall.
 func instant(wall time.Time, loc *time.Location, last bool) time.Time {
 	before := wall.AddDate(0, 0, -1).In(loc)
 	_, change := before.ZoneBounds()

@@ -71,7 +71,7 @@ type replacement struct {
 	replaced  bool
 }
 
-// write does all there is to do.
+// write writes the temporary file and puts it in the place of the old one.
 func (r *replacement) write(content []byte) error {
 	if err := checkReplaceable(r.name); err != nil {
 		return err
@@ -135,7 +135,7 @@ func (r *replacement) giveUp() (tooLate bool) {
 	return r.replaced
 }
 
-// checkReplaceable returns an error if there is something else than a regular file.
+// checkReplaceable returns an error if there is something other than a regular file.
 func checkReplaceable(name string) error {
 	there, err := os.Lstat(name)
 	if err != nil {

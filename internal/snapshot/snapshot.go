@@ -24,7 +24,7 @@ import (
 //	{"state":"time_wait","local":"10.1.0.7:41213","client":"10.1.2.3:50000","recv_q":0,…}
 //	{"sockets":1}
 //
-// Some members have other names than the fields below: people have snapshots of this version.
+// Some JSON names differ from the field names. They must stay: people have snapshots of version 1.
 const formatVersion = 1
 
 // DefaultMaxAge is the age that a snapshot may have: two rounds of a collector that cron
@@ -47,8 +47,8 @@ type header struct {
 	Compared bool `json:"compared,omitempty"`
 }
 
-// row is one socket. A fact that is not known is left out, and so is one that
-// its kind of socket does not have: a session has no backlog, a listener no Send-Q.
+// row is one socket. It leaves out facts that are not known, and those that its kind of socket
+// does not have: a session has no backlog, a listener no Send-Q.
 type row struct {
 	State        string          `json:"state"`
 	Local        netip.AddrPort  `json:"local"`
@@ -125,7 +125,7 @@ func jsonLine(v any) []byte {
 	return append(b, '\n')
 }
 
-// Save writes the snapshot of a look, its sockets asked for by q. Readers see the old
+// Save writes the snapshot of a look, whose sockets q asked for. Readers see the old
 // file or the new one, whole. After an error the old one is still there. Save returns shortly
 // after ctx ends, and leaves no temporary file then.
 func (r *Recording) Save(ctx context.Context, file string, q tcp.Query, look tcp.Look) error {
@@ -265,7 +265,7 @@ func (h header) look() (tcp.Look, error) {
 	look := tcp.Look{Source: h.Source, Recorded: true, Host: h.Host, Time: h.Time,
 		Skipped: h.Skipped, Compared: h.Compared, MaxBacklog: h.MaxBacklog}
 	if h.Time.IsZero() || h.Source == "" || h.Addresses == nil || h.Provides == nil || h.HiddenStates == nil {
-		return look, errors.New("not the whole header of a snapshot")
+		return look, errors.New("the header is incomplete")
 	}
 	for _, name := range h.Provides {
 		i := slices.Index(factNames, name)

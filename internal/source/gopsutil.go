@@ -33,13 +33,13 @@ func lookGopsutil(ctx context.Context, root string, q tcp.Query, visit tcp.Visit
 	if err := gopsutilReady(); err != nil {
 		return err
 	}
-	// On Linux it reads /proc/net/tcp, leaves out the rows that it cannot read, and counts
-	// sockets with equal addresses once.
+	// On Linux gopsutil reads /proc/net/tcp, leaves out the rows that it cannot read, and counts
+	// sockets with equal addresses once. procNet finds such rows first.
 	everything := tcp.Query{Ports: tcp.Ports{{Lo: 1, Hi: math.MaxUint16}}}
 	alike := lookalikes{}
 	_, err := procNet(root).Look(ctx, everything, func(s *tcp.Socket) {
 		if s.State != tcp.Listen && q.Wants(s) {
-			alike[[2]netip.AddrPort{s.Local, s.Remote}]++
+			alike[s.Pair()]++
 		}
 	})
 	if err == nil {
@@ -73,9 +73,8 @@ func lookGopsutil(ctx context.Context, root string, q tcp.Query, visit tcp.Visit
 	return ctx.Err()
 }
 
-// whileProcessesEnd looks again, a few times, if a process has ended at the moment in which
-// gopsutil opened the list of its descriptors. gopsutil passes over a process that is gone
-// (ENOENT), and fails if it is just going (ESRCH).
+// whileProcessesEnd looks again, a few times, if a process ended just when gopsutil opened the list of its
+// descriptors. gopsutil passes over a process that is gone (ENOENT), but fails if it is just going (ESRCH).
 func whileProcessesEnd(look func() ([]net.ConnectionStat, error)) (rows []net.ConnectionStat, err error) {
 	const maxLooks = 5 // one look of about 100 failed on an emulated processor
 	for range maxLooks {
@@ -105,14 +104,14 @@ func reverseWords(text string) string {
 }
 
 // lookalikes counts the sessions with the same two addresses.
-type lookalikes map[[2]netip.AddrPort]int
+type lookalikes map[tcp.Pair]int
 
 // refuse returns an error if there are such sessions.
 func (l lookalikes) refuse() error {
 	for pair, n := range l {
 		if n > 1 {
-			return fmt.Errorf("%d sessions are from %s to %s, and gopsutil would count one (see docs/SOURCES.md)", n, pair[1],
-				pair[0])
+			return fmt.Errorf("%d sessions are from %s to %s, and gopsutil would count one (see docs/SOURCES.md)", n,
+				pair.Remote, pair.Local)
 		}
 	}
 	return nil

@@ -4,7 +4,7 @@ package source
 
 import "frontsockets/internal/tcp"
 
-// gopsutilHidden: the whole socket table is seen here, without any right.
+// gopsutilHidden is empty: here gopsutil sees the whole socket table, without any privilege.
 const gopsutilHidden tcp.StateSet = 0
 
 func gopsutilReady() error { return nil }

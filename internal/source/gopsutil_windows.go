@@ -10,7 +10,7 @@ import (
 	"frontsockets/internal/tcp"
 )
 
-// gopsutilHidden: the whole socket table is seen here, without any right.
+// gopsutilHidden is empty: here gopsutil sees the whole socket table, without any privilege.
 const gopsutilHidden tcp.StateSet = 0
 
 // gopsutilReady fails if one of the two tables cannot be read: gopsutil then leaves out

@@ -1,7 +1,6 @@
 package source
 
 import (
-	"net/netip"
 	"slices"
 
 	"frontsockets/internal/tcp"
@@ -11,18 +10,18 @@ import (
 // fit any more, and the next one resumes at the position of that socket in its hash chain. If a
 // socket earlier in the chain ends meanwhile, the positions move, and the kernel skips the socket
 // where it would have resumed. New sockets come to the beginning of their chain, so those that
-// come and go are always earlier than one that stays. If this is likely, later looks are made, and
-// what they find besides is added. docs/SOAK.md has what was measured.
+// come and go are always earlier than one that stays. If a miss is likely, the check looks again and
+// adds what it had not seen. docs/SOAK.md has what was measured.
 const (
-	// tolerableMiss is the chance that a look passes over a socket, above which it is made
-	// again: at most once a week where a look is made each minute, while 5,000 sessions come
-	// and go each second, and that much less often where fewer do.
+	// If the chance that a look misses a socket is greater than tolerableMiss, the check looks again.
+	// It is one miss a week with a look each minute, while 5,000 sessions end each second. With fewer
+	// ends there are fewer misses.
 	tolerableMiss = 1e-4
-	// cheapMiss is that chance where another look is cheap: once in twenty years.
+	// cheapMiss takes its place where another look is cheap: one miss in twenty years.
 	cheapMiss = 1e-7
-	// Another look is cheap if it reads no more sessions, from a table of no more buckets: it
-	// takes about 1.5 µs for a session and less than a millisecond for empty buckets. Larger
-	// tables are of hosts where others may have half a million sockets, so each look is slow.
+	// Another look is cheap up to so many sessions and buckets. It takes about 1.5 µs for a session
+	// and less than a millisecond for empty buckets. Hosts with a larger table may have half a
+	// million sockets of other programs, so each look is slow.
 	cheapSessions = 2000
 	cheapEntries  = 131_072
 
@@ -31,9 +30,8 @@ const (
 	rowsPerEnd = 70
 )
 
-// looksFor returns how many looks to make at a front with so many sessions, in a table of so many
-// buckets, so that it is unlikely enough that the same socket is missing from all of them. It
-// returns at most the given number.
+// looksFor returns after how many looks it is unlikely enough that the same socket is missing from all
+// of them, but at most most. The front has so many sessions, in a table of so many buckets (entries).
 func looksFor(sessions, entries, most int) int {
 	chance := missChance(sessions, entries)
 	tolerable := tolerableMiss
@@ -47,10 +45,10 @@ func looksFor(sessions, entries, most int) int {
 	return n
 }
 
-// missChance estimates the chance that a look passes over one of the sessions of a front, in a
-// table of so many buckets (entries). While each part is handled, one session of the host ends. It
-// is in the chain where the kernel resumes with the probability 1/entries. Beside 5,000 ends a second
-// a third of that to all of it was measured, in tables of 64 to 65,536 entries.
+// missChance estimates the chance that a look misses one of the sessions of a front, in a table of so
+// many buckets (entries). While each part is handled, one session of the host ends. With the probability
+// 1/entries it is in the chain where the kernel resumes. With 5,000 ends each second, a third of this
+// estimate to all of it was measured, in tables of 64 to 65,536 entries.
 func missChance(sessions, entries int) float64 {
 	if entries <= 0 {
 		return 0
@@ -58,24 +56,21 @@ func missChance(sessions, entries int) float64 {
 	return min(1, float64(sessions)/rowsPerEnd/float64(entries))
 }
 
-// addressPair is the local and the remote address of a socket, with their ports.
-type addressPair struct{ local, remote netip.AddrPort }
-
-// laterLooks hands a visitor what later looks find besides the earlier ones: for the same two
-// addresses as many sockets as the look has that found most. So a socket whose state has
-// changed meanwhile counts once, as it was seen first.
-type laterLooks struct {
-	most, now map[addressPair]int
+// unseen hands a visitor the sockets of later looks that no earlier look has seen. Of sockets with the
+// same two addresses it visits as many as the look has that found most. So a socket whose state
+// changes between two looks counts once, as it was seen first.
+type unseen struct {
+	most, now map[tcp.Pair]int
 	visit     tcp.Visit
 }
 
 // begin starts the next look.
-func (l *laterLooks) begin() { l.now = map[addressPair]int{} }
+func (l *unseen) begin() { l.now = map[tcp.Pair]int{} }
 
-func (l *laterLooks) add(s *tcp.Socket) {
-	id := addressPair{s.Local, s.Remote}
-	if l.now[id]++; l.now[id] > l.most[id] {
-		l.most[id] = l.now[id]
+func (l *unseen) add(s *tcp.Socket) {
+	pair := s.Pair()
+	if l.now[pair]++; l.now[pair] > l.most[pair] {
+		l.most[pair] = l.now[pair]
 		l.visit(s)
 	}
 }

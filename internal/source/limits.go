@@ -8,16 +8,16 @@ import (
 	"frontsockets/internal/tcp"
 )
 
-// spareTimeWait says when the table of TIME_WAIT counts as full: when one part in a hundred is
-// free, or less. Entries expire in bursts, and others take their place.
+// The table of TIME_WAIT counts as full if one part in spareTimeWait is free, or less. Entries expire in
+// bursts, and others take their place.
 const spareTimeWait = 100
 
-// limits reads the kernel's limits of the network namespace that its files are of.
+// limits reads the kernel's limits of one network namespace.
 type limits struct {
 	read func(name string) ([]byte, error) // "net/sockstat" or "sys/net/core/somaxconn", in /proc
 }
 
-// over returns the source with each look completed by what the limits hide from it.
+// over returns the source. Its looks also tell what the kernel's limits hide.
 func (l limits) over(s tcp.Source) tcp.Source {
 	return tcp.Source{Name: s.Name, Look: func(ctx context.Context, q tcp.Query, visit tcp.Visit) (tcp.Look, error) {
 		look, err := s.Look(ctx, q, visit)
@@ -72,7 +72,7 @@ func timeWaitIn(sockstat []byte) (n uint64, ok bool) {
 	return 0, false
 }
 
-// number reads a file that holds one number, without its sign.
+// number reads a file that holds one number, and drops its sign.
 func (l limits) number(name string) (n uint64, ok bool) {
 	text, err := l.read(name)
 	if err != nil {

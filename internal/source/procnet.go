@@ -38,7 +38,7 @@ func (p proc) look(ctx context.Context, q tcp.Query, visit tcp.Visit) error {
 	if looks == 1 {
 		return nil
 	}
-	more := laterLooks{most: rows.counts(), visit: visit}
+	more := unseen{most: rows.counts(), visit: visit}
 	for range looks - 1 {
 		more.begin()
 		rows.visit, rows.visited = more.add, map[procID]int{}
@@ -95,21 +95,21 @@ type procRows struct {
 }
 
 // counts returns how many sockets were visited with the same two addresses.
-func (p *procRows) counts() map[addressPair]int {
-	n := map[addressPair]int{}
+func (p *procRows) counts() map[tcp.Pair]int {
+	n := map[tcp.Pair]int{}
 	for id, rows := range p.visited {
 		if id.isUnique() {
 			rows = 1
 		}
-		n[addressPair{id.local, id.remote}] += rows
+		n[tcp.Pair{Local: id.local, Remote: id.remote}] += rows
 	}
 	return n
 }
 
-// procID is what /proc tells of a socket's identity: its addresses, and the hash of its
-// place in the kernel's memory or, where that is hidden (kernel.kptr_restrict), its inode.
-// Without either (TIME_WAIT has no inode) rows that look alike are never one socket: two
-// interfaces can have sessions with equal addresses.
+// procID is what /proc tells of a socket's identity: its addresses, and the hash of its place in the
+// kernel's memory. If the hash is hidden (kernel.kptr_restrict), the inode takes its place. Without both
+// (TIME_WAIT has no inode), rows that look alike count as different sockets, since two interfaces can
+// have sessions with equal addresses.
 type procID struct {
 	local, remote netip.AddrPort
 	object, inode uint64

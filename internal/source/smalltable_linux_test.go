@@ -13,6 +13,10 @@ import (
 	"frontsockets/internal/testkit/population"
 )
 
+// init keeps the main thread for the main goroutine: Go does not end it with a test that has moved it
+// into another namespace.
+func init() { runtime.LockOSThread() }
+
 // inNamespace runs a function on a thread of its own that is in the namespace, and ends the
 // thread with it.
 func inNamespace(netns int, do func()) {

@@ -50,8 +50,8 @@ const (
 	timerTimeWait   = 3
 	timerProbe      = 4
 
-	// All states 1 to 12, so NEW_SYN_RECV too, and not 13: BOUND_INACTIVE adds
-	// a second, larger walk on the kernels that have it, and is no session.
+	// The states 1 to 12, with NEW_SYN_RECV. State 13 (BOUND_INACTIVE) is not a session, and adds
+	// a second, larger walk on the kernels that have it.
 	allStates = 0x1ffe
 )
 
@@ -129,10 +129,10 @@ func (d diag) dump(ctx context.Context, q tcp.Query, visit tcp.Visit, kind uint1
 	return nil
 }
 
-// laterLooks returns how many looks to make after a dump that may have passed over sockets, and
-// the remote ports that each of them asks for in turn. There are as many ranges as a bucket has
-// sessions. Then most chains of a range fit into the 16 sockets that the kernel returns under one
-// lock (inet_diag_dump_icsk in inet_diag.c).
+// laterLooks returns how many looks to make after a dump that may have missed sockets. Each of them asks
+// for the ranges of remote ports in turn. There are as many ranges as a bucket has sessions. Then most
+// chains of a range fit into the 16 sockets that the kernel returns under one lock
+// (inet_diag_dump_icsk in inet_diag.c).
 func (d diag) laterLooks(rows *diagRows) (looks int, ranges []portRange) {
 	const (
 		atOnce    = 16 // SKARR_SZ in inet_diag.c; so few cannot be parted
@@ -254,9 +254,8 @@ func portBytecode(order byteOrder, ports tcp.Ports) []byte {
 	return b
 }
 
-// diagRows decodes the datagrams of one dump. Nothing is taken on trust: every
-// length, sequence number and message type is checked, and a dump that the kernel
-// does not finish with NLMSG_DONE is no dump.
+// diagRows decodes the datagrams of one dump. It checks every length, sequence number and
+// message type. A dump that the kernel does not finish with NLMSG_DONE is an error.
 type diagRows struct {
 	order byteOrder
 	kind  uint16

@@ -17,8 +17,8 @@ import (
 var Names = []string{"auto", "sockdiag", "procnet", "gopsutil"}
 
 // Live returns the attempts to make for a source's name, best first, or none if no source
-// has that name. Netns is the network namespace to look into: a process id, a path or a
-// name that "ip netns" gave; empty for the caller's own.
+// has that name. netns is the network namespace to look into: a process id, a path or a
+// name that "ip netns" gave. It is empty for the caller's own.
 func Live(name, netns string) []tcp.Source {
 	root := "/proc"
 	if netns != "" {
@@ -36,9 +36,9 @@ func Live(name, netns string) []tcp.Source {
 	return attempts
 }
 
-// every returns the attempts of every source by name. The kernel is asked twice in each
-// way, since its table may change during the dump: first for both families at once, then
-// one by one, for kernels that refuse the old request.
+// every returns the attempts of every source by name. sockdiag first asks for both families at once, then
+// for one by one, since some kernels refuse the old request. It asks twice in each way, since the table
+// may change during a dump.
 func every(root string) []tcp.Source {
 	attempts := []tcp.Source{
 		sockDiagBoth(), sockDiagBoth(), sockDiagEach(), sockDiagEach(), procNet(root), gopsutil(root),

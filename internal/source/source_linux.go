@@ -6,8 +6,8 @@ import (
 	"frontsockets/internal/tcp"
 )
 
-// preferred returns the attempts of "auto". gopsutil is none of them: on Linux it reads the
-// table that procnet has read.
+// preferred returns the attempts of "auto". They leave out gopsutil, which on Linux reads the same table
+// as procnet.
 func preferred(root string) []tcp.Source {
 	return slices.DeleteFunc(every(root), func(s tcp.Source) bool { return s.Name == "gopsutil" })
 }

@@ -162,11 +162,11 @@ func TestGopsutilBigEndian(t *testing.T) {
 func TestGopsutilRefusesLookalikes(t *testing.T) {
 	one, other := netip.MustParseAddrPort("10.1.2.3:5"), netip.MustParseAddrPort("10.1.2.3:6")
 	front := netip.MustParseAddrPort("10.1.0.7:41213")
-	alike := lookalikes{{front, one}: 1, {front, other}: 1}
+	alike := lookalikes{{Local: front, Remote: one}: 1, {Local: front, Remote: other}: 1}
 	if err := alike.refuse(); err != nil {
 		t.Error(err)
 	}
-	alike[[2]netip.AddrPort{front, one}]++
+	alike[tcp.Pair{Local: front, Remote: one}]++
 	if err := alike.refuse(); err == nil || !strings.Contains(err.Error(),
 		"2 sessions are from 10.1.2.3:5 to 10.1.0.7:41213") {
 		t.Error(err)

@@ -9,17 +9,17 @@ import (
 // localPrograms finds the sockets of local programs that use a port of the front as their
 // source port. The default ephemeral range (32768 to 60999) holds the usual ports of fronts.
 //
-// No source tells the direction of a connection. It is known where the remote end is a
-// listener of the front and no listener serves the local end: then the local program connected
-// to the front. Every other socket on the port counts as the front's, since the front may have
-// closed a listener and kept its sessions.
+// No source tells the direction of a connection. If the remote end is a listener of the front and no
+// listener serves the local end, the local program connected to the front. Every other socket on the
+// port counts as the front's, since the front may have closed a listener and kept its sessions.
 type localPrograms struct {
-	held    []tcp.Socket // may be such; the listeners are not all known before the end
-	leftOut []uint16
-	users   map[uint16]tcp.Socket
+	// held has the sockets that may be a local program's. That is known when all listeners are.
+	held    []tcp.Socket
+	leftOut []uint16              // local ports of the sockets that are not the front's
+	users   map[uint16]tcp.Socket // for each local port, one session that a process has open
 }
 
-// note keeps one session that a process has open for each port.
+// note keeps, for each local port, one session that a process has open.
 func (l *localPrograms) note(s *tcp.Socket) {
 	if s.State == tcp.Listen || s.Inode == 0 || !s.Facts.Has(tcp.FactInode) {
 		return
@@ -55,7 +55,7 @@ func (t *Tally) countHeld() {
 }
 
 // serves reports whether a listener may accept connections to a local address. One on [::]
-// may accept IPv4 as well, which no source tells.
+// may accept IPv4 as well: no source says whether it does.
 func (t *Tally) serves(local netip.AddrPort) bool {
 	for _, l := range t.listeners {
 		at := l.Local.Addr()
@@ -67,8 +67,8 @@ func (t *Tally) serves(local netip.AddrPort) bool {
 	return false
 }
 
-// listensAt reports whether a remote end is a listener of this host. A wildcard listener has
-// no address that says so; only a loopback address is surely of this host.
+// listensAt reports whether a remote end is a listener of this host. A wildcard listener does not tell
+// the host's addresses. Only a loopback address surely is one.
 func (t *Tally) listensAt(remote netip.AddrPort) bool {
 	for _, l := range t.listeners {
 		if l.Local == remote {

@@ -72,8 +72,8 @@ type definition struct {
 	needs need
 	// sees is the states that the source must see, or the metric is unknown.
 	sees neededStates
-	// isShare says that the metric is a part of a whole. Where either is a lower bound the
-	// share is unknown: more sockets may make it larger or smaller.
+	// isShare says that the metric is a part of a whole. If either is a lower bound, the share is
+	// unknown: more sockets may make it larger or smaller.
 	isShare bool
 	// ofSessions says that the metric depends on the state or the unread bytes of the
 	// session, which subflows of MPTCP hide.
@@ -239,7 +239,7 @@ func medianRTT(t *Tally, _ *Result) Value {
 	}
 	rtt, measured := t.medianRTT()
 	if !measured {
-		return Value{Unknown: "no round-trip time was measured yet", Empty: true}
+		return unknown("no round-trip time was measured yet")
 	}
 	return Number(rtt.Seconds())
 }
@@ -248,8 +248,8 @@ func dropsPerSecond(t *Tally, _ *Result) Value {
 	return Number(toMillis(float64(t.dropped) / t.interval.Seconds()))
 }
 
-// value computes the metric, or says why it is unknown. Provided is the facts that all
-// sockets of each scope provide, look what the source could see.
+// value computes the metric, or says why it is unknown. provided has the facts that all sockets of each
+// scope provide; look says what the source could see.
 func (m Metric) value(t *Tally, r *Result, provided [numScopes]tcp.Facts, look tcp.Look) Value {
 	d, hidden := &metrics[m], look.HiddenStates
 	switch {
@@ -328,8 +328,6 @@ type Value struct {
 	Unknown string
 	// LowerBound is why the number may be larger than N, or empty.
 	LowerBound string
-	// Empty says that there is no number because there is nothing to measure.
-	Empty bool
 
 	known bool
 }
@@ -371,7 +369,7 @@ func AllUnknown(why string) Values {
 }
 
 // noneEstablished is the value of a metric that has no socket to measure.
-var noneEstablished = Value{Unknown: "no client is established", Empty: true}
+var noneEstablished = unknown("no client is established")
 
 func count(n int) Value { return Number(float64(n)) }
 

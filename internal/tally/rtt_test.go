@@ -35,7 +35,7 @@ func TestNoRTT(t *testing.T) {
 	s := session(tcp.Established, "10.1.2.3")
 	s.RTT = 0
 	r := tallied(rules, s)
-	if v := r.Values[RTT]; v.Known() || !v.Empty || r.Clients[0].RTT != 0 {
+	if v := r.Values[RTT]; v.Known() || r.Clients[0].RTT != 0 {
 		t.Errorf("%+v, client %s", v, r.Clients[0].RTT)
 	}
 }

@@ -12,7 +12,7 @@ import (
 // suspects (Tally.SuspectBaseline) has only the sessions that wait for the front. Every look makes
 // one, which costs little, so that the next look can confirm or clear a suspicion.
 type Baseline struct {
-	sessions map[addressPair]earlier
+	sessions map[tcp.Pair]earlier
 	drops    map[listenerID]uint32
 	queues   map[listenerID]uint32
 	// waitingOn counts the connections that no process owned, by local port.
@@ -23,9 +23,6 @@ type Baseline struct {
 	// hasEverySession says that it is a full baseline.
 	hasEverySession bool
 }
-
-// addressPair identifies a session.
-type addressPair struct{ local, remote netip.AddrPort }
 
 type listenerID struct {
 	local netip.AddrPort
@@ -51,7 +48,7 @@ func NewFullBaseline() *Baseline {
 // newSuspectBaseline returns an empty baseline. The caller adds the listeners and the suspects.
 func newSuspectBaseline() *Baseline {
 	return &Baseline{
-		sessions: map[addressPair]earlier{}, drops: map[listenerID]uint32{}, queues: map[listenerID]uint32{},
+		sessions: map[tcp.Pair]earlier{}, drops: map[listenerID]uint32{}, queues: map[listenerID]uint32{},
 		waitingOn: map[uint16]int{}, facts: ^tcp.Facts(0),
 	}
 }
@@ -68,7 +65,7 @@ func (b *Baseline) Add(s *tcp.Socket) {
 	if isWaiting(s) {
 		b.waitingOn[s.Local.Port()]++
 	}
-	b.sessions[addressPair{s.Local, s.Remote}] = earlier{s.State, s.Facts, isWaiting(s), s.RecvQ, s.BytesRead}
+	b.sessions[s.Pair()] = earlier{s.State, s.Facts, isWaiting(s), s.RecvQ, s.BytesRead}
 }
 
 // Listeners returns the listening sockets.
@@ -86,7 +83,7 @@ func isSuspect(s *tcp.Socket) bool {
 
 // Compare sets the Progress of a socket of the second look, made interval after the first.
 func (b *Baseline) Compare(s *tcp.Socket, interval time.Duration) {
-	before, there := b.sessions[addressPair{s.Local, s.Remote}]
+	before, there := b.sessions[s.Pair()]
 	if !there {
 		return
 	}
@@ -104,9 +101,9 @@ func (b *Baseline) Compare(s *tcp.Socket, interval time.Duration) {
 	}
 }
 
-// queue returns how long a listener's accept queue was in the first look, and reports whether
-// it may not have been emptied since: stillWaiting of its connections wait as before. The front
-// accepts in order, so if no connection of the first look still waits, the queue was emptied.
+// queue returns how long a listener's accept queue was in the first look, and Listener.NotEmptied.
+// stillWaiting is how many of its connections have waited since the first look. The front accepts in
+// order, so if no connection of the first look still waits, the queue was emptied.
 // Connections that their clients have reset stay in the queue, but are in no table. A queue with
 // such connections that did not become shorter counts as not emptied.
 func (b *Baseline) queue(l Listener, stillWaiting int) (before uint32, notEmptied bool) {
@@ -116,8 +113,8 @@ func (b *Baseline) queue(l Listener, stillWaiting int) (before uint32, notEmptie
 	return before, notEmptied
 }
 
-// reading returns whether the front has read from a session that had unread bytes. A queue
-// that has grown may have been read in between: only what was read in all can tell.
+// reading returns what happened to the unread bytes of a session: read, stuck, or not known. The front
+// may have read from a queue that has grown: only BytesRead tells.
 func (e earlier) reading(s *tcp.Socket, interval time.Duration) tcp.Progress {
 	quiet := s.Facts.Has(tcp.FactLastDataSent) && s.LastDataReceived >= interval
 	exact := s.Facts.Has(tcp.FactBytesRead) && e.facts.Has(tcp.FactBytesRead)

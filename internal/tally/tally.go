@@ -25,8 +25,8 @@ type Rules struct {
 	ByPort bool
 }
 
-// MinimumWait is how long a connection must wait, or bytes stay unread, before one look makes
-// them suspicious: longer than a burst of logins or a busy moment takes.
+// MinimumWait is how long a connection must wait, or bytes stay unread, to be suspicious in one look. It is
+// longer than a burst of logins or a busy moment takes.
 const MinimumWait = 2 * time.Second
 
 // Client is one remote IP address and its sessions with the front.
@@ -41,8 +41,8 @@ type Client struct {
 	// Retransmitting counts its sockets that retransmit. Handshakes do not count: they are no
 	// sessions yet. ZeroWindow counts those whose client takes no more data.
 	Retransmitting, ZeroWindow int
-	// The others are of its ESTABLISHED sockets. Stalled counts those that were sent nothing
-	// for Rules.StalledAfter.
+	// The fields from here to RTT are of its ESTABLISHED sockets only. Stalled counts those that
+	// were sent nothing for Rules.StalledAfter.
 	Stalled                  int
 	UnreadBytes, UnsentBytes uint64
 	// FeedAge is the time since data was sent to any of them, RequestAge since any of them
@@ -73,15 +73,15 @@ type Listener struct {
 	// MaxBacklog is the longest backlog that the system allows, if the listener's own is not
 	// known. 0 is not known.
 	MaxBacklog uint32
-	// Before is the accept queue in the first of two looks. NotEmptied says that both looks
-	// found it non-empty, and that it may not have been emptied in between.
+	// Before is the accept queue in the first of two looks. NotEmptied says that both looks found
+	// connections in the queue, and that nothing shows that it was empty in between.
 	Before     uint32
 	NotEmptied bool
 }
 
-// Overflowing reports whether the kernel drops connections now: it lets the accept queue
-// grow one over the backlog (sk_acceptq_is_full in net/sock.h). Where the backlog is not
-// known a queue that is as long as the longest that is allowed counts as full.
+// Overflowing reports whether the kernel drops connections now: it lets the accept queue grow one over
+// the backlog (sk_acceptq_is_full in net/sock.h). If the backlog is not known, a queue that has reached
+// MaxBacklog counts as full.
 func (l Listener) Overflowing() bool {
 	if l.Facts.Has(tcp.FactRecvQ | tcp.FactBacklog) {
 		return l.Queue > l.Backlog
@@ -100,7 +100,7 @@ type Group struct {
 	Age time.Duration
 }
 
-// add counts a socket. The group's age is that of the socket that better prefers.
+// add counts a socket. better chooses between two ages: oldest or youngest.
 func (g *Group) add(age time.Duration, better func(a, b time.Duration) time.Duration) {
 	if g.N++; g.N == 1 {
 		g.Age = age
@@ -111,7 +111,7 @@ func (g *Group) add(age time.Duration, better func(a, b time.Duration) time.Dura
 func oldest(a, b time.Duration) time.Duration   { return max(a, b) }
 func youngest(a, b time.Duration) time.Duration { return min(a, b) }
 
-// Tally counts sockets. Its size grows with the clients of the front only.
+// Tally counts sockets. Its size grows with the sockets of the front, not with those of other programs.
 type Tally struct {
 	rules     Rules
 	states    [tcp.NumStates]int
@@ -162,10 +162,10 @@ type Signs struct {
 	UnreadLong int
 	// SynRetransmits counts the SYN_RECV sockets whose client did not answer the first time.
 	SynRetransmits int
-	// Unfed counts the stalled sockets to which the front could have sent: those that it has
-	// accepted, and that neither retransmit, nor have a zero window, nor old data that is not
-	// acknowledged. FeedBlocked says that the front could have sent to no socket, so the age of
-	// the feed is the fault of the network or of the clients.
+	// Unfed counts the stalled sockets to which the front could have sent. The front has accepted
+	// them, and they have no retransmission, no zero window and no old data without an
+	// acknowledgement. FeedBlocked says that the front could have sent to no ESTABLISHED socket, so
+	// the age of the feed is the fault of the network or of the clients.
 	Unfed       int
 	FeedBlocked bool
 	// ZeroWindows counts the sessions whose client takes no more data.
@@ -189,8 +189,8 @@ type Signs struct {
 	Accepted, Read, Closed int
 }
 
-// New returns an empty tally. Baseline is that of an earlier look, made an interval before, or
-// nil. It may be of either kind.
+// New returns an empty tally. baseline is that of an earlier look, made an interval before, or nil.
+// Both kinds of Baseline are allowed.
 func New(rules Rules, baseline *Baseline, interval time.Duration) *Tally {
 	t := &Tally{
 		rules:           rules,
@@ -251,7 +251,7 @@ func (t *Tally) count(s *tcp.Socket) {
 		t.stillWaiting[s.Local.Port()]++
 	}
 	t.signs.add(s)
-	if !s.Remote.Addr().IsUnspecified() { // else it is bound or closed, and nobody's session
+	if !s.Remote.Addr().IsUnspecified() { // a bound or closed socket is nobody's session
 		t.addToClient(s)
 	}
 }
@@ -271,7 +271,7 @@ func (t *Tally) addListener(s *tcp.Socket) {
 	}
 }
 
-// SuspectBaseline returns the baseline of this look for the next one. It has the listeners and the
+// SuspectBaseline returns the baseline of this look, for the next look. It has the listeners and the
 // sessions that wait for the front.
 func (t *Tally) SuspectBaseline() *Baseline { return t.suspectBaseline }
 
@@ -280,7 +280,7 @@ func (t *Tally) isNew(s *tcp.Socket) bool {
 	if t.baseline == nil || !t.baseline.hasEverySession {
 		return false
 	}
-	_, there := t.baseline.sessions[addressPair{s.Local, s.Remote}]
+	_, there := t.baseline.sessions[s.Pair()]
 	return !there
 }
 
@@ -297,8 +297,8 @@ func (t *Tally) addEstablished(s *tcp.Socket) {
 		t.unsent++
 		t.unsentBytes += uint64(s.SendQ)
 	}
-	// Data that was sent so long ago and is not acknowledged shows the same to a source that
-	// knows no timers: the front did send.
+	// A source without timers does not see retransmissions. There, old data without an
+	// acknowledgement shows that the front did send.
 	unacknowledged := s.SendQ > 0 && s.LastDataSent >= t.rules.StalledAfter
 	blocked := s.Retransmits > 0 || s.ZeroWindow || unacknowledged
 	if s.LastDataSent >= t.rules.StalledAfter {
@@ -307,11 +307,11 @@ func (t *Tally) addEstablished(s *tcp.Socket) {
 			t.signs.Unfed++
 		}
 	}
-	t.signs.FeedBlocked = blocked && (t.states[tcp.Established] == 1 || t.signs.FeedBlocked)
-	// A segment that is sent again counts as sent just now, but its data is old. Such
-	// sockets decide only where there are no others.
-	retransmits := s.Retransmits > 0
 	first := t.states[tcp.Established] == 1
+	t.signs.FeedBlocked = blocked && (first || t.signs.FeedBlocked)
+	// A segment that is sent again counts as sent just now, but its data is old. A socket that
+	// retransmits sets the age only if no other socket does.
+	retransmits := s.Retransmits > 0
 	if first || s.LastDataReceived < t.requestAge {
 		t.requestAge = s.LastDataReceived
 	}
@@ -324,11 +324,10 @@ func (t *Tally) addEstablished(s *tcp.Socket) {
 func (signs *Signs) add(s *tcp.Socket) {
 	hasTimes := s.Facts.Has(tcp.FactLastDataSent)
 	established, closeWait := s.State == tcp.Established, s.State == tcp.CloseWait
-	switch {
-	case !hasTimes:
-	case isWaiting(s):
+	if hasTimes && isWaiting(s) {
 		signs.Waiting.add(s.LastDataSent, oldest)
-	case s.Inode != 0 && established && s.Retransmits == 0:
+	}
+	if hasTimes && established && s.Inode != 0 && s.Retransmits == 0 {
 		signs.Served.add(s.LastDataSent, youngest)
 	}
 	if closeWait && s.RecvQ > 0 {
@@ -340,11 +339,11 @@ func (signs *Signs) add(s *tcp.Socket) {
 	if s.ZeroWindow {
 		signs.ZeroWindows++
 	}
-	switch closing := s.State == tcp.FinWait1 || s.State == tcp.LastAck || s.State == tcp.Closing; {
-	case s.Retransmits == 0:
-	case s.State == tcp.SynRecv:
+	if s.Retransmits > 0 && s.State == tcp.SynRecv {
 		signs.SynRetransmits++
-	case closing:
+	}
+	closing := s.State == tcp.FinWait1 || s.State == tcp.LastAck || s.State == tcp.Closing
+	if s.Retransmits > 0 && closing {
 		signs.RetransmittingClose++
 	}
 	signs.addProgress(s)
@@ -450,8 +449,8 @@ type Result struct {
 	PortSessions map[uint16]tcp.Socket
 }
 
-// Result computes the metrics. Look describes the look whose sockets were added. A metric
-// is unknown as soon as one of the sockets it is made of lacks a fact that it needs.
+// Result computes the metrics. look describes the look whose sockets were added. A metric is unknown
+// if one of its sockets lacks a fact that it needs.
 func (t *Tally) Result(look tcp.Look) Result {
 	t.countHeld()
 	r := Result{
@@ -470,7 +469,7 @@ func (t *Tally) Result(look tcp.Look) Result {
 	if r.Sampled {
 		provided[ofListenersTwice] = provided[ofListeners] & t.baseline.facts
 	}
-	if provided[ofAll].Has(tcp.FactClient) { // else some of the addresses are wrong
+	if provided[ofAll].Has(tcp.FactClient) { // without it some addresses are wrong
 		r.Clients = t.sortedClients()
 	}
 	t.completeListeners(r.Listeners, look)
@@ -486,7 +485,7 @@ func (t *Tally) Result(look tcp.Look) Result {
 	return r
 }
 
-// completeListeners adds what is not in their own rows.
+// completeListeners adds somaxconn, and what the look before says of the queue.
 func (t *Tally) completeListeners(listeners []Listener, look tcp.Look) {
 	for i := range listeners {
 		l := &listeners[i]

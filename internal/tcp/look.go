@@ -62,7 +62,7 @@ type Source struct {
 	Look func(ctx context.Context, q Query, visit Visit) (Look, error)
 }
 
-// Look describes one reading of a socket table, besides its sockets.
+// Look describes one reading of a socket table. The sockets themselves go to the Visit.
 type Look struct {
 	// Source is the name of the source that was read.
 	Source string

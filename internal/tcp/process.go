@@ -2,7 +2,7 @@ package tcp
 
 import "time"
 
-// Process is the process that owns a listener. A field that could not be read is zero.
+// Process is the process that owns a socket on the front's port. A field that could not be read is zero.
 type Process struct {
 	PID  int32
 	Name string

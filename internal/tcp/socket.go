@@ -9,7 +9,7 @@ import (
 
 // Socket is one row of a socket table. Its addresses are unmapped: an IPv4
 // client of a dual-stack listener has an IPv4 address here. A field has a meaning
-// only if Facts says so: a zero that nobody measured is not a zero.
+// only if Facts says so: a zero that was not measured means nothing.
 type Socket struct {
 	State  State
 	Facts  Facts
@@ -52,6 +52,13 @@ type Socket struct {
 	// are not the connection's.
 	MPTCP bool
 }
+
+// Pair is the local and the remote address of a socket, with their ports. It identifies a session,
+// unless two interfaces have the same addresses.
+type Pair struct{ Local, Remote netip.AddrPort }
+
+// Pair returns the socket's addresses.
+func (s *Socket) Pair() Pair { return Pair{s.Local, s.Remote} }
 
 // Progress says what the front did for a socket between two looks.
 type Progress uint8

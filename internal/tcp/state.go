@@ -1,6 +1,5 @@
-// Package tcp has the types that all packages share: TCP states in every system's spelling,
-// ports, one row of a socket table (Socket), and how a Source is asked (Query), answers (Look)
-// and knows a Process.
+// Package tcp has the types that all packages share: TCP states in every system's spelling, ports, one
+// row of a socket table (Socket), and the Process that owns it. A Source gets a Query and returns a Look.
 package tcp
 
 import (
@@ -60,11 +59,15 @@ func KernelState(n uint8) (State, error) {
 }
 
 // ParseState reads a state as any system spells it, in either case, with '-',
-// '_' or nothing between its words: the kernel's number (decimal, or the two
-// hex digits of /proc), ss ("ESTAB", "FIN-WAIT-1", "UNCONN"), netstat on Linux
-// ("SYN_RECV"), the BSDs, macOS and AIX ("SYN_RCVD", "CLOSED"), Windows
-// ("LISTENING", "SYN_RECEIVED", "DELETE_TCB"), Solaris ("BOUND", "IDLE": no
-// connection yet, so Close) and gopsutil ("DELETE").
+// '_' or nothing between its words:
+//
+//	the kernel              its number: decimal, or the two hex digits of /proc
+//	ss                      ESTAB, FIN-WAIT-1, UNCONN
+//	netstat on Linux        SYN_RECV
+//	the BSDs, macOS, AIX    SYN_RCVD, CLOSED
+//	Windows                 LISTENING, SYN_RECEIVED, DELETE_TCB
+//	Solaris                 BOUND, IDLE: no connection yet, so Close
+//	gopsutil                DELETE
 func ParseState(s string) (State, error) {
 	fold := func(r rune) rune {
 		if r == '-' || r == '_' {

@@ -13,7 +13,7 @@ import (
 	"time"
 )
 
-// File is a text that somebody recorded, and the time at which it is read.
+// File is a recorded text, and the time at which it is read.
 type File struct {
 	// Name is the file's path; "-" is Stdin.
 	Name  string
@@ -71,8 +71,8 @@ func CheckRegular(mode fs.FileMode) error {
 	return errors.New("not a regular file: " + kind)
 }
 
-// WithoutPath returns an error without the name of the file, which the caller says: twice a long path
-// leaves no room for the reason.
+// WithoutPath returns an error without the name of its file. The caller says the name, and a long
+// path, said twice, leaves no room for the reason.
 func WithoutPath(err error) error {
 	var path *fs.PathError
 	if errors.As(err, &path) {
@@ -87,15 +87,15 @@ func (f File) CheckAge(recorded time.Time, limit time.Duration) error {
 	const clockSkew = 2 * time.Second // the clocks of two hosts may differ by this much
 	switch age := f.Now.Sub(recorded); {
 	case age > limit:
-		return fmt.Errorf("%s old, and more than %s is too old (--max-age)", age.Round(time.Second), limit)
+		return fmt.Errorf("is too old: %s; at most %s is allowed (--max-age)", age.Round(time.Second), limit)
 	case age < -clockSkew:
 		return fmt.Errorf("is dated %s in the future", -age.Round(time.Second))
 	}
 	return nil
 }
 
-// A list, such as the names of clients, has at most maxListBytes and maxListLines: twice what a
-// broker with 20,000 clients needs, and little enough to be read in a fraction of a second.
+// A list, such as the names of clients, has at most maxListBytes and maxListLines. That is twice what a
+// broker with 20,000 clients needs, and can be read in a fraction of a second.
 const (
 	maxListBytes = 4 << 20
 	maxListLines = 50_000

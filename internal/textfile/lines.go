@@ -97,7 +97,7 @@ func (l *Lines) take() ([]byte, error) {
 	}
 	l.continued = false
 	if l.hasControl {
-		// Pagers and old systems end a line with no more than a carriage return.
+		// Pagers and old systems end a line with a carriage return only.
 		if cr := bytes.IndexByte(line, '\r'); cr >= 0 {
 			l.continued = cr+1 < l.end
 			line = line[:cr]

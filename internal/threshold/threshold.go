@@ -61,9 +61,8 @@ func parse(s string) (Range, error) {
 	return r, nil
 }
 
-// number reads a plain decimal such as -5 or 2.5: no exponent, unit, hex,
-// infinity or blank, all of which strconv would let through or monitoring
-// systems would read differently.
+// number reads a plain decimal such as -5 or 2.5. It refuses an exponent, a unit, hex, infinity and
+// blanks: strconv would let some of them through, and monitoring systems would read them differently.
 func number(s string) (float64, error) {
 	if s == "" {
 		return 0, errors.New("is missing")
@@ -97,8 +96,8 @@ func (r Range) Alerts(v float64) bool {
 	return within == r.inside
 }
 
-// AlertsFrom says what is certain of a value that is v or more: that it breaches the range,
-// or that it does not. Neither is, if that depends on the value.
+// AlertsFrom says what is certain of a value that is v or more: that it breaches the range, or that it
+// does not. It returns false for both if that depends on the value.
 func (r Range) AlertsFrom(v float64) (breached, harmless bool) {
 	open := math.IsInf(r.end, 1)
 	if r.inside {
@@ -111,10 +110,11 @@ func (r Range) AlertsFrom(v float64) (breached, harmless bool) {
 // perfdata drop one with '@'. No metric is below 0; whole says that it has integers only. A
 // range without a plain equal is returned as it is.
 func (r Range) Plain(whole bool) Range {
-	everything, nothing := Range{end: math.Inf(1)}, Range{start: math.Inf(-1), end: -1} // what does not alert
+	// Named by the values that do not alert.
+	everything, nothing := Range{end: math.Inf(1)}, Range{start: math.Inf(-1), end: -1}
 	plain := r
 	switch integers := r.inside && whole; {
-	case r.start <= 0 && r.end < 0: // all that it speaks of is below 0
+	case r.start <= 0 && r.end < 0: // the whole range is below 0
 		plain = nothing
 		if r.inside {
 			plain = everything
@@ -137,8 +137,8 @@ func (r Range) Plain(whole bool) Range {
 }
 
 // UpperBound returns the value above which the range alerts, if it alerts on all values above
-// and on none below, and +Inf if it is no such range. As in Plain, no value is below 0, and whole
-// says that there are integers only.
+// and on none below, and +Inf for any other range. As in Plain, no value is below 0, and whole says that
+// there are integers only.
 func (r Range) UpperBound(whole bool) float64 {
 	if r = r.Plain(whole); r.inside || r.start > 0 || r.end < 0 {
 		return math.Inf(1)

@@ -47,28 +47,14 @@ func ParseStatus(s string) (Status, error) {
 	return Unknown, fmt.Errorf("'%s' is not a status", s)
 }
 
-// NotHealthy returns the diagnosis, or Unclear if it is Healthy in spite of a problem.
-func (v Verdict) NotHealthy(d diagnosis.Diagnosis) diagnosis.Diagnosis {
-	if d.Code == diagnosis.Healthy && v.Status != OK {
-		p := v.Problems[0]
-		problem := diagnosis.Evidence{Metric: "problem", Value: p.Short, Why: p.Text}
-		return diagnosis.Diagnosis{Code: diagnosis.Unclear, Evidence: []diagnosis.Evidence{problem}}
-	}
-	return d
-}
-
-// OutOfSession is the verdict at a time when nobody trades: nothing is a problem then.
-var OutOfSession = Verdict{Status: OK}
-
 // Thresholds has at most one range for each metric.
 type Thresholds map[tally.Metric]threshold.Range
 
 // Policy is what a front is judged by.
 type Policy struct {
 	Warning, Critical Thresholds
-	// MayBeEmpty has the ranges, by status, for which a metric that has nothing to measure
-	// (tally.Value.Empty) is no problem.
-	MayBeEmpty map[Status]map[tally.Metric]bool
+	// FromPreset has, by status, the metrics whose range is that of a ready-made policy.
+	FromPreset map[Status]map[tally.Metric]bool
 	// Diagnosis is the status of each diagnosis that alarms.
 	Diagnosis map[diagnosis.Code]Status
 	// NoListener is the status when nothing listens on one of the ports. Even if it is OK
@@ -89,6 +75,19 @@ type Problem struct {
 type Verdict struct {
 	Status   Status
 	Problems []Problem
+}
+
+// OutOfSession is the verdict at a time when nobody trades: nothing is a problem then.
+var OutOfSession = Verdict{Status: OK}
+
+// NotHealthy returns the diagnosis, or Unclear if it is Healthy in spite of a problem.
+func (v Verdict) NotHealthy(d diagnosis.Diagnosis) diagnosis.Diagnosis {
+	if d.Code == diagnosis.Healthy && v.Status != OK {
+		p := v.Problems[0]
+		problem := diagnosis.Evidence{Metric: "problem", Value: p.Short, Why: p.Text}
+		return diagnosis.Diagnosis{Code: diagnosis.Unclear, Evidence: []diagnosis.Evidence{problem}}
+	}
+	return d
 }
 
 // Judge judges every port, listener and threshold, and the diagnosis. None hides another,
@@ -165,8 +164,8 @@ func maybeFullQueues(r tally.Result) (problems []Problem) {
 	return problems
 }
 
-// judge compares one metric with its thresholds. A breach of both is told once, as critical.
-// What is not certain is told once too.
+// judge compares one metric with its thresholds. Of two breaches, or two uncertain ones, it reports
+// the critical one only.
 func judge(p Policy, m tally.Metric, v tally.Value) []Problem {
 	var problems []Problem
 	for _, level := range []struct {
@@ -177,7 +176,7 @@ func judge(p Policy, m tally.Metric, v tally.Value) []Problem {
 		limit, set := level.ranges[m]
 		breached, harmless := decide(limit, v)
 		switch {
-		case !set, v.Empty && p.MayBeEmpty[level.status][m]:
+		case !set:
 		case !v.Known():
 			text := fmt.Sprintf("%s is not known: %s", m, v.Unknown)
 			return []Problem{{Unknown, m, text, text}}
