@@ -19,8 +19,10 @@ func readList[T any](ctx context.Context, name string, read func(io.Reader, stri
 	return await(ctx, func() (v T, err error) {
 		// Opening a FIFO would wait for a writer, and a device must not be opened.
 		info, err := statList(name)
-		if err == nil && !info.Mode().IsRegular() {
-			return v, fmt.Errorf("not a regular file (%s): %s", info.Mode(), name)
+		if err == nil {
+			if err := textfile.CheckRegular(info.Mode()); err != nil {
+				return v, fmt.Errorf("%w: %s", err, name)
+			}
 		}
 		var f *os.File
 		if err == nil {

@@ -55,11 +55,17 @@ func (c commandLine) explain(err error, args []string) error {
 		name := strings.TrimSuffix(strings.TrimPrefix(text, "unknown flag '"), "'")
 		text = c.unknownOption(name, args)
 	}
+	if option := withoutValue.FindStringSubmatch(text); option != nil {
+		text = option[1] + " needs a value"
+	}
 	if strings.Contains(text, "but got option '-") {
 		text += " (a value that starts with '-' is written after '=', as in -w=-5:5)"
 	}
 	return errors.New(text + ", see --help")
 }
+
+// withoutValue is go-flags' message for an option at the end of the command line.
+var withoutValue = regexp.MustCompile(`^expected argument for flag '([^']*)'$`)
 
 // unknownOption returns the message for an unknown option. name has no dashes.
 func (c commandLine) unknownOption(name string, args []string) string {
@@ -118,7 +124,12 @@ func (c commandLine) longWithOneDash(args []string) string {
 // unexpectedArgument returns the error for a word that is not an option.
 func unexpectedArgument(word string) error {
 	advice := "everything is an option"
-	if strings.Contains(word, ":") {
+	switch {
+	case strings.HasPrefix(word, "–") || strings.HasPrefix(word, "—"):
+		advice = "it begins with a long dash; type -" + strings.TrimLeft(word, "–—")
+	case isRange(word):
+		advice += "; a range follows its metric and '=', as in -w clients=20"
+	case strings.Contains(word, ":"):
 		advice = "write a value that has a blank in quotes, as in --session 'Mon-Fri 09:00-11:30'"
 	}
 	return fmt.Errorf("unexpected argument '%s': %s, see --help", word, advice)
@@ -177,8 +188,28 @@ func rangeError(m tally.Metric, text string, err error) error {
 	if number, hasUnit := strings.CutSuffix(text, m.Unit()); hasUnit && isRange(number) {
 		return fmt.Errorf("'%s' is not a range: a range has no unit; write %s%s", text, metric, number)
 	}
-	return withAdvice(err, "", "[@][start:][end], such as 10, 5:10 or @50:")
+	advice := "[@][start:][end], such as 10, 5:10 or @50:"
+	unquoted := strings.Trim(text, "\"'“”‘’")
+	switch {
+	case strings.Contains(text, "="):
+		return fmt.Errorf("'%s%s' is more than one range; repeat the option for each metric", metric, text)
+	case unquoted != text && isRange(unquoted):
+		return fmt.Errorf("'%s' is not a range: leave out the quotes; write %s%s", text, metric, unquoted)
+	case twoNumbers.MatchString(text):
+		advice = "a colon: 50:100 alerts outside of it, @50:100 inside"
+	case numberWithUnit.MatchString(text):
+		if unit := map[string]string{"s": "seconds, such as 0.5", "B": "bytes, such as 1000000"}[m.Unit()]; unit != "" {
+			advice = unit
+		}
+	}
+	return withAdvice(err, "", advice)
 }
+
+// What people write for a range: two numbers without a colon, a number with a unit.
+var (
+	twoNumbers     = regexp.MustCompile(`^\d+(-|\.\.+|,|;)\d+$`)
+	numberWithUnit = regexp.MustCompile(`^[@~:.\d]*\d[a-zA-Z]+:?$`)
+)
 
 func isRange(text string) bool {
 	_, err := threshold.Parse(text)

@@ -18,10 +18,10 @@ func TestHabits(t *testing.T) {
 		{[]string{"--critcal", "5"}, "unknown option '--critcal' (did you mean --critical?), see --help"},
 		{[]string{"--crit=5"}, "unknown option '--crit' (did you mean --critical?), see --help"},
 		{[]string{"--hlep"}, "unknown option '--hlep' (did you mean --help?), see --help"},
-		{[]string{"-critical", "5"}, "unexpected argument '5': everything is an option, see --help (did you mean" +
-			" --critical? a long option has two dashes)"},
-		{[]string{"-port=41213"}, "-p: 'ort=41213' is not a port or range of ports: a port is written in digits (did you" +
-			" mean --port? a long option has two dashes)"},
+		{[]string{"-critical", "5"}, "unexpected argument '5': everything is an option; a range follows its" +
+			" metric and '=', as in -w clients=20, see --help (did you mean --critical? a long option has two dashes)"},
+		{[]string{"-port=41213"}, "-p: 'ort=41213' is not a port or range of ports: use such as 41213, 41213,41223" +
+			" or 41213-41226 (did you mean --port? a long option has two dashes)"},
 		{[]string{"-version"}, "unknown option '-e' (did you mean --version?), see --help"},
 		{[]string{"-W", "5"}, "unknown option '-W' (did you mean -w?), see --help"},
 		{[]string{"-H", "front7"}, "unknown option '-H' (" + hostAdvice + "), see --help"},
@@ -54,6 +54,18 @@ func TestHabits(t *testing.T) {
 			" stalled_pct=20"},
 		{[]string{"-c", "accept_queue_pct=20%"}, "-c: '20%'" + ranges + "a range has no unit; write accept_queue_pct=20"},
 		{[]string{"-c", "feed_age=30s"}, "-c: '30s'" + ranges + "a range has no unit; write feed_age=30"},
+		{[]string{"-c", "feed_age=500ms"}, "-c: '500ms'" + ranges + "the end '500ms' is not a number; use seconds, such" +
+			" as 0.5"},
+		{[]string{"-c", "unread_bytes=1M"}, "-c: '1M'" + ranges + "the end '1M' is not a number; use bytes, such as"},
+		{[]string{"-c", ">50"}, "-c: a range has no sign of comparison; for 50 and more write @50:, or such as clients=@50:"},
+		{[]string{"-c", "abnormal>=50"}, "-c: a range has no sign of comparison; for 50 and more write @50:, or such as"},
+		{[]string{"-c", "50-100"}, "-c: '50-100'" + ranges + "the end '50-100' is not a number; use a colon: 50:100 alerts" +
+			" outside of it, @50:100 inside"},
+		{[]string{"-w", "clients=20,unread=10"}, "-w: 'clients=20,unread=10' is more than one range; repeat the option"},
+		{[]string{"-w", "clients=“20”"}, "-w: '“20”'" + ranges + "leave out the quotes; write clients=20"},
+		{[]string{"–w", "20"}, "unexpected argument '–w': it begins with a long dash; type -w, see --help"},
+		{[]string{"-c"}, "-c, --critical needs a value, see --help"},
+		{[]string{"-p", "41213:41226"}, "-p: '41213:41226' is not a port or range of ports: use such as 41213, "},
 		{[]string{"--metric", "close_wait"}, "--metric: -f nagios does not print it; add -f value, or write -c" +
 			" close_wait=RANGE to alarm on it"},
 		{[]string{"-w", "60"}, "-w: abnormal=60 never warns, because -c abnormal=@50: of the policy is breached first;" +
@@ -65,6 +77,15 @@ func TestHabits(t *testing.T) {
 		if code != 3 || !strings.HasPrefix(got, "MDFRONT UNKNOWN: "+test.want) || strings.Count(got, "\n") != 1 {
 			t.Errorf("%q: exit %d\n%swant\n%s", test.args, code, got, test.want)
 		}
+	}
+}
+
+// TestForgottenColon: an alarm always says why, also one that no abnormal socket causes.
+func TestForgottenColon(t *testing.T) {
+	out, code := check(t, front(0), "-c", "@50")
+	if want := "MDFRONT CRITICAL: abnormal is 0 (critical @50); :41213 has 0 abnormal sockets"; code != 2 ||
+		!strings.HasPrefix(out, want) {
+		t.Errorf("exit %d\n%swant\n%s", code, out, want)
 	}
 }
 

@@ -15,8 +15,8 @@ func TestFIFOs(t *testing.T) {
 		t.Fatal(err)
 	}
 	for args, want := range map[string]string{
-		"--clients ":                       "--clients: not a regular file (prw-------): ",
-		"--session cn-futures --holidays ": "--holidays: not a regular file (prw-------): ",
+		"--clients ":                       "--clients: not a regular file: a FIFO: ",
+		"--session cn-futures --holidays ": "--holidays: not a regular file: a FIFO: ",
 		"-t 300ms -s netstat:":             ":41213 cannot be judged: no answer within 300ms (-t)",
 		"-t 300ms -s snapshot:":            ":41213 cannot be judged: no answer within 300ms (-t)",
 	} {

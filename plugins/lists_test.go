@@ -141,7 +141,7 @@ func TestListsThatAreNoFiles(t *testing.T) {
 	for _, name := range []string{dir, os.DevNull, link} {
 		for option, args := range map[string]string{"--clients": "", "--holidays": "--session cn-futures "} {
 			out, code := at(noon, front(0), strings.Fields(args+option+" "+name)...)
-			if code != 3 || !strings.HasPrefix(out, "MDFRONT UNKNOWN: "+option+": not a regular file (") {
+			if code != 3 || !strings.HasPrefix(out, "MDFRONT UNKNOWN: "+option+": not a regular file: ") {
 				t.Errorf("%s %s: exit %d, %s", option, name, code, out)
 			}
 		}

@@ -1,6 +1,7 @@
 package plugins
 
 import (
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -61,6 +62,9 @@ type level struct {
 func parseLevel(words []string) (level, error) {
 	l := level{ranges: verdict.Thresholds{}}
 	for _, word := range words {
+		if strings.ContainsAny(word, "<>") { // the output cannot quote them
+			return l, errors.New("a range has no sign of comparison; for 50 and more write @50:, or such as clients=@50:")
+		}
 		name, text, named := strings.Cut(word, "=")
 		if !named {
 			name, text = tally.Abnormal.String(), word

@@ -170,7 +170,7 @@ func (s settings) parseSample(o options) (time.Duration, error) {
 	case apart > 0 && strings.Contains(o.Source, ":"):
 		return 0, fmt.Errorf("'%s' is a recording, and one look only", o.Source)
 	case s.timeout > 0 && apart >= s.timeout:
-		return 0, fmt.Errorf("two looks %s apart take longer than -t %s", apart, s.timeout)
+		return 0, fmt.Errorf("two looks %s apart take longer than -t %s; raise -t", apart, s.timeout)
 	case apart > 0:
 		return apart, nil
 	}
@@ -178,7 +178,7 @@ func (s settings) parseSample(o options) (time.Duration, error) {
 		_, warning := s.policy.Warning[m]
 		_, critical := s.policy.Critical[m]
 		if warning || critical || s.style.Metric == m {
-			return 0, fmt.Errorf("%s takes two looks; use such as --sample 500ms", m)
+			return 0, fmt.Errorf("%s needs two looks; add such as --sample 500ms", m)
 		}
 	}
 	return 0, nil
@@ -194,7 +194,7 @@ func (s *settings) parseSessions(o options) (option string, err error) {
 	var holidays session.Holidays
 	if o.Holidays != "" {
 		if len(o.Session) == 0 {
-			return "--holidays", errors.New("without a --session there is nothing that a holiday could close")
+			return "--holidays", errors.New("without a --session there is nothing that a holiday could close;" + addSession)
 		}
 		ctx, cancel := context.WithDeadline(context.Background(), s.deadline)
 		defer cancel()
@@ -213,13 +213,15 @@ func (s *settings) parseSessions(o options) (option string, err error) {
 	return "--at", err
 }
 
+const addSession = " add such as --session cn-futures"
+
 // parseAt reads --at. It returns the zero time if the option is not set.
 func parseAt(o options, zone *time.Location) (at time.Time, err error) {
 	if o.At == "" {
 		return at, nil
 	}
 	if len(o.Session) == 0 {
-		return at, errors.New("without a --session there is nothing to judge at another time")
+		return at, errors.New("without a --session there is nothing to judge at another time;" + addSession)
 	}
 	if at, err = time.Parse(time.RFC3339, o.At); err == nil {
 		return at, nil

@@ -141,7 +141,7 @@ func (r Report) Reason() string {
 	}
 	for i, p := range r.Verdict.Problems {
 		switch {
-		case p.Metric == tally.Abnormal && p.Status != verdict.Unknown:
+		case p.Metric == tally.Abnormal && p.Status != verdict.Unknown && r.Result.Values[tally.Abnormal].N > 0:
 		case i == 0:
 			parts = slices.Insert(parts, 0, p.Text)
 		case p.Text == r.Diagnosis.Text: // the hint

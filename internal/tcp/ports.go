@@ -32,7 +32,7 @@ func ParsePorts(words ...string) (Ports, error) {
 				return nil, fmt.Errorf("'%s' is not a port or range of ports: %w", part, err)
 			}
 			if l > h {
-				return nil, fmt.Errorf("'%s' is not a range of ports: %d is over %d", part, l, h)
+				return nil, fmt.Errorf("'%s' is not a range of ports: %d is over %d; write %d-%d", part, l, h, h, l)
 			}
 			ports = append(ports, PortRange{l, h})
 		}
@@ -55,7 +55,7 @@ func parsePort(s string) (uint16, error) {
 	}
 	for _, c := range []byte(s) {
 		if c < '0' || c > '9' {
-			return 0, errors.New("a port is written in digits")
+			return 0, errors.New("use such as 41213, 41213,41223 or 41213-41226")
 		}
 	}
 	n, err := strconv.ParseUint(s, 10, 16)

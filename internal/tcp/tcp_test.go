@@ -93,16 +93,16 @@ func TestParsePorts(t *testing.T) {
 	for text, want := range map[string]string{
 		"0":           "'0' is not a port or range of ports: ports are 1 to 65535",
 		"70000":       "'70000' is not a port or range of ports: ports are 1 to 65535",
-		"5-3":         "'5-3' is not a range of ports: 5 is over 3",
+		"5-3":         "'5-3' is not a range of ports: 5 is over 3; write 3-5",
 		"":            "'' is not a port or range of ports: a port is missing",
 		"80,":         "'' is not a port or range of ports: a port is missing",
 		"80-":         "'80-' is not a port or range of ports: a port is missing",
 		"-80":         "'-80' is not a port or range of ports: a port is missing",
-		"1-2-3":       "'1-2-3' is not a port or range of ports: a port is written in digits",
-		"http":        "'http' is not a port or range of ports: a port is written in digits",
-		"+80":         "'+80' is not a port or range of ports: a port is written in digits",
-		"80 81":       "'80 81' is not a port or range of ports: a port is written in digits",
-		"0x50":        "'0x50' is not a port or range of ports: a port is written in digits",
+		"1-2-3":       "'1-2-3' is not a port or range of ports: use such as 41213, 41213,41223 or 41213-41226",
+		"http":        "'http' is not a port or range of ports: use such as 41213, 41213,41223 or 41213-41226",
+		"+80":         "'+80' is not a port or range of ports: use such as 41213, 41213,41223 or 41213-41226",
+		"80 81":       "'80 81' is not a port or range of ports: use such as 41213, 41213,41223 or 41213-41226",
+		"0x50":        "'0x50' is not a port or range of ports: use such as 41213, 41213,41223 or 41213-41226",
 		"99999999999": "'99999999999' is not a port or range of ports: ports are 1 to 65535",
 	} {
 		if ports, err := ParsePorts(text); err == nil || err.Error() != want {
