@@ -160,8 +160,9 @@ func (n *netstat) otherText(line []byte) error {
 		}
 		n.title = string(line)
 	}
-	if isStateOfSS((&textfile.Words{Line: line}).Next()) && n.rejectHiddenRow(line) != nil {
-		return errors.New("a row of ss: give the file as ss:FILE")
+	if isStateOfSS((&textfile.Words{Line: line}).Next()) && n.rejectHiddenRow(line) != nil ||
+		bytes.Contains(line, []byte("Address:Port")) {
+		return n.errOtherTool("netstat", "ss")
 	}
 	return n.other(line)
 }
@@ -185,6 +186,10 @@ func (n *netstat) newTable(h layout, line []byte) error {
 	if rejectSecondRow(line) != nil {
 		return errJoinedHeader
 	}
+	if bytes.Contains(line, []byte("Address:Port")) {
+		return n.errOtherTool("netstat", "ss")
+	}
+	n.beforeHeader()
 	n.last.prefix, n.last.state = nil, 0
 	family6 := strings.Contains(n.title, "Internet6") // of NetBSD
 	if h.known && n.header > 0 && n.section == "" && !h.bsd && !family6 {
@@ -271,6 +276,9 @@ func (n *netstat) tcp(proto []byte, w *textfile.Words) error {
 	recvQ, queues := textfile.Number(local)
 	if local == nil {
 		return errors.New("the row is cut or broken in two")
+	}
+	if isStateOfSS(local) {
+		return n.errOtherTool("netstat", "ss")
 	}
 	var e endpoint
 	if !n.inRows && isProse(local) && !queues && e.parse(local) != nil { // a heading that begins with TCP
@@ -433,6 +441,7 @@ func (n *netstat) wantedRow(shape *rowShape, row *netstatRow, line []byte) error
 	readTimer(s, row.rest)
 	whole := row.cutLocal+row.cutRemote == 0 &&
 		!row.local.isLinkLocalWithoutZone(local) && !row.remote.isLinkLocalWithoutZone(remote)
+	n.listenersFirst = shape.queues && !row.local.dotted
 	counts, err := n.admit(row.localWord, row.remoteWord, line, whole, true)
 	if err == nil && counts {
 		n.visit(s)
@@ -547,7 +556,7 @@ func readTimer(s *tcp.Socket, rest []byte) {
 func (n *netstat) whole([]byte) bool { return n.isWhole }
 
 func (n *netstat) end() error {
-	if !n.titled {
+	if !n.titled || n.shown == 0 { // a title of netstat -anu, too, says that listeners are shown
 		n.hideWhatIsNotShown()
 	}
 	noClients, err := n.widths.verdict(len(n.query.Addresses) > 0)
