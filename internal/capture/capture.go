@@ -115,8 +115,8 @@ type earlier struct{ error }
 const maxRows = 1 << 18
 
 var (
-	errHiddenRow = errors.New("holds a row, or a part of one, that cannot be read: it is cut, joined, changed," +
-		" or has text before it")
+	errHiddenRow = errors.New("neither a row nor a header, but with an address or a state: a row was changed, or" +
+		" this is other text")
 	errTwoRows      = errors.New("two rows in one line: a line break was lost")
 	errDots         = errors.New("dots in a row: a part of it, or other rows, were left out")
 	errJoinedHeader = errors.New("a row after the header in one line: line breaks were lost, as in echo $(...)")
@@ -128,7 +128,10 @@ type advised string
 func (a advised) Error() string { return string(a) }
 
 const (
-	errAfterRow = advised("not a row, but after one: a row is broken, rows were left out, or other text was added;" +
+	errTextBeforeRow = advised("text before a row, as grep -n, cat -n or a quotation adds it: give the rows as the" +
+		" command printed them")
+	errBrokenHeader = advised("the header is broken into two lines: the window was too narrow; capture into a file")
+	errAfterRow     = advised("not a row, but after one: a row is broken, rows were left out, or other text was added;" +
 		" give all that the command printed, and nothing else")
 	errBetweenRows = advised("text between rows: a row is broken, rows were left out, or another table follows;" +
 		" give one table as it was printed")
@@ -189,13 +192,13 @@ func (t *table) read(ctx context.Context, r io.Reader, g grammar) error {
 	case t.found:
 		return g.end()
 	case text.N == 0:
-		return fmt.Errorf("empty: the command that wrote it printed nothing (%s)", g.advice())
+		return fmt.Errorf("empty: the command that wrote it printed nothing; %s", g.advice())
 	}
 	lines := "1 line"
 	if text.N > 1 {
 		lines = fmt.Sprintf("%d lines", text.N)
 	}
-	return fmt.Errorf("no socket table in %s (%s)", lines, g.advice())
+	return fmt.Errorf("no socket table in %s; %s", lines, g.advice())
 }
 
 // howCut returns the error for a last line that has no end and is not a whole row.
@@ -217,10 +220,14 @@ func explain(wrong error, line []byte, advice string) error {
 		return errColours
 	case errors.Is(wrong, errHiddenRow) && hasForeignBlanks(line):
 		return errForeignBlanks
+	case errors.Is(wrong, errHiddenRow) && rowInText.Match(line):
+		return errTextBeforeRow
+	case bytes.Contains(line, []byte("…")), bytes.Contains(line, []byte("...")):
+		wrong = errDots
 	case before != nil:
 		wrong = fmt.Errorf("the address '%s %s' has a blank after '%s': the text was changed", before, after, before)
 	}
-	return fmt.Errorf("%w (%s)", wrong, advice)
+	return fmt.Errorf("%w; %s", wrong, advice)
 }
 
 // other judges a line that is neither a row nor a header.
@@ -249,7 +256,7 @@ func (t *table) other(line []byte) error {
 	case !prose && t.doubt == nil:
 		t.doubt = t.here(errBeforeRows, line)
 	}
-	t.inRows, t.ended = false, true
+	t.inRows, t.ended = false, t.ended || prompt || !whole
 	return nil
 }
 
@@ -302,7 +309,7 @@ func (t *table) admit(local, remote, line []byte, whole, merge bool) (bool, erro
 		return false, nil
 	}
 	if t.hidden.Has(t.row.State) {
-		return false, errors.New("a listener or a session, which the title of its table says was left out")
+		return false, fmt.Errorf("%s, but the title of the table says that such rows are left out", t.row.State)
 	}
 	if t.wanted++; t.wanted > maxRows {
 		return false, fmt.Errorf("more than %d rows with the ports %s", maxRows, t.query.Ports)
@@ -324,9 +331,9 @@ func (t *table) admit(local, remote, line []byte, whole, merge bool) (bool, erro
 	case !seen:
 		return true, t.again.end()
 	case before.state != t.row.State:
-		return false, fmt.Errorf("the session of line %d in another state: %w", before.line, errSeveralTables)
+		return false, fmt.Errorf("the same session as in line %d, in another state: %w", before.line, errSeveralTables)
 	}
-	err := fmt.Errorf("the session of line %d again: %w", before.line, errSeveralTables)
+	err := fmt.Errorf("the same session as in line %d: %w", before.line, errSeveralTables)
 	if !merge || before.row != row {
 		return false, err
 	}
@@ -343,7 +350,7 @@ func (t *table) listener(local []byte) error {
 	before, seen := t.sessions[key]
 	t.sessions[key] = session{state: tcp.Listen, line: t.n}
 	if seen && before.line < t.sessionsAt {
-		return fmt.Errorf("the listener of line %d again, after sessions: %w", before.line, errSeveralTables)
+		return fmt.Errorf("the same listener as in line %d, after sessions: %w", before.line, errSeveralTables)
 	}
 	return nil
 }

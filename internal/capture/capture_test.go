@@ -316,10 +316,10 @@ func TestUnreadable(t *testing.T) {
 			"line 2: 'lastsnd:-5' is not a number of milliseconds"},
 		{"a coloured row", "netstat", header + "\x1b[31mtcp 0 0 10.1.0.7:41213 10.1.2.3:5 TIME_WAIT\x1b[0m\n",
 			"line 2: the line has codes for colours: "},
-		{"a quoted row", "netstat", header + good + "> " + good, "line 3: holds a row, or a part of one"},
-		{"a row of a diff", "netstat", header + good + "+" + good, "line 3: holds a row, or a part of one"},
+		{"a quoted row", "netstat", header + good + "> " + good, "line 3: text before a row"},
+		{"a row of a diff", "netstat", header + good + "+" + good, "line 3: text before a row"},
 		{"a hard blank in an address", "netstat", header + "tcp 0 0 10.1.0\u00a0.7:41213 10.1.2.3:5 TIME_WAIT\n",
-			"line 2: the address '10.1.0 .7:41213' has a blank after '10.1.0': the text was changed (capture with "},
+			"line 2: the address '10.1.0 .7:41213' has a blank after '10.1.0': the text was changed; capture with "},
 		{"a blank in the peer", "netstat", header + "tcp 0 0 10.1.0.7:41213 10.1.2 .3:5 TIME_WAIT\n",
 			"line 2: the address '10.1.2 .3:5' has a blank after '10.1.2'"},
 		{"a blank before the port", "ss", "ESTAB 0 0 10.1.0.7: 41213 10.1.2.3:5\n",
@@ -385,7 +385,7 @@ func TestCutAddresses(t *testing.T) {
 		t.Errorf("without -a: %d rows, %v", len(rows), err)
 	}
 	if _, _, err := readText("netstat", local, q); err == nil || !strings.Contains(err.Error(),
-		"the address of '2001:db8:1:2:3::7:41213' may be cut, so -a cannot tell (capture with LC_ALL=C netstat -antW") {
+		"the address of '2001:db8:1:2:3::7:41213' may be cut, so -a cannot tell; capture with LC_ALL=C netstat -antW") {
 		t.Errorf("with -a: %v", err)
 	}
 	if rows, _, err := readText("netstat", local+whole, q); err != nil || len(rows) != 1 {
@@ -415,20 +415,20 @@ func TestRepeats(t *testing.T) {
 	}{
 		{"equal", "netstat", listener + listener + row + row + row + other, 4, ""},
 		{"a block", "netstat", listener + row + other + row + other + third, 4, ""},
-		{"a part of a block", "netstat", listener + row + other + row + third, 0, "line 4: the session of line 2 again"},
+		{"a part of a block", "netstat", listener + row + other + row + third, 0, "line 4: the same session as in line 2"},
 		{"a part of a block at the end", "netstat", listener + row + other + third + row + other, 0,
-			"line 5: the session of line 2 again"},
+			"line 5: the same session as in line 2"},
 		{"a listener after sessions", "netstat", listener + row + listener + other, 0,
-			"line 3: the listener of line 1 again, after sessions"},
+			"line 3: the same listener as in line 1, after sessions"},
 		{"a listener after sessions of ss", "ss", ssListener + ssRow + ssListener, 0,
-			"line 3: the listener of line 1 again, after sessions"},
+			"line 3: the same listener as in line 1, after sessions"},
 		{"listeners of BSD", "netstat", bsdListener + bsdRow + bsdListener, 3, ""},
 		{"no zone", "netstat", link + link, 2, ""},
 		{"another queue", "netstat", row + strings.Replace(row, "tcp 0", "tcp 1", 1), 0,
-			"line 2: the session of line 1 again"},
+			"line 2: the same session as in line 1"},
 		{"another state", "netstat", row + other + strings.Replace(row, "TIME", "CLOSE", 1), 0,
-			"line 3: the session of line 1 in another state"},
-		{"ss", "ss", ssRow + ssRow, 0, "line 2: the session of line 1 again"},
+			"line 3: the same session as in line 1, in another state"},
+		{"ss", "ss", ssRow + ssRow, 0, "line 2: the same session as in line 1"},
 		{"ss on two links", "ss", "ESTAB 0 0 10.1.0.7%a:41213 10.1.2.3:5\nESTAB 0 0 10.1.0.7%b:41213 10.1.2.3:5\n", 2, ""},
 	} {
 		rows, _, err := readText(test.kind, test.text, front)
@@ -566,7 +566,8 @@ func TestTextAfterRows(t *testing.T) {
 			}
 		}
 		for _, end := range cutTexts {
-			for _, text := range []string{end, end + "\n", "\n" + end + "\n", end + "\n[op@front7 ~]$ ", end + "\n\nend\n"} {
+			for _, text := range []string{end, end + "\n", "\n" + end + "\n", end + "\n[op@front7 ~]$ ", end + "\n\nend\n",
+				"Active UNIX domain sockets\n" + end + "\n", "====\n" + end} {
 				if rows, _, err := readText(tool, table+text, front); err == nil {
 					t.Errorf("%s, then %q: %d rows", tool, text, len(rows))
 				}

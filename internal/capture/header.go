@@ -11,6 +11,7 @@ type layout struct {
 	known  bool // the order of the columns
 	queues bool // there are columns for them
 	bsd    bool // "(state)": OpenBSD repeats its headers, net-tools and Windows do not
+	broken bool // the end of the header is missing
 	// listenQueues says that this is the table of netstat -L.
 	listenQueues bool
 	// width is that of an address, 0 if the header does not tell.
@@ -27,9 +28,10 @@ func readHeader(line []byte) (l layout, ok bool) {
 	var names []string
 	other, english := false, false
 	for _, word := range words {
-		switch word {
-		case "Address":
+		if strings.HasPrefix("Address", word) {
 			continue
+		}
+		switch word {
 		case "Remote":
 			word = "Foreign"
 		case "(state)", "TCP-State":
@@ -53,7 +55,11 @@ func readHeader(line []byte) (l layout, ok bool) {
 		return l, true
 	}
 	bsd := l.bsd
-	l = orders[strings.Join(names, " ")]
+	order := strings.Join(names, " ")
+	l = orders[order]
+	for whole := range orders {
+		l.broken = l.broken || english && len(order) < len(whole) && strings.HasPrefix(whole, order)
+	}
 	if !english && len(names) > 2 { // in another language the order shows in the rows
 		l = layout{known: true, queues: names[1] == "Recv-Q"}
 	}

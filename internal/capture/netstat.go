@@ -264,7 +264,7 @@ func (n *netstat) otherSolaris(line []byte) error {
 		state, streams = state || isState(word), streams || bytes.IndexByte(word, '/') >= 0
 	}
 	if state && !streams {
-		return errors.New("a row of TCP under the heading of another protocol")
+		return fmt.Errorf("a row of TCP under the heading '%s' of line %d", n.section, n.header)
 	}
 	n.isWhole = true
 	return nil
@@ -292,6 +292,9 @@ func (n *netstat) tcp(proto []byte, w *textfile.Words) error {
 		}
 		local = w.Next()
 		n.provides |= tcp.FactRecvQ | tcp.FactSendQ
+	}
+	if n.layout.broken {
+		return fmt.Errorf("above this row, in line %d, %w", n.headed, errBrokenHeader)
 	}
 	if err := n.beginRow(); err != nil {
 		return err
@@ -389,7 +392,8 @@ func (n *netstat) row(shape *rowShape, localWord []byte, w *textfile.Words) erro
 		return err
 	}
 	if row.local.dotted != row.remote.dotted {
-		return fmt.Errorf("'%s' and '%s' are not written alike", localWord, row.remoteWord)
+		return fmt.Errorf("'%s' and '%s' are not written alike: one has ':', the other '.' before its port",
+			localWord, row.remoteWord)
 	}
 	if err := rejectMasked(&row.local, &row.remote, row.state); err != nil {
 		return err
@@ -527,7 +531,7 @@ func rejectMasked(local, remote *endpoint, state tcp.State) error {
 		return !e.star || (state == tcp.Listen || state == tcp.Close) && len(bytes.Trim(e.host, "*[]:0.")) == 0
 	}
 	if !free(local) || !free(remote) || local.star && (state == tcp.Listen || !local.dotted) {
-		return errors.New("a '*' in the place of a port: give the capture as it was printed")
+		return advised("a '*' in the place of a port: give the capture as it was printed")
 	}
 	return nil
 }
@@ -564,7 +568,7 @@ func (n *netstat) end() error {
 		n.provides &^= tcp.FactClient
 	}
 	if err != nil {
-		err = fmt.Errorf("%w (%s)", err, n.advice())
+		err = fmt.Errorf("%w; %s", err, n.advice())
 	}
 	return err
 }
@@ -576,7 +580,9 @@ func (n *netstat) advice() string {
 	case n.found && !n.last.queues && n.last.proto == "TCP":
 		return "capture with netstat -an into a file"
 	case n.layout.bsd:
-		return "capture with netstat -anW (on macOS -anl) into a file"
+		return "capture with netstat -anW into a file, on macOS with -anl"
+	case !n.found:
+		return "capture with netstat -an into a file, on Linux with LC_ALL=C netstat -antW"
 	}
-	return "capture with LC_ALL=C netstat -antW (or -ant if it has no -W) into a file"
+	return "capture with LC_ALL=C netstat -antW into a file, or -ant if it has no -W"
 }

@@ -40,7 +40,7 @@ var (
 	errNoStates = errors.New("no column of states, as ss prints with a filter such as 'state close-wait'")
 	errUnix     = errors.New("a unix socket, as ss prints without -t: any user of the host can give it a name that looks" +
 		" like rows of TCP")
-	errHeader = errors.New("the header is not known, or it or the rows before do not have the columns of this row")
+	errColumns = errors.New("a row with other columns than the header or the rows before")
 )
 
 func (r *ss) isUnwanted([]byte) bool { return false }
@@ -115,10 +115,10 @@ func (r *ss) newTable(line []byte) error {
 	}
 	r.beginTable()
 	switch r.wrongHeader = nil; {
-	case strings.HasPrefix(ssHeader, header) && header != ssHeader:
-		r.wrongHeader = fmt.Errorf("the header in line %d is broken into two lines: the window was too narrow", r.n)
+	case strings.HasPrefix(ssHeader, header) && header != ssHeader && strings.Contains(header, "Local"):
+		return errBrokenHeader
 	case !strings.HasPrefix(header, ssHeader):
-		r.wrongHeader = errHeader
+		r.wrongHeader = fmt.Errorf("line %d is not the header of ss -tan", r.n)
 	}
 	r.netid, r.netidKnown = netid, true
 	return nil
@@ -158,7 +158,7 @@ func (r *ss) row(stateWord []byte, netid bool, w *textfile.Words) error {
 		return r.wrongHeader
 	}
 	if r.netidKnown && r.netid != netid {
-		return errHeader
+		return errColumns
 	}
 	r.netid, r.netidKnown = netid, true
 	if _, isQueue := textfile.Number(stateWord); isQueue {

@@ -164,6 +164,10 @@ func (t *table) rejectHiddenRow(line []byte) error {
 	return nil
 }
 
+// rowInText finds a row of netstat or ss in a line.
+var rowInText = regexp.MustCompile(`((tcp|TCP)[46]*\s+\d+\s+\d+|TCP)\s+\S+[.:][0-9*]+\s+\S+[.:]|` +
+	`(ESTAB|LISTEN|CLOSE-WAIT|TIME-WAIT|FIN-WAIT-[12]|LAST-ACK|SYN-[A-Z]+)\s+\d+\s+\d+\s+\S+:\d+\s`)
+
 // hasForeignBlanks reports whether a line has bytes beyond ASCII in the name of the protocol or
 // beside an address or a state. In another code than UTF-8 the blanks of a web page are such bytes.
 func hasForeignBlanks(line []byte) bool {
