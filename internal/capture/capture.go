@@ -158,7 +158,7 @@ func (t *table) read(ctx context.Context, r io.Reader, g grammar) error {
 			continue
 		}
 		cut := errors.Is(err, textfile.ErrNoNewline)
-		if prompt, _ := isPrompt(line); err == io.EOF || cut && (prompt || isRule(line)) {
+		if err == io.EOF || cut && (endsWithPrompt(line) || isRule(line)) {
 			break
 		}
 		if err != nil && !cut {
@@ -256,7 +256,7 @@ func (t *table) other(line []byte) error {
 	case !prose && t.doubt == nil:
 		t.doubt = t.here(errBeforeRows, line)
 	}
-	t.inRows, t.ended = false, t.ended || prompt || !whole
+	t.inRows, t.ended = false, t.ended || !whole || prompt && !command
 	return nil
 }
 

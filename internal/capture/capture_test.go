@@ -567,7 +567,8 @@ func TestTextAfterRows(t *testing.T) {
 		}
 		for _, end := range cutTexts {
 			for _, text := range []string{end, end + "\n", "\n" + end + "\n", end + "\n[op@front7 ~]$ ", end + "\n\nend\n",
-				"Active UNIX domain sockets\n" + end + "\n", "====\n" + end} {
+				"Active UNIX domain sockets\n" + end + "\n", "====\n" + end,
+				"[op@front7 ~]$ netstat -an\n" + end} {
 				if rows, _, err := readText(tool, table+text, front); err == nil {
 					t.Errorf("%s, then %q: %d rows", tool, text, len(rows))
 				}

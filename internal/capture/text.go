@@ -95,6 +95,12 @@ func isPrompt(line []byte) (prompt, command bool) {
 	}
 }
 
+// endsWithPrompt reports whether a last line without an end is a prompt.
+func endsWithPrompt(line []byte) bool {
+	prompt, _ := isPrompt(line)
+	return prompt
+}
+
 // isTool reports whether a word of a command is netstat or ss, perhaps with a path.
 func isTool(word []byte) bool {
 	name := string(word[bytes.LastIndexByte(word, '/')+1:])
