@@ -240,8 +240,8 @@ func TestBadRecordings(t *testing.T) {
 		t.Fatal(err)
 	}
 	for source, want := range map[string]string{
-		"netstat:" + file: `netstat:` + file + `: line 2: '10.1.2.3:70000' has a port over 65535 ` +
-			`(capture with LC_ALL=C netstat -antW (or -ant if it has no -W) into a file): ` +
+		"netstat:" + file: `netstat:` + file + `: line 2: '10.1.2.3:70000' has a port over 65535; ` +
+			`capture with LC_ALL=C netstat -antW into a file, or -ant if it has no -W: ` +
 			`"tcp 0 0 10.1.0.7:41213 10.1.2.3:70000 TIME_WAIT"`,
 		"netstat:" + dir:                 "netstat:" + dir + ": is a directory",
 		"ss:" + dir + "/none":            "ss:" + dir + "/none: no such file or directory",

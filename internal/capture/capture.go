@@ -75,12 +75,22 @@ type table struct {
 	header int // that of the last header, 0 before one
 	// inRows says that the line before was a header or a row.
 	inRows bool
+	// ended says that other text came after the last row, and that the table is whole.
+	ended bool
 	// doubt is the error for any further row before a new header.
 	doubt error
+	// afterRow is the error for text right after a row in line afterRowAt. There is none if that
+	// text is the title of another table, whose header comes next.
+	afterRow   error
+	afterRowAt int
 
 	seed     maphash.Seed
 	sessions map[uint64]session // by the hash of both addresses as written
 	wanted   int                // rows
+	again    block
+	// listenersFirst says that the tool prints all listeners before the sessions, as Linux does.
+	listenersFirst bool
+	sessionsAt     int // the line of the last session that was visited
 }
 
 // session is a session that was visited.
@@ -88,17 +98,25 @@ type session struct {
 	row   uint64 // hash of the row
 	state tcp.State
 	line  int
+	nth   int // of the rows that are wanted
 }
+
+// block is rows that come a second time, right after the first.
+type block struct {
+	rows, left int   // how many they are, and how many of them are still to come again
+	err        error // for a block of which a part does not come again
+}
+
+// earlier is an error of a line before the current one. It names its line.
+type earlier struct{ error }
 
 // maxRows is the number of rows of the front's ports that a capture may have. It bounds memory, and is a
 // few times what a host's largest front can serve.
 const maxRows = 1 << 18
 
-const giveTheLast = "if the file has several tables, give the last alone"
-
 var (
-	errHiddenRow = errors.New("holds a row, or a part of one, that cannot be read: it is cut, joined, changed," +
-		" or has text before it")
+	errHiddenRow = errors.New("neither a row nor a header, but with an address or a state: a row was changed, or" +
+		" this is other text")
 	errTwoRows      = errors.New("two rows in one line: a line break was lost")
 	errDots         = errors.New("dots in a row: a part of it, or other rows, were left out")
 	errJoinedHeader = errors.New("a row after the header in one line: line breaks were lost, as in echo $(...)")
@@ -110,6 +128,19 @@ type advised string
 func (a advised) Error() string { return string(a) }
 
 const (
+	errTextBeforeRow = advised("text before a row, as grep -n, cat -n or a quotation adds it: give the rows as the" +
+		" command printed them")
+	errBrokenHeader = advised("the header is broken into two lines: the window was too narrow; capture into a file")
+	errAfterRow     = advised("not a row, but after one: a row is broken, rows were left out, or other text was added;" +
+		" give all that the command printed, and nothing else")
+	errBetweenRows = advised("text between rows: a row is broken, rows were left out, or another table follows;" +
+		" give one table as it was printed")
+	errBeforeRows = advised("neither a row nor a header, but rows without a header follow: give one table as it was" +
+		" printed")
+	errSeveralTables   = advised("give a file with one table, the newest, or capture again")
+	errCut             = advised("cut short in the middle of a row: copy or capture the text again")
+	errCarriageReturns = advised("all lines end with a carriage return alone: change these to newlines, as with" +
+		" tr '\\r' '\\n'")
 	errListenQueues = advised("a table of accept queues (netstat -L), not of sessions: capture with netstat -an" +
 		" into a file")
 	errColours = advised("the line has codes for colours: switch them off (grep --color=never) or capture without" +
@@ -127,7 +158,7 @@ func (t *table) read(ctx context.Context, r io.Reader, g grammar) error {
 			continue
 		}
 		cut := errors.Is(err, textfile.ErrNoNewline)
-		if err == io.EOF || cut && isPrompt(line) {
+		if err == io.EOF || cut && (endsWithPrompt(line) || isRule(line)) {
 			break
 		}
 		if err != nil && !cut {
@@ -139,22 +170,43 @@ func (t *table) read(ctx context.Context, r io.Reader, g grammar) error {
 			plain = plainBlanks(plain[:0], line)
 			line = plain
 		}
-		wrong := g.line(line)
-		switch {
-		case cut && (wrong != nil || !g.whole()):
-			return err
-		case wrong != nil:
+		if wrong := g.line(line); wrong != nil && !cut {
+			var located earlier
+			if errors.As(wrong, &located) {
+				return located
+			}
 			text.Private = !t.found // a row of a capture may be quoted, but not a file of another kind
 			return text.Wrong(explain(wrong, line, g.advice()), original)
+		} else if cut && wrong == nil && (t.afterRow != nil || !t.found) {
+			break
+		} else if cut && (wrong != nil || !g.whole()) {
+			text.Private = !t.found
+			return text.Wrong(howCut(text.N, line), original)
 		}
 	}
 	switch {
+	case t.found && t.afterRow != nil:
+		return t.afterRow
+	case t.found && t.again.left > 0:
+		return t.again.err
 	case t.found:
 		return g.end()
 	case text.N == 0:
-		return fmt.Errorf("empty: the command that wrote it printed nothing (%s)", g.advice())
+		return fmt.Errorf("empty: the command that wrote it printed nothing; %s", g.advice())
 	}
-	return fmt.Errorf("no socket table in %d lines (%s)", text.N, g.advice())
+	lines := "1 line"
+	if text.N > 1 {
+		lines = fmt.Sprintf("%d lines", text.N)
+	}
+	return fmt.Errorf("no socket table in %s; %s", lines, g.advice())
+}
+
+// howCut returns the error for a last line that has no end and is not a whole row.
+func howCut(n int, line []byte) error {
+	if n == 1 && bytes.Count(line, []byte("\r")) > 1 {
+		return errCarriageReturns
+	}
+	return errCut
 }
 
 // explain returns the error for a line that cannot be read, with what to do. If the line shows how it was
@@ -168,10 +220,14 @@ func explain(wrong error, line []byte, advice string) error {
 		return errColours
 	case errors.Is(wrong, errHiddenRow) && hasForeignBlanks(line):
 		return errForeignBlanks
+	case errors.Is(wrong, errHiddenRow) && rowInText.Match(line):
+		return errTextBeforeRow
+	case bytes.Contains(line, []byte("…")), bytes.Contains(line, []byte("...")):
+		wrong = errDots
 	case before != nil:
 		wrong = fmt.Errorf("the address '%s %s' has a blank after '%s': the text was changed", before, after, before)
 	}
-	return fmt.Errorf("%w (%s)", wrong, advice)
+	return fmt.Errorf("%w; %s", wrong, advice)
 }
 
 // other judges a line that is neither a row nor a header.
@@ -181,38 +237,68 @@ func (t *table) other(line []byte) error {
 		t.inRows = false
 		return nil
 	}
-	if err := t.rejectHiddenRow(line); err != nil {
+	prompt, command := isPrompt(line)
+	if err := t.rejectHiddenRow(line); err != nil && !command {
 		return err
 	}
-	prose := isProse(first) || isPrompt(line)
+	prose := prompt || isProse(first)
+	whole := prompt || endsTable.Match(line)
 	switch {
-	case t.inRows && !prose, len(bytes.Trim(line, " \t.…[]()")) == 0:
-		return errors.New("not a row, but after one: a row is broken in two, or rows were left out")
 	case isState(first):
 		return errHiddenRow
+	case len(bytes.Trim(line, " \t.…[]()")) == 0, t.inRows && !prose && !whole,
+		t.found && !t.inRows && !t.ended && !whole && rowsLeftOut.Match(line):
+		return errAfterRow
+	case t.inRows && !whole && t.afterRow == nil:
+		t.afterRow, t.afterRowAt = t.here(errAfterRow, line), t.n
+	case t.found && t.doubt == nil:
+		t.doubt = t.here(errBetweenRows, line)
 	case !prose && t.doubt == nil:
-		t.doubt = fmt.Errorf("a row after line %d, which is neither a row nor a header: give one whole table", t.n)
-	case t.found:
-		t.doubt = fmt.Errorf("a row after other text in line %d: rows were left out or broken; %s", t.n, giveTheLast)
+		t.doubt = t.here(errBeforeRows, line)
 	}
-	t.inRows = false
+	t.inRows, t.ended = false, t.ended || !whole || prompt && !command
 	return nil
+}
+
+// here returns an error for the current line, for later.
+func (t *table) here(cause error, line []byte) error {
+	at := textfile.Lines{N: t.n, Private: !t.found}
+	return earlier{at.Wrong(cause, line)}
 }
 
 // beginRow is called for every row before it is read.
 func (t *table) beginRow() error {
-	t.inRows, t.found = true, true
+	t.inRows, t.found, t.ended = true, true, false
+	if t.afterRow != nil {
+		return t.afterRow
+	}
 	return t.doubt
 }
 
 // beginTable is called for every header.
 func (t *table) beginTable() {
-	t.inRows, t.found, t.header, t.doubt = true, true, t.n, nil
+	t.inRows, t.found, t.ended, t.header, t.doubt = true, true, false, t.n, nil
+}
+
+// beforeHeader is called for every header, of whichever table: the line before was its title.
+func (t *table) beforeHeader() {
+	if t.afterRowAt == t.n-1 {
+		t.afterRow = nil
+	}
+}
+
+// errOtherTool returns the error for a line that is not of the tool named own, but of the other.
+func (t *table) errOtherTool(own, other string) error {
+	if t.found {
+		return advised(fmt.Sprintf("a table of %s after one of %s: give one of them alone", other, own))
+	}
+	return advised(fmt.Sprintf("a table of %s: give the file as %s:FILE", other, other))
 }
 
 // secondTableError returns the error for a table that begins at the current line after another.
 func (t *table) secondTableError() error {
-	return fmt.Errorf("a second table; the first begins at line %d: give the last alone", t.header)
+	const text = "a second table; the first begins at line %d: give a file with one table, the newest"
+	return advised(fmt.Sprintf(text, t.header))
 }
 
 // admit reports whether the row counts. The identity of a session is its addresses as written, if they
@@ -223,26 +309,69 @@ func (t *table) admit(local, remote, line []byte, whole, merge bool) (bool, erro
 		return false, nil
 	}
 	if t.hidden.Has(t.row.State) {
-		return false, errors.New("a listener or a session, which the title of its table says was left out")
+		return false, fmt.Errorf("%s, but the title of the table says that such rows are left out", t.row.State)
 	}
 	if t.wanted++; t.wanted > maxRows {
 		return false, fmt.Errorf("more than %d rows with the ports %s", maxRows, t.query.Ports)
 	}
+	if t.row.State == tcp.Listen {
+		if err := t.listener(local); err != nil {
+			return false, err
+		}
+	} else if t.row.State != tcp.SynRecv { // which old kernels print after their listener
+		t.sessionsAt = t.n
+	}
 	if !whole || t.row.State == tcp.Listen || t.row.Remote.Addr().IsUnspecified() {
-		return true, nil // they may look alike
+		return true, t.again.end() // they may look alike
 	}
 	pair, row := t.hash(local, remote), t.hash(bytes.TrimRight(line, " \t"), nil)
 	before, seen := t.sessions[pair]
+	t.sessions[pair] = session{row, t.row.State, t.n, t.wanted}
 	switch {
 	case !seen:
-		t.sessions[pair] = session{row, t.row.State, t.n}
-		return true, nil
+		return true, t.again.end()
 	case before.state != t.row.State:
-		return false, fmt.Errorf("the session of line %d in another state: %s", before.line, giveTheLast)
-	case before.row == row && merge:
-		return false, nil
+		return false, fmt.Errorf("the same session as in line %d, in another state: %w", before.line, errSeveralTables)
 	}
-	return false, fmt.Errorf("the session of line %d again: %s", before.line, giveTheLast)
+	err := fmt.Errorf("the same session as in line %d: %w", before.line, errSeveralTables)
+	if !merge || before.row != row {
+		return false, err
+	}
+	return false, t.again.next(t.wanted-before.nth, t.here(err, line))
+}
+
+// listener returns an error for a listener that was printed before the last session, if the tool
+// prints all listeners before the sessions: the text has a second table, without a header.
+func (t *table) listener(local []byte) error {
+	if !t.listenersFirst {
+		return nil
+	}
+	key := t.hash(local, nil)
+	before, seen := t.sessions[key]
+	t.sessions[key] = session{state: tcp.Listen, line: t.n}
+	if seen && before.line < t.sessionsAt {
+		return fmt.Errorf("the same listener as in line %d, after sessions: %w", before.line, errSeveralTables)
+	}
+	return nil
+}
+
+// next takes a row that also came a number of rows before.
+func (b *block) next(before int, err error) error {
+	if b.left == 0 {
+		*b = block{rows: before, left: before, err: err}
+	}
+	if b.left--; b.rows != before {
+		return b.err
+	}
+	return nil
+}
+
+// end returns an error if not all rows of the block came again.
+func (b *block) end() error {
+	if b.left > 0 {
+		return b.err
+	}
+	return nil
 }
 
 // hideWhatIsNotShown hides the listeners, or the sessions, if no row of any port shows one: a host has

@@ -2,11 +2,13 @@ package capture
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"fmt"
 	"io"
 	"math/rand/v2"
 	"net/netip"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -175,6 +177,9 @@ func randomSockets(r *rand.Rand) []tcp.Socket {
 		}
 		sockets = append(sockets, s)
 	}
+	slices.SortStableFunc(sockets, func(a, b tcp.Socket) int { // Linux prints listeners first
+		return cmp.Compare(min(a.State^tcp.Listen, 1), min(b.State^tcp.Listen, 1))
+	})
 	return sockets
 }
 
@@ -261,8 +266,8 @@ func TestUnreadable(t *testing.T) {
 			"no socket table in "},
 		{"GBK words", "netstat", "\xbb\xee\xb6\xaf\xc1\xac\xbd\xd3\n\xd0\xad\xd2\xe9\n", "no socket table in "},
 		{"ss for netstat", "netstat", "State Recv-Q Send-Q Local Address:Port Peer Address:Port\nESTAB 0 0" +
-			" 10.1.0.7:41213 10.1.2.3:5\n", "line 2: a row of ss: give the file as ss:FILE"},
-		{"netstat for ss", "ss", header + good, "line 2: a row of netstat: give the file as netstat:FILE"},
+			" 10.1.0.7:41213 10.1.2.3:5\n", "line 1: a table of ss: give the file as ss:FILE"},
+		{"netstat for ss", "ss", header + good, "line 1: a table of netstat: give the file as netstat:FILE"},
 		{"binary", "netstat", header + "\x7fELF\x02\x01\x01\x00\x00\n",
 			`line 2: not text, perhaps compressed or a packet capture`},
 		{"gzip", "netstat", "\x1f\x8b\x08\x00\x00\x00\x00\x00\x00\x03\xed",
@@ -270,10 +275,12 @@ func TestUnreadable(t *testing.T) {
 		{"a NUL in the state", "netstat", header + "tcp 0 0 10.1.0.7:41213 10.1.2.3:5 TIME_WA\x00T\n", "line 2: not text"},
 		{"one long line", "netstat", header + strings.Repeat("x", 1<<18), "line 2: over 65536 bytes long"},
 		{"cut in the state", "netstat", header + good + "tcp 0 0 10.1.0.7:41213 10.1.2.3:5 TIME_W",
-			"line 3: cut short, it has no end of line"},
+			"line 3: cut short in the middle of a row: copy or capture the text again: "},
 		{"cut in the port", "netstat", header + good + "tcp 0 0 10.1.0.7:4121", "line 3: cut short"},
 		{"cut after CLOSE", "netstat", header + strings.Replace(good, "TIME_WAIT\n", "CLOSE", 1), "line 2: cut short"},
-		{"cut in the first word", "netstat", header + good + "tc", "line 3: cut short"},
+		{"cut in the first word", "netstat", header + good + "tc", "line 3: not a row, but after one"},
+		{"no newline at all", "netstat", strings.ReplaceAll(header+good, "\n", "\r"),
+			"line 1: all lines end with a carriage return alone"},
 		{"cut ss", "ss", "ESTAB 0 0 10.1.0.7:41213 10.1.2.3:5", "line 1: cut short"},
 		{"no state", "netstat", "tcp 0 0 10.1.0.7:41213 10.1.2.3:50000\n", "line 1: the state is missing"},
 		{"a number for a state", "netstat", "tcp 0 0 10.1.0.7:41213 10.1.2.3:50000 6\n",
@@ -309,10 +316,10 @@ func TestUnreadable(t *testing.T) {
 			"line 2: 'lastsnd:-5' is not a number of milliseconds"},
 		{"a coloured row", "netstat", header + "\x1b[31mtcp 0 0 10.1.0.7:41213 10.1.2.3:5 TIME_WAIT\x1b[0m\n",
 			"line 2: the line has codes for colours: "},
-		{"a quoted row", "netstat", header + good + "> " + good, "line 3: holds a row, or a part of one"},
-		{"a row of a diff", "netstat", header + good + "+" + good, "line 3: holds a row, or a part of one"},
+		{"a quoted row", "netstat", header + good + "> " + good, "line 3: text before a row"},
+		{"a row of a diff", "netstat", header + good + "+" + good, "line 3: text before a row"},
 		{"a hard blank in an address", "netstat", header + "tcp 0 0 10.1.0\u00a0.7:41213 10.1.2.3:5 TIME_WAIT\n",
-			"line 2: the address '10.1.0 .7:41213' has a blank after '10.1.0': the text was changed (capture with "},
+			"line 2: the address '10.1.0 .7:41213' has a blank after '10.1.0': the text was changed; capture with "},
 		{"a blank in the peer", "netstat", header + "tcp 0 0 10.1.0.7:41213 10.1.2 .3:5 TIME_WAIT\n",
 			"line 2: the address '10.1.2 .3:5' has a blank after '10.1.2'"},
 		{"a blank before the port", "ss", "ESTAB 0 0 10.1.0.7: 41213 10.1.2.3:5\n",
@@ -378,7 +385,7 @@ func TestCutAddresses(t *testing.T) {
 		t.Errorf("without -a: %d rows, %v", len(rows), err)
 	}
 	if _, _, err := readText("netstat", local, q); err == nil || !strings.Contains(err.Error(),
-		"the address of '2001:db8:1:2:3::7:41213' may be cut, so -a cannot tell (capture with LC_ALL=C netstat -antW") {
+		"the address of '2001:db8:1:2:3::7:41213' may be cut, so -a cannot tell; capture with LC_ALL=C netstat -antW") {
 		t.Errorf("with -a: %v", err)
 	}
 	if rows, _, err := readText("netstat", local+whole, q); err != nil || len(rows) != 1 {
@@ -393,21 +400,35 @@ func TestRepeats(t *testing.T) {
 		listener = "tcp 0 0 0.0.0.0:41213 0.0.0.0:* LISTEN\n"
 		row      = "tcp 0 0 10.1.0.7:41213 10.1.2.3:5 TIME_WAIT\n"
 		other    = "tcp 0 0 10.1.0.7:41213 10.1.2.3:6 TIME_WAIT\n"
+		third    = "tcp 0 0 10.1.0.7:41213 10.1.2.3:7 TIME_WAIT\n"
 		link     = "tcp6 0 0 fe80::1:41213 fe80::2:50001 CLOSE_WAIT\n"
 		ssRow    = "ESTAB 0 0 10.1.0.7:41213 10.1.2.3:5\n"
+
+		ssListener  = "LISTEN 0 128 0.0.0.0:41213 0.0.0.0:*\n"
+		bsdListener = "tcp4 0 0 *.41213 *.* LISTEN\n"
+		bsdRow      = "tcp4 0 0 10.1.0.7.41213 10.1.2.3.5 TIME_WAIT\n"
 	)
 	for _, test := range []struct {
 		name, kind, text string
 		rows             int
 		want             string
 	}{
-		{"equal", "netstat", listener + listener + row + other + row + listener + row, 5, ""},
+		{"equal", "netstat", listener + listener + row + row + row + other, 4, ""},
+		{"a block", "netstat", listener + row + other + row + other + third, 4, ""},
+		{"a part of a block", "netstat", listener + row + other + row + third, 0, "line 4: the same session as in line 2"},
+		{"a part of a block at the end", "netstat", listener + row + other + third + row + other, 0,
+			"line 5: the same session as in line 2"},
+		{"a listener after sessions", "netstat", listener + row + listener + other, 0,
+			"line 3: the same listener as in line 1, after sessions"},
+		{"a listener after sessions of ss", "ss", ssListener + ssRow + ssListener, 0,
+			"line 3: the same listener as in line 1, after sessions"},
+		{"listeners of BSD", "netstat", bsdListener + bsdRow + bsdListener, 3, ""},
 		{"no zone", "netstat", link + link, 2, ""},
 		{"another queue", "netstat", row + strings.Replace(row, "tcp 0", "tcp 1", 1), 0,
-			"line 2: the session of line 1 again"},
+			"line 2: the same session as in line 1"},
 		{"another state", "netstat", row + other + strings.Replace(row, "TIME", "CLOSE", 1), 0,
-			"line 3: the session of line 1 in another state"},
-		{"ss", "ss", ssRow + ssRow, 0, "line 2: the session of line 1 again"},
+			"line 3: the same session as in line 1, in another state"},
+		{"ss", "ss", ssRow + ssRow, 0, "line 2: the same session as in line 1"},
 		{"ss on two links", "ss", "ESTAB 0 0 10.1.0.7%a:41213 10.1.2.3:5\nESTAB 0 0 10.1.0.7%b:41213 10.1.2.3:5\n", 2, ""},
 	} {
 		rows, _, err := readText(test.kind, test.text, front)
@@ -515,3 +536,56 @@ func (o *oneByOne) Read(b []byte) (int, error) {
 
 func FuzzNetstat(f *testing.F) { fuzzCapture(f, "netstat") }
 func FuzzSS(f *testing.F)      { fuzzCapture(f, "ss") }
+
+// TestTextAfterRows: text after the last row makes the answer UNKNOWN if rows may be missing there,
+// and only then.
+func TestTextAfterRows(t *testing.T) {
+	tables := map[string]string{
+		"netstat": "Active Internet connections (servers and established)\n" +
+			"Proto Recv-Q Send-Q Local Address           Foreign Address         State\n" +
+			"tcp        0      0 0.0.0.0:41213           0.0.0.0:*               LISTEN\n" +
+			"tcp        0      0 10.1.0.7:41213          10.1.2.3:50000          TIME_WAIT\n",
+		"ss": "State  Recv-Q Send-Q Local Address:Port Peer Address:Port Process\n" +
+			"LISTEN 0 128 0.0.0.0:41213 0.0.0.0:*\nTIME-WAIT 0 0 10.1.0.7:41213 10.1.2.3:50000\n",
+	}
+	for tool, table := range tables {
+		for _, text := range []string{
+			"", "\n", "[op@front7 ~]$ \n", "[op@front7 ~]$ ", "[root@10.1.0.7 ~]# ", "➜  ~ ", "PS C:\\> ", "front7% ",
+			"md@front7 ~ % ", "</pre></html>\n",
+			"[op@front7 ~]$ exit\n\nScript done\n", "[op@front7 ~]$ ss -tan | grep 10.1.0.7:41213\n", "```\n",
+			"====\n", "----------\n", "Mon Nov 30 10:00:00 CST 2026\n", "2026-11-30 10:00:00\n",
+			"2026年 11月 30日 星期一 10:00:00 CST\n", "Connection to front7 closed.\n", "\nTotal: 12\n(12 rows)\n",
+			"Active UNIX domain sockets (servers and established)\nProto RefCnt Flags Type State I-Node Path\n" +
+				"unix  2      [ ACC ]     STREAM     LISTENING     12345    /run/x\n",
+			"活跃的UNIX域套接字\nProto RefCnt Flags Type State I-Node 路径\n",
+		} {
+			rows, _, err := readText(tool, table+text, front)
+			foreign := tool == "ss" && strings.Contains(text, "RefCnt")
+			if !foreign && (err != nil || len(rows) != 2) {
+				t.Errorf("%s, then %q: %d rows, %v", tool, text, len(rows), err)
+			}
+		}
+		for _, end := range cutTexts {
+			for _, text := range []string{end, end + "\n", "\n" + end + "\n", end + "\n[op@front7 ~]$ ", end + "\n\nend\n",
+				"Active UNIX domain sockets\n" + end + "\n", "====\n" + end,
+				"[op@front7 ~]$ netstat -an\n" + end} {
+				if rows, _, err := readText(tool, table+text, front); err == nil {
+					t.Errorf("%s, then %q: %d rows", tool, text, len(rows))
+				}
+			}
+		}
+		const prose = "and so on\n"
+		if rows, _, err := readText(tool, table+prose, front); err == nil {
+			t.Errorf("%s, then %q: %d rows", tool, prose, len(rows))
+		}
+	}
+}
+
+// cutTexts is text after the last row of a table whose other rows are missing: of pagers, of people,
+// and of commands that ended early.
+var cutTexts = []string{
+	"--More--", "--More--(45%)", "-- More  --", "--更多--(45%)", "-- 更多 --", "...", "……", "... 200 more",
+	"(200 more rows)", "[truncated]", "<1200 rows omitted>", "（以下省略）", "以下省略", "Killed", "Terminated",
+	"netstat: write error: No space left on device", "Connection to front7 closed by remote host.",
+	"client_loop: send disconnect: Broken pipe", "timed out", "lines 1-10/300 3%",
+}

@@ -125,6 +125,12 @@ func (t *table) state(word []byte) (tcp.State, error) {
 	if !ok {
 		s, err = tcp.ParseState(string(word))
 	}
+	switch {
+	case err != nil && (bytes.HasSuffix(word, []byte("tcp")) || bytes.HasSuffix(word, []byte("TCP"))):
+		return 0, errTwoRows
+	case err != nil && !isASCII(word):
+		return 0, fmt.Errorf("'%s' is not a TCP state in English", word)
+	}
 	const longest = 17 // of all true spellings
 	if err == nil && len(word) <= longest {
 		t.stateOf[string(word)] = s

@@ -13,6 +13,7 @@ type layout struct {
 	// repeats says that headers may repeat. OpenBSD, which writes "(state)", repeats them;
 	// net-tools and Windows, which write "State", do not.
 	repeats bool
+	broken  bool // the end of the header is missing
 	// listenQueues says that this is the table of netstat -L.
 	listenQueues bool
 	// width is that of an address, 0 if the header does not tell.
@@ -29,9 +30,10 @@ func readHeader(line []byte) (l layout, ok bool) {
 	var names []string
 	other, english := false, false
 	for _, word := range words {
-		switch word {
-		case "Address":
+		if strings.HasPrefix("Address", word) {
 			continue
+		}
+		switch word {
 		case "Remote":
 			word = "Foreign"
 		case "(state)", "TCP-State":
@@ -55,7 +57,11 @@ func readHeader(line []byte) (l layout, ok bool) {
 		return l, true
 	}
 	repeats := l.repeats
-	l = orders[strings.Join(names, " ")]
+	order := strings.Join(names, " ")
+	l = orders[order]
+	for whole := range orders {
+		l.broken = l.broken || english && len(order) < len(whole) && strings.HasPrefix(whole, order)
+	}
 	if !english && len(names) > 2 { // in another language the order shows in the rows
 		l = layout{known: true, queues: names[1] == "Recv-Q"}
 	}

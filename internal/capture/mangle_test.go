@@ -246,6 +246,12 @@ func mangle(c wholeCapture, seed uint64) (text, what string, least shown) {
 	if lossy {
 		least = show(c.tool, text)
 	}
+	if r.IntN(6) == 0 && len(lines) > 0 { // last, so that what says that rows are missing stays whole
+		i := r.IntN(len(lines))
+		what += fmt.Sprintf("ended early after line %d; ", i+1)
+		text = strings.TrimRight(strings.Join(lines[:i+1], ""), "\r\n") + "\n" + []string{"", "\n"}[r.IntN(2)] +
+			cutTexts[r.IntN(len(cutTexts))] + []string{"", "\n", "\n[op@front7 ~]$ "}[r.IntN(3)]
+	}
 	switch r.IntN(12) {
 	case 0:
 		text, _ = utf.UTF16(utf.LittleEndian, utf.UseBOM).NewEncoder().String(text)

@@ -160,8 +160,9 @@ func (n *netstat) otherText(line []byte) error {
 		}
 		n.title = string(line)
 	}
-	if isStateOfSS((&textfile.Words{Line: line}).Next()) && n.rejectHiddenRow(line) != nil {
-		return errors.New("a row of ss: give the file as ss:FILE")
+	if isStateOfSS((&textfile.Words{Line: line}).Next()) && n.rejectHiddenRow(line) != nil ||
+		bytes.Contains(line, []byte("Address:Port")) {
+		return n.errOtherTool("netstat", "ss")
 	}
 	return n.other(line)
 }
@@ -185,6 +186,10 @@ func (n *netstat) newTable(h layout, line []byte) error {
 	if rejectSecondRow(line) != nil {
 		return errJoinedHeader
 	}
+	if bytes.Contains(line, []byte("Address:Port")) {
+		return n.errOtherTool("netstat", "ss")
+	}
+	n.beforeHeader()
 	n.last.prefix, n.last.state = nil, 0
 	family6 := strings.Contains(n.title, "Internet6") // of NetBSD
 	if h.known && n.header > 0 && n.section == "" && !h.repeats && !family6 {
@@ -259,7 +264,7 @@ func (n *netstat) otherSolaris(line []byte) error {
 		state, streams = state || isState(word), streams || bytes.IndexByte(word, '/') >= 0
 	}
 	if state && !streams {
-		return errors.New("a row of TCP under the heading of another protocol")
+		return fmt.Errorf("a row of TCP under the heading '%s' of line %d", n.section, n.header)
 	}
 	n.isWhole = true
 	return nil
@@ -271,6 +276,9 @@ func (n *netstat) tcp(proto []byte, w *textfile.Words) error {
 	recvQ, queues := textfile.Number(local)
 	if local == nil {
 		return errors.New("the row is cut or broken in two")
+	}
+	if isStateOfSS(local) {
+		return n.errOtherTool("netstat", "ss")
 	}
 	var e endpoint
 	if !n.inRows && isProse(local) && !queues && e.parse(local) != nil { // a heading that begins with TCP
@@ -284,6 +292,9 @@ func (n *netstat) tcp(proto []byte, w *textfile.Words) error {
 		}
 		local = w.Next()
 		n.provides |= tcp.FactRecvQ | tcp.FactSendQ
+	}
+	if n.layout.broken {
+		return fmt.Errorf("above this row, in line %d, %w", n.headed, errBrokenHeader)
 	}
 	if err := n.beginRow(); err != nil {
 		return err
@@ -381,7 +392,8 @@ func (n *netstat) row(shape *rowShape, localWord []byte, w *textfile.Words) erro
 		return err
 	}
 	if row.local.dotted != row.remote.dotted {
-		return fmt.Errorf("'%s' and '%s' are not written alike", localWord, row.remoteWord)
+		return fmt.Errorf("'%s' and '%s' are not written alike: one has ':', the other '.' before its port",
+			localWord, row.remoteWord)
 	}
 	if err := rejectMasked(&row.local, &row.remote, row.state); err != nil {
 		return err
@@ -433,6 +445,7 @@ func (n *netstat) wantedRow(shape *rowShape, row *netstatRow, line []byte) error
 	readTimer(s, row.rest)
 	whole := row.cutLocal+row.cutRemote == 0 &&
 		!row.local.isLinkLocalWithoutZone(local) && !row.remote.isLinkLocalWithoutZone(remote)
+	n.listenersFirst = shape.queues && !row.local.dotted
 	counts, err := n.admit(row.localWord, row.remoteWord, line, whole, true)
 	if err == nil && counts {
 		n.visit(s)
@@ -517,7 +530,7 @@ func rejectMasked(local, remote *endpoint, state tcp.State) error {
 		return !e.star || (state == tcp.Listen || state == tcp.Close) && len(bytes.Trim(e.host, "*[]:0.")) == 0
 	}
 	if !free(local) || !free(remote) || local.star && (state == tcp.Listen || !local.dotted) {
-		return errors.New("a '*' in the place of a port: give the capture as it was printed")
+		return advised("a '*' in the place of a port: give the capture as it was printed")
 	}
 	return nil
 }
@@ -546,7 +559,7 @@ func readTimer(s *tcp.Socket, rest []byte) {
 func (n *netstat) whole() bool { return n.isWhole }
 
 func (n *netstat) end() error {
-	if !n.titled {
+	if !n.titled || n.shown == 0 { // a title of netstat -anu, too, says that listeners are shown
 		n.hideWhatIsNotShown()
 	}
 	noClients, err := n.widths.verdict(len(n.query.Addresses) > 0)
@@ -554,7 +567,7 @@ func (n *netstat) end() error {
 		n.provides &^= tcp.FactClient
 	}
 	if err != nil {
-		err = fmt.Errorf("%w (%s)", err, n.advice())
+		err = fmt.Errorf("%w; %s", err, n.advice())
 	}
 	return err
 }
@@ -566,7 +579,9 @@ func (n *netstat) advice() string {
 	case n.found && !n.last.queues && n.last.proto == "TCP":
 		return "capture with netstat -an into a file"
 	case n.layout.repeats:
-		return "capture with netstat -anW (on macOS -anl) into a file"
+		return "capture with netstat -anW into a file, on macOS with -anl"
+	case !n.found:
+		return "capture with netstat -an into a file, on Linux with LC_ALL=C netstat -antW"
 	}
-	return "capture with LC_ALL=C netstat -antW (or -ant if it has no -W) into a file"
+	return "capture with LC_ALL=C netstat -antW into a file, or -ant if it has no -W"
 }

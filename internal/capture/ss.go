@@ -40,7 +40,7 @@ var (
 	errNoStates = errors.New("no column of states, as ss prints with a filter such as 'state close-wait'")
 	errUnix     = errors.New("a unix socket, as ss prints without -t: any user of the host can give it a name that looks" +
 		" like rows of TCP")
-	errHeader = errors.New("the header is not known, or it or the rows before do not have the columns of this row")
+	errColumns = errors.New("a row with other columns than the header or the rows before")
 )
 
 func (r *ss) isUnwanted([]byte) bool { return false }
@@ -51,13 +51,20 @@ func (r *ss) line(line []byte) error {
 	first := w.Next()
 	switch {
 	case string(first) == "tcp":
-		return r.row(w.Next(), true, &w)
+		state := w.Next()
+		if _, isQueue := textfile.Number(state); isQueue && ofNetstat.Match(line) {
+			return r.errOtherTool("ss", "netstat")
+		}
+		return r.row(state, true, &w)
 	case isStateOfSS(first):
 		return r.row(first, false, &w)
 	case (r.inRows || r.inDetails) && len(line) > 0 && (line[0] == ' ' || line[0] == '\t'):
 		return r.moreDetails(line)
 	}
 	r.flush()
+	if isOfNetstat(line) {
+		return r.errOtherTool("ss", "netstat")
+	}
 	switch string(first) {
 	case "State", "Netid", "Recv-Q":
 		return r.newTable(line)
@@ -79,6 +86,17 @@ func (r *ss) line(line []byte) error {
 	return r.other(line)
 }
 
+// ofNetstat finds a row of netstat: the protocol, queues if there are any, two addresses and the state.
+// It also finds how a row of Solaris begins: with two addresses that have a dot before the port.
+var ofNetstat = regexp.MustCompile(`^\s*((0x)?[0-9a-f]+\s+){0,2}(tcp|TCP|toe)[46]*\s+(\d+\s+\d+\s+)?\S+[:.][0-9*]+\s+` +
+	`\S+[:.][0-9*]+\s+[A-Z]|^([0-9a-f.:]+|\*)\.\d+\s+([0-9a-f.:]+|\*)\.[0-9*]+\s+\d+\s+\d+\s`)
+
+// isOfNetstat reports whether a line is a header or a row of netstat.
+func isOfNetstat(line []byte) bool {
+	_, isHeader := readHeader(line)
+	return isHeader && !bytes.Contains(line, []byte("Address:Port")) || ofNetstat.Match(line)
+}
+
 // aDetail finds a detail of -i or -m such as "lastsnd:60000".
 var aDetail = regexp.MustCompile(`(^|\s)[a-z_]*:[0-9(]`)
 
@@ -97,10 +115,10 @@ func (r *ss) newTable(line []byte) error {
 	}
 	r.beginTable()
 	switch r.wrongHeader = nil; {
-	case strings.HasPrefix(ssHeader, header) && header != ssHeader:
-		r.wrongHeader = fmt.Errorf("the header in line %d is broken into two lines: the window was too narrow", r.n)
+	case strings.HasPrefix(ssHeader, header) && header != ssHeader && strings.Contains(header, "Local"):
+		return errBrokenHeader
 	case !strings.HasPrefix(header, ssHeader):
-		r.wrongHeader = errHeader
+		r.wrongHeader = fmt.Errorf("line %d is not the header of ss -tan", r.n)
 	}
 	r.netid, r.netidKnown = netid, true
 	return nil
@@ -140,13 +158,10 @@ func (r *ss) row(stateWord []byte, netid bool, w *textfile.Words) error {
 		return r.wrongHeader
 	}
 	if r.netidKnown && r.netid != netid {
-		return errHeader
+		return errColumns
 	}
 	r.netid, r.netidKnown = netid, true
 	if _, isQueue := textfile.Number(stateWord); isQueue {
-		if fields := bytes.Fields(w.Line); isState(fields[len(fields)-1]) {
-			return errors.New("a row of netstat: give the file as netstat:FILE")
-		}
 		return errNoStates
 	}
 	state, err := r.state(stateWord)
@@ -215,6 +230,7 @@ func (r *ss) fromLocal(s *tcp.Socket, w *textfile.Words) error {
 	s.Local = netip.AddrPortFrom(localAddr, local.port)
 	s.Remote = netip.AddrPortFrom(remoteAddr, remote.port)
 	whole := !local.isLinkLocalWithoutZone(localAddr) && !remote.isLinkLocalWithoutZone(remoteAddr)
+	r.listenersFirst = true
 	if r.pending, err = r.admit(localWord, remoteWord, w.Line, whole, false); err != nil {
 		return err
 	}

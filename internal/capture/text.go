@@ -68,21 +68,54 @@ func plainBlanks(buf, line []byte) []byte {
 	return buf
 }
 
-// isPrompt reports whether a line is the prompt of a shell, perhaps with a command.
-func isPrompt(line []byte) bool {
-	prompt := false
+// isPrompt reports whether a line is the prompt of a shell, perhaps with a command, and whether
+// that is netstat or ss. These may have an address to look for among their arguments.
+func isPrompt(line []byte) (prompt, command bool) {
+	protocol, addresses := false, 0
 	for w := (textfile.Words{Line: line}); ; {
 		word := w.Next()
 		if word == nil {
-			return prompt
+			return prompt, prompt && command
 		}
 		var e endpoint
-		if isTCP(word) || isState(word) || e.parse(word) == nil {
-			return false
+		if e.parse(word) == nil && bytes.IndexByte(word, '@') < 0 {
+			addresses++
 		}
-		prompt = prompt || string(word) != ">" && bytes.IndexByte([]byte("#$%>"), word[len(word)-1]) >= 0
+		protocol = protocol || isTCP(word)
+		command = command || prompt && isTool(word)
+		const ofFilter = 1
+		switch {
+		case isState(word), addresses > ofFilter, protocol && addresses > 0, !command && (protocol || addresses > 0):
+			return false, false
+		case !prompt && (word[0]-'0' <= 9 && len(bytes.Trim(word, "0123456789./%")) == 0 || bytes.IndexByte(word, '<') >= 0):
+			return false, false // "45%", or "<1200 rows left out>"
+		}
+		prompt = prompt || string(word) == "➜" ||
+			string(word) != ">" && bytes.IndexByte([]byte("#$%>"), word[len(word)-1]) >= 0
 	}
 }
+
+// endsWithPrompt reports whether a last line without an end is a prompt.
+func endsWithPrompt(line []byte) bool {
+	prompt, _ := isPrompt(line)
+	return prompt
+}
+
+// isTool reports whether a word of a command is netstat or ss, perhaps with a path.
+func isTool(word []byte) bool {
+	name := string(word[bytes.LastIndexByte(word, '/')+1:])
+	return name == "netstat" || name == "ss"
+}
+
+// endsTable finds text that follows a whole table: a line that is drawn, the title of another table, a
+// tag of HTML, the time, or the end of a session of ssh.
+var endsTable = regexp.MustCompile("^\\s*([-=#`]{3,}\\s*$|Active |</|Connection to \\S+ closed\\.$)|" +
+	`(^|[ T])\d\d:\d\d:\d\d( [A-Z0-9+-]{2,6})*$`)
+
+// rowsLeftOut finds text after a table which says that rows are missing: of a pager, of whoever
+// copied it, or of the end of the command. Text in brackets or after dots may say so in any language.
+var rowsLeftOut = regexp.MustCompile(`^\s*(\.\.|…|--|[(（<\[【])|省略|^lines \d|(?i)omitted|truncated|` +
+	`^(killed|terminated)|broken pipe|write error|closed by|timed out`)
 
 // isProse reports whether a line begins with a word that cannot be a piece of a row. Such a word has a
 // small letter or a letter beyond ASCII, and is neither an address nor a part of one.
@@ -135,6 +168,10 @@ func (t *table) rejectHiddenRow(line []byte) error {
 	}
 	return nil
 }
+
+// rowInText finds a row of netstat or ss in a line.
+var rowInText = regexp.MustCompile(`((tcp|TCP)[46]*\s+\d+\s+\d+|TCP)\s+\S+[.:][0-9*]+\s+\S+[.:]|` +
+	`(ESTAB|LISTEN|CLOSE-WAIT|TIME-WAIT|FIN-WAIT-[12]|LAST-ACK|SYN-[A-Z]+)\s+\d+\s+\d+\s+\S+:\d+\s`)
 
 // hasForeignBlanks reports whether a line has bytes beyond ASCII in the name of the protocol or
 // beside an address or a state. In another code than UTF-8 the blanks of a web page are such bytes.

@@ -262,7 +262,7 @@ func (m Metric) value(t *Tally, r *Result, provided [numScopes]tcp.Facts, look t
 	case d.sees.set != nil && hidden&d.sees.set(t.rules) != 0:
 		return unknown(notSeen(hidden, d.sees.name))
 	case (d.needs.scope == ofListeners || d.needs.scope == ofListenersTwice) && hidden.Has(tcp.Listen):
-		return unknown("this source does not see listening sockets")
+		return unknown("this source does not see listening sockets; a capture needs netstat -an or ss -tan")
 	case d.needs.scope == ofEstablished && hidden.Has(tcp.Established):
 		return unknown(notSeen(hidden, "established sockets"))
 	}
@@ -282,7 +282,7 @@ func (m Metric) value(t *Tally, r *Result, provided [numScopes]tcp.Facts, look t
 // notSeen returns why sockets are unknown, and what to do about a capture of listeners only.
 func notSeen(hidden tcp.StateSet, what string) string {
 	if hidden == everySession {
-		return "only listening sockets were asked for; use netstat -an or ss -tan"
+		return "no sessions in the capture, only listeners; use netstat -an or ss -tan"
 	}
 	return "this source does not see " + what
 }

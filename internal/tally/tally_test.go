@@ -156,7 +156,7 @@ func TestUnknown(t *testing.T) {
 	onlyListeners := ^tcp.Set(tcp.Listen) & (1<<tcp.NumStates - 2)
 	for _, m := range []Metric{Abnormal, Established, Unread} {
 		got := New(rules, nil, 0).Result(tcp.Look{Provides: everything, HiddenStates: onlyListeners}).Values[m].Unknown
-		if want := "only listening sockets were asked for; use netstat -an or ss -tan"; got != want {
+		if want := "no sessions in the capture, only listeners; use netstat -an or ss -tan"; got != want {
 			t.Errorf("%s is unknown since %q, want %q", m, got, want)
 		}
 	}

@@ -47,8 +47,17 @@ var ErrNoNewline = errors.New("cut short, it has no end of line")
 // ErrGzip says that the text is compressed.
 var ErrGzip = errors.New("not text: it is compressed (gzip)")
 
-// gzipMagic is how a file of gzip begins (RFC 1952).
-var gzipMagic = []byte{0x1f, 0x8b}
+// compressed is how files that are compressed begin.
+var compressed = []struct {
+	magic string
+	err   error
+}{
+	{"\x1f\x8b", ErrGzip}, // RFC 1952
+	{"BZh91AY&SY", errors.New("not text: it is compressed (bzip2); unpack it with bunzip2")},
+	{"\xfd7zXZ\x00", errors.New("not text: it is compressed (xz); unpack it with unxz")},
+	{"\x28\xb5\x2f\xfd", errors.New("not text: it is compressed (zstd); unpack it with unzstd")},
+	{"PK\x03\x04", errors.New("not text: it is an archive (zip); unpack it with unzip")},
+}
 
 // Next returns the next line without its end, and io.EOF after the last. The line is valid
 // until the next call. A last line without an end comes with ErrNoNewline.
@@ -127,8 +136,10 @@ func (l *Lines) fill() error {
 	l.rest = l.buf[:kept+n]
 	fresh := l.rest[kept:]
 	l.hasControl = l.hasControl && kept > 0 || bytes.IndexByte(fresh, 0) >= 0 || bytes.IndexByte(fresh, '\r') >= 0
-	if l.N == 0 && bytes.HasPrefix(l.rest, gzipMagic) {
-		return ErrGzip
+	for _, c := range compressed {
+		if l.N == 0 && bytes.HasPrefix(l.rest, []byte(c.magic)) {
+			return c.err
+		}
 	}
 	l.ended = err == io.EOF
 	if l.ended {
