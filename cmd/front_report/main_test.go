@@ -190,7 +190,7 @@ func TestStory(t *testing.T) {
 	const en = "Incident 1 of 1: front7 was CRITICAL from 10:01:00 to 10:02:00 (1m)\n"
 	for _, test := range []struct{ args, want string }{
 		{log, en}, {dir, en}, {"-", en}, {log + " " + dir + " -", en}, {"--lang en -- " + log, en},
-		{"--lang zh " + log, "故障 1/1：front7 CRITICAL，自 10:01:00 至 10:02:00（1分）\n"},
+		{"--lang zh " + log, "故障 1/1：front7 CRITICAL，自 10:01:00 至 10:02:00（1 分钟）\n"},
 		{"--from 2026-11-25 --to 2026-11-25T10:01 " + log, "Incident 1 of 1: front7 was CRITICAL from 10:01:00; its end was"},
 	} {
 		stdout, stderr, code := frontReport(story(), strings.Fields(test.args)...)

@@ -20,6 +20,7 @@ type Language struct {
 	// An incident.
 	incident, until, notOver                 string
 	diagnosed, step, moreSteps, noDiagnosis  string
+	nextStep                                 string // between two steps of a diagnosis
 	said, states, first                      string
 	beginUnseen, restartHelps, space         string
 	othersWell, frontWas, notJudged          string
@@ -65,7 +66,7 @@ var english = Language{
 
 	incident: "Incident %d of %d: %s was %s from %s",
 	until:    " to %s (%s)", notOver: "; its end was not seen",
-	diagnosed: "Diagnosis: %s.", step: "%s from %s", moreSteps: "then %d more changes",
+	diagnosed: "Diagnosis: %s.", step: "%s from %s", nextStep: ", ", moreSteps: "then %d more changes",
 	noDiagnosis:  "none, because the check had no answer",
 	said:         "The check said at the worst moment, %s: %s",
 	restartHelps: "Does a restart help? %s.", space: " ",
@@ -176,7 +177,7 @@ var chinese = Language{
 
 	incident: "故障 %d/%d：%s %s，自 %s",
 	until:    " 至 %s（%s）", notOver: "，未见结束",
-	diagnosed: "诊断：%s。", step: "%s，自 %s", moreSteps: "此后还有 %d 次变化",
+	diagnosed: "诊断：%s。", step: "%s，自 %s 起", nextStep: "；", moreSteps: "此后还有 %d 次变化",
 	noDiagnosis:   "无，检查没有得出结果",
 	said:          "最严重时 %s 检查的输出：%s",
 	restartHelps:  "要重启前置吗？%s。",
@@ -187,7 +188,7 @@ var chinese = Language{
 	notJudged:     "%d 个不在交易时段",
 	notLooked:     "%d 个当时没有检查",
 	beginUnseen:   "本报告没有紧接 %s 之前的检查，故障可能更早已经开始。",
-	restartedFrom: "%s 重启：之前进程 %s，之后进程 %s。",
+	restartedFrom: "%s 重启：重启前进程 %s，重启后进程 %s。",
 	restartedMore: "另外重启 %d 次。",
 	notKnown:      "不详", since: "，自 %s",
 	lost:         "%s 仍不正常，此后没有检查。",
@@ -198,14 +199,14 @@ var chinese = Language{
 	afterRestart: "，距重启 %s", withRestart: "，随重启恢复",
 	affected: "受影响最重的客户端（最严重时）：",
 	here:     "本前置 %s", there: "%[2]s 上 %[1]s",
-	nowhere: "其他前置上未见", isWell: "%s，正常", moreFronts: "另外 %d 个前置",
+	nowhere: "其他前置上未见", isWell: "%s（正常）", moreFronts: "另外 %d 个前置",
 	moreClients: "另有 %d 个客户端",
 	compared:    "表中客户端有 %d/%d 个当时在其他前置上正常。",
 	disagree:    "诊断指向单个客户端 %s，但该客户端当时在其他前置上正常。",
 	theClient:   "客户端 %s",
 	blames: map[diagnosis.Blame]string{
 		diagnosis.Front: "前置", diagnosis.Client: "单个客户端", diagnosis.Path: "网络",
-		diagnosis.Nobody: "无故障方", diagnosis.NotSure: "不详",
+		diagnosis.Nobody: "没有故障", diagnosis.NotSure: "不详",
 	},
 	clientVerdicts: map[Verdict]string{
 		TheClient: "它在其他前置上也有问题，而本前置的其他客户端没有问题，或问题很少。",
@@ -235,16 +236,16 @@ var chinese = Language{
 		diagnosis.Down:             "没有监听",
 		diagnosis.Hung:             "前置不接受连接或不读数据",
 		diagnosis.OutOfDescriptors: "前置的文件描述符用尽",
-		diagnosis.CrashLoop:        "前置很快关闭每个会话",
+		diagnosis.CrashLoop:        "客户端登录后很快被前置断开",
 		diagnosis.FeedStalled:      "前置不发送数据",
 		diagnosis.NotClosing:       "前置不关闭会话",
 		diagnosis.ClientLoop:       "单个客户端有问题",
 		diagnosis.Network:          "网络丢包",
-		diagnosis.SynBacklog:       "半开连接堆积",
+		diagnosis.SynBacklog:       "半连接堆积",
 		diagnosis.MassLogoff:       "大量客户端退出",
 		diagnosis.Unclear:          "证据不足以判断",
 	},
-	units: strings.NewReplacer("h", "小时", "m", "分", "s", "秒"),
+	units: strings.NewReplacer("h", " 小时 ", "m", " 分钟 ", "s", " 秒"),
 	reasons: strings.NewReplacer(
 		errTorn.Error(), "不完整：写入进程被终止，或仍在写入",
 		errForeign.Error(), "不是 --log 写的行",

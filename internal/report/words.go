@@ -154,7 +154,7 @@ func (t teller) diagnosis(n *Incident) string {
 	if n.MoreSteps > 0 {
 		steps = append(steps, fmt.Sprintf(t.moreSteps, n.MoreSteps))
 	}
-	text := fmt.Sprintf(t.diagnosed, strings.Join(steps, t.comma))
+	text := fmt.Sprintf(t.diagnosed, strings.Join(steps, t.nextStep))
 	if advice := t.restarts[diagnosis.Code(n.Code)]; advice != "" && !n.Disagrees() {
 		text += t.space + fmt.Sprintf(t.restartHelps, advice)
 	}
@@ -329,7 +329,7 @@ func (t teller) Duration(d time.Duration) string {
 	if strings.HasSuffix(text, "h0m") {
 		text = strings.TrimSuffix(text, "0m")
 	}
-	return t.units.Replace(text)
+	return strings.TrimSpace(t.units.Replace(text))
 }
 
 // printable returns text of a log, which is somebody else's, without control characters and

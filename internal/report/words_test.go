@@ -147,10 +147,10 @@ func TestPrintable(t *testing.T) {
 
 func TestDuration(t *testing.T) {
 	for d, want := range map[time.Duration][2]string{
-		0: {"0s", "0秒"}, time.Second: {"1s", "1秒"}, 90 * time.Second: {"1m30s", "1分30秒"}, time.Minute: {"1m", "1分"},
-		10 * time.Minute: {"10m", "10分"}, time.Hour: {"1h", "1小时"}, 10*time.Hour + time.Second: {"10h0m1s", "10小时0分1秒"},
-		70 * time.Minute: {"1h10m", "1小时10分"}, 1499 * time.Millisecond: {"1s", "1秒"},
-		30 * 24 * time.Hour: {"720h", "720小时"},
+		0: {"0s", "0 秒"}, time.Second: {"1s", "1 秒"}, 90 * time.Second: {"1m30s", "1 分钟 30 秒"},
+		time.Minute: {"1m", "1 分钟"}, 10 * time.Minute: {"10m", "10 分钟"}, time.Hour: {"1h", "1 小时"},
+		10*time.Hour + time.Second: {"10h0m1s", "10 小时 0 分钟 1 秒"}, 70 * time.Minute: {"1h10m", "1 小时 10 分钟"},
+		1499 * time.Millisecond: {"1s", "1 秒"}, 30 * 24 * time.Hour: {"720h", "720 小时"},
 	} {
 		for i, l := range Languages {
 			if got := l.tell(&Story{}).Duration(d); got != want[i] {
