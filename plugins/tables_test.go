@@ -68,6 +68,8 @@ var alarms = []alarm{
 	{"seen at TIME by SOURCE", "none", "not seen just now: a snapshot or a capture", "no",
 		"[Where the sockets come from](SOURCES.md)"},
 	{"snapshot not written: REASON", "none", "the check's host", "no", "[Where the sockets come from](SOURCES.md)"},
+	{"log not written: REASON", "none", "the check's host: the owner of the folder, or the disk", "no",
+		"[Switch on the log](REPORT.md#switch-on-the-log)"},
 	{"no second look: REASON", "none", "the check's host is busy, or `-t` is short", "no",
 		"[Diagnosis](REFERENCE.md#diagnosis)"},
 	{"names not read within TIME (--clients)", "none", "the check's host: a slow disk", "no",
@@ -82,7 +84,8 @@ var alarms = []alarm{
 		"[Sessions and holidays](REFERENCE.md#sessions-and-holidays)"},
 	{"outside of all sessions, the next opens TIME", "none", "nobody: nobody trades now", "no",
 		"[Sessions and holidays](REFERENCE.md#sessions-and-holidays)"},
-	{"this check has a bug: REASON", "none", "the check", "no", "report it"},
+	{"this check has a bug: REASON", "none", "the check", "no",
+		"[If an answer is wrong](../README.md#if-an-answer-is-wrong)"},
 }
 
 // TestGeneratedRunbook: the runbook's first table has every phrase of the first line. That of the
