@@ -200,7 +200,7 @@ func (o observation) acceptQueue() []Evidence {
 		if o.Interval > 0 { // a recording does not tell it
 			before = o.Interval.Round(time.Millisecond).String() + " before"
 		}
-		why := "of them already waited " + before + ", and none was accepted since"
+		why := "the same connections as " + before + "; none was accepted since"
 		list = append(list, Evidence{"still waiting", fmt.Sprint(o.StuckWaiting), why})
 	}
 	if o.Sampled {
