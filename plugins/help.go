@@ -12,7 +12,7 @@ import (
 // What the help and the man page say of ranges and exit codes.
 const (
 	Ranges = `Ranges are those of the plugin guidelines: 10 alerts below 0 or above 10,
-10: below 10, ~:10 above 10, @50: from 50 up.`
+10: below 10, ~:10 above 10, @50: from 50 up, @50 without the colon 0 to 50.`
 
 	ExitCodes = `0 OK, 1 WARNING, 2 CRITICAL, 3 UNKNOWN, help, version and wrong usage.
 With -f hostmonitor 0 for every answer, 3 for wrong usage.`

@@ -36,7 +36,8 @@ A simulated front and its clients, in real processes on loopback.
 Scenarios without trouble:
   healthy  N clients are connected and get a tick every 500ms
   quiet    N clients are connected and get a heartbeat every 15s, like those of
-           a trade front when nobody trades
+           a trade front when nobody trades; use --port 41205: a market-data
+           check says that the feed is stalled
   burst    a few clients are healthy, then N more log in
   logoff   healthy at first; then all N clients log off and the front closes:
            N TIME_WAIT

@@ -58,7 +58,7 @@ Exit codes:
 Examples:
   front_report /var/log/frontsockets
   front_report --from '2026-11-25 10:00' --to '2026-11-25 11:00' front7.log
-  front_report --html day.html --lang zh /var/log/frontsockets/*-2026-11-25.log
+  front_report --html day.html --lang zh /var/log/frontsockets/*2026-11-25.log
   zcat front7.log.1.gz | front_report -
 `
 

@@ -50,8 +50,8 @@ func TestPipes(t *testing.T) {
 		t.Fatal(err)
 	}
 	for script, want := range map[string]string{
-		`"$0" "$1" | head -1`:             "Fronts: 1, from 2026-11-25 10:00:00 to 10:02:00 (+08:00), 3 looks.\n",
-		`"$0" - <"$1" | head -1`:          "Fronts: 1, from 2026-11-25 10:00:00 to 10:02:00 (+08:00), 3 looks.\n",
+		`"$0" "$1" | head -1`:             "Fronts: 1, from 2026-11-25 10:00:00 to 10:02:00 (+08:00). Looks: 3.\n",
+		`"$0" - <"$1" | head -1`:          "Fronts: 1, from 2026-11-25 10:00:00 to 10:02:00 (+08:00). Looks: 3.\n",
 		`cat "$1" | "$0" - | true`:        "",
 		`"$0" "$1" | true`:                "",
 		`"$0" "$1" >/dev/full; echo $?`:   "1\n",

@@ -52,7 +52,7 @@ var Languages = []*Language{&english, &chinese}
 var english = Language{
 	Name: "en", comma: ", ", list: ", ", and: " and ", colon: ": ", stop: ".",
 
-	period:       "Fronts: %d, from %s to %s (%s), %s looks.",
+	period:       "Fronts: %d, from %s to %s (%s). Looks: %s.",
 	looks:        "%s: %d looks, one every %s: %s",
 	oneLook:      "%s: 1 look: %s",
 	gap:          "; no look from %s to %s",
@@ -69,7 +69,7 @@ var english = Language{
 	diagnosed: "Diagnosis: %s.", step: "%s from %s", nextStep: ", ", moreSteps: "then %d more changes",
 	noDiagnosis:  "none, because the check had no answer",
 	said:         "The check said at the worst moment, %s: %s",
-	restartHelps: "Does a restart help? %s.", space: " ",
+	restartHelps: "Restart the front: %s.", space: " ",
 	states:        "Sockets then: %s.",
 	first:         "First client affected: %s, since %s.",
 	othersWell:    "Other fronts then: %d of %d well",
