@@ -71,10 +71,11 @@ var optionHelp = map[string]string{
 	"log": "also append the answer to FILE as one line of JSON, for front_report; %Y-%m-%d in the name is" +
 		" the day in --session-tz",
 	"max-age": "UNKNOWN if a snapshot is older than this; if you set the option, also for a netstat or ss FILE",
-	"netns":   "look inside another network namespace (needs CAP_SYS_ADMIN; for a PID of another user CAP_SYS_PTRACE too)",
+	"netns": "look inside another network namespace (needs CAP_SYS_ADMIN; for a PID of another user also" +
+		" CAP_SYS_PTRACE)",
 	"clients": "names of client addresses: a file with PREFIX NAME on each line",
-	"policy": "ready-made thresholds (seed: only the counts of the operators' old script); your own -w or -c for a metric" +
-		" replaces the policy's",
+	"policy": "ready-made thresholds (seed: only the counts of the operators' old script); your own -w or -c for a" +
+		" metric replaces the policy's",
 	"session": "trading session, such as Mon-Fri 20:30-02:45, cn-futures or cn-commodities; OK outside every session;" +
 		" repeatable",
 	"session-tz": "time zone of the sessions",

@@ -421,5 +421,6 @@ func TestMonth(t *testing.T) {
 		t.Errorf("the heap has grown by %d KiB", grown>>10)
 	}
 	runtime.KeepAlive(s)
-	wantWords(t, s, "Looks: 43,200.", "Incident 1 of 1: front7 was CRITICAL from 2026-11-25 10:00:00; its end was not seen")
+	wantWords(t, s, "Looks: 43,200.",
+		"Incident 1 of 1: front7 was CRITICAL from 2026-11-25 10:00:00; its end was not seen")
 }
