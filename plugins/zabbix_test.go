@@ -44,10 +44,24 @@ func TestGeneratedZabbix(t *testing.T) {
 
 	requireSecondUnknown(t, agent6)
 	requireNoStoredMaster(t, agent6)
-	nrpe6 := overNRPE(agent6)
-	for name, want := range map[string]string{"nrpe-6.0": nrpe6, "agent-7.0": inZabbix7(agent6),
-		"nrpe-7.0": inZabbix7(nrpe6)} {
+	nrpe6, ports6 := overNRPE(agent6), onPorts(t, agent6)
+	ports7 := inZabbix7(ports6)
+	requireNoStoredMaster(t, ports6)
+	requireLostKept(t, ports6, "")
+	requireLostKept(t, ports7, "          enabled_lifetime_type: DISABLE_NEVER\n")
+	for name, want := range map[string]string{"nrpe-6.0": nrpe6, "ports-6.0": ports6,
+		"agent-7.0": inZabbix7(agent6), "nrpe-7.0": inZabbix7(nrpe6), "ports-7.0": ports7} {
 		golden.File(t, zabbixTemplates+name+".yaml", want)
+	}
+}
+
+// requireLostKept fails unless the template keeps a front that no longer listens, and goes on checking it.
+// Without the line enabled, Zabbix 7.0 disables the items of such a front at once.
+func requireLostKept(t *testing.T, template, enabled string) {
+	t.Helper()
+	want := "          lifetime: '{$FRONTSOCKETS.KEEP}'\n" + enabled + "          description: "
+	if strings.Count(template, "lifetime") != strings.Count(want, "lifetime") || !strings.Contains(template, want) {
+		t.Errorf("a template of listening ports has no %q, or has other lifetimes too", want)
 	}
 }
 
@@ -62,7 +76,7 @@ func requireNoStoredMaster(t *testing.T, template string) {
 		if key == "" || strings.Contains(item, "lifetime: ") {
 			continue // a template, trigger or discovery rule
 		}
-		if strings.Contains(key, "frontsockets[") || strings.Contains(key, "vfs.file.contents[") {
+		if regexp.MustCompile(`'(frontsockets|frontsockets\.ports|vfs\.file\.contents)\[`).MatchString(key) {
 			masters++
 			if !strings.Contains(item, "history: '0'\n") {
 				t.Errorf("the master item%s is stored", key)
@@ -141,15 +155,20 @@ func zabbixUUID(seed string) string {
 
 var zabbixID = regexp.MustCompile(`uuid: [0-9a-f]{32}`)
 
-// overNRPE is a template that asks the external check instead of the agent.
-func overNRPE(template string) string {
+// withNewUUIDs returns the template with other UUIDs, which the seed decides.
+func withNewUUIDs(template, seed string) string {
 	const group = "uuid: a571c0d144b14fd4a87a9d9b2aa9fcd6" // of Zabbix itself
-	template = zabbixID.ReplaceAllStringFunc(template, func(id string) string {
+	return zabbixID.ReplaceAllStringFunc(template, func(id string) string {
 		if id == group {
 			return id
 		}
-		return "uuid: " + zabbixUUID(id)
+		return "uuid: " + zabbixUUID(seed+id)
 	})
+}
+
+// overNRPE is a template that asks the external check instead of the agent.
+func overNRPE(template string) string {
+	template = withNewUUIDs(template, "")
 	external := func(key string) string { return "type: EXTERNAL\n${1}key: '" + key + "'\n${1}delay:" }
 	for _, change := range [][2]string{
 		{`by Zabbix agent`, `by NRPE`},
@@ -167,14 +186,96 @@ func overNRPE(template string) string {
 	return template
 }
 
+// onPorts is a template that discovers the ports that listen, instead of the fronts of a list. A front that is
+// down does not listen, and must stay.
+func onPorts(t *testing.T, template string) string {
+	t.Helper()
+	template = withNewUUIDs(template, "ports ")
+	for _, change := range [][2]string{
+		{`by Zabbix agent`, `by listening ports`},
+		{`each front that a file on its host lists`, `each port of {$$FRONTSOCKETS.PORTS} on which something listens`},
+		{`'vfs\.file\.contents\[[^']*'`, `'frontsockets.ports["{$$FRONTSOCKETS.PORTS}"]'`},
+		{`(description: ')The fronts on this host, in JSON\. It is not stored\.'\n`, `${1}` + zabbixPorts},
+		{`How many fronts the list has; 0 also if it cannot be understood`, `On how many ports something listens`},
+		{` +- uuid: (.*)\n +expression: 'max.* or nodata(.|\n)*?value: notice\n`,
+			fmt.Sprintf(zabbixNoFronts, "$1", zabbixUUID("no list of listening ports"))},
+		{`lifetime: '0'`, `lifetime: '{$$FRONTSOCKETS.KEEP}'`},
+		{`Fronts come and go with the list\. An empty one`,
+			`A front that no longer listens stays for {$$FRONTSOCKETS.KEEP}, and is checked. An empty list`},
+		{`How often the list of fronts is read`, `How often the listening ports are looked up`},
+		{` *- macro: '{\$FRONTSOCKETS.FILE}'\n.*\n.*\n`, ``},
+		{` *- macro: '{\$FRONTSOCKETS.NODATA}'\n`, zabbixMacro("KEEP", "30d",
+			"How long a front that no longer listens is kept and checked: 0, or from 1h on.") + `$0`},
+		{` *- macro: '{\$FRONTSOCKETS.QUEUE.WARN}'\n`, zabbixMacro("PORTS", "41205,41213",
+			"The ports that may be fronts: ports and ranges, as 41205,41213-41220.") + zabbixMacro("PORTS.TRADE", "41205",
+			"Which of them are trade fronts: a regular expression. The others are market-data fronts.") + `$0`},
+	} {
+		pattern := regexp.MustCompile(change[0])
+		if !pattern.MatchString(template) {
+			t.Fatalf("the template for the agent has no %s", pattern)
+		}
+		template = pattern.ReplaceAllString(template, change[1])
+	}
+	return template
+}
+
+// zabbixMacro is a macro of a template, as a replacement.
+func zabbixMacro(name, value, description string) string {
+	return fmt.Sprintf("        - macro: '{$$FRONTSOCKETS.%s}'\n          value: '%s'\n          description: '%s'\n",
+		name, value, description)
+}
+
+// zabbixPorts makes a list of fronts, as fronts.json is one, from the answer of a check. Without an answer
+// the item is not supported, and has the reason. A port has two listeners if the front listens for IPv4 and IPv6.
+const zabbixPorts = `The ports on which something listens, as a list of fronts in JSON. It is not stored.'
+          preprocessing:
+            - type: JAVASCRIPT
+              parameters:
+                - |
+                  var answer = JSON.parse(value);
+                  if (answer.exit_code === 3) {
+                    throw answer.reason;
+                  }
+                  var ports = answer.listeners.map(function (listener) {
+                    return String(listener.port);
+                  }).filter(function (port, i, all) {
+                    return all.indexOf(port) === i;
+                  });
+                  return JSON.stringify(ports.map(function (port) {
+                    var trade = /^(?:{$$FRONTSOCKETS.PORTS.TRADE})$$/.test(port);
+                    return {name: "port " + port, check: trade ? "front" : "mdfront", ports: port};
+                  }));
+`
+
+// zabbixNoFronts are the problems of the discovery by ports: nothing listens, or nobody knows what does.
+const zabbixNoFronts = `            - uuid: %s
+              expression: 'max(/Frontsockets by listening ports/frontsockets.fronts,#2)=0'
+              name: 'No fronts listen'
+              priority: AVERAGE
+              description: 'Nothing listens on {$$FRONTSOCKETS.PORTS}. Fronts found earlier are still checked.'
+              tags:
+                - tag: scope
+                  value: notice
+            - uuid: %s
+              expression: 'nodata(/Frontsockets by listening ports/frontsockets.fronts,{$$FRONTSOCKETS.NODATA.LIST})=1'
+              name: 'No list of fronts'
+              priority: AVERAGE
+              description: 'No answer, or one that is UNKNOWN or no JSON. The item "Fronts: the list" has the reason.'
+              tags:
+                - tag: scope
+                  value: notice
+`
+
 // inZabbix7 is a template of Zabbix 6.0 in the format of 7.0: a dashboard has three times
-// the columns there, and widgets count what they show.
+// the columns there, widgets count what they show, and items that are no longer discovered are
+// disabled at once if the template does not say otherwise.
 func inZabbix7(template string) string {
 	for _, change := range [][2]string{
 		{`version: '6.0'`, `version: '7.0'`},
 		{`(?m)^  groups:`, `  template_groups:`},
 		{`type: GRAPH_PROTOTYPE\n( *)(x|'y'|width):`, "type: graphprototype\n$1$2:"},
 		{`name: graphid`, `name: graphid.0`},
+		{`( *)(lifetime: '{\$FRONTSOCKETS.KEEP}'\n)`, `$1$2${1}enabled_lifetime_type: DISABLE_NEVER` + "\n"},
 	} {
 		template = regexp.MustCompile(change[0]).ReplaceAllString(template, change[1])
 	}

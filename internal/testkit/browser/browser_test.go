@@ -1,5 +1,6 @@
-// Package browser opens the page of front_report in a headless Chromium, as an operator does. It is
-// a module of its own, so that what drives the browser is no part of the programs' go.mod.
+// Package browser opens the page of front_report in a headless Chromium, as an operator does. It also
+// runs the script of a Zabbix template there. It is a module of its own, so that what drives the browser
+// is no part of the programs' go.mod.
 package browser
 
 import (

@@ -31,7 +31,7 @@ const (
 )
 
 const (
-	testLimit    = 8 * time.Minute  // for one test on its machine
+	testLimit    = 10 * time.Minute // for one test on its machine
 	installLimit = 10 * time.Minute // for the installation of the packages
 )
 

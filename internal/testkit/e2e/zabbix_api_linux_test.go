@@ -6,6 +6,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"fmt"
+	"maps"
 	"net/http"
 	"os"
 	"path/filepath"
@@ -176,10 +177,10 @@ func (z *zabbix) notify(t *testing.T, version string) {
 	z.call(t, "action.update", object{"actionid": actions[0].ActionID, "status": 0}, nil)
 }
 
-// createHost makes a host with a template and returns its id. Its fronts are checked every second, not
+// createHost makes a host with a template and macros and returns its id. Its fronts are checked every second, not
 // every minute. The list is read every 5 s: the server needs over a second for each discovery on a busy
 // machine, and would get later and later.
-func (z *zabbix) createHost(t *testing.T, name, template, port string) (id string) {
+func (z *zabbix) createHost(t *testing.T, name, template, port string, own map[string]string) (id string) {
 	t.Helper()
 	var templates []struct{ TemplateID string }
 	z.call(t, "template.get", object{"filter": object{"host": template}}, &templates)
@@ -190,6 +191,7 @@ func (z *zabbix) createHost(t *testing.T, name, template, port string) (id strin
 	}
 	macros := []object{}
 	values := map[string]string{"INTERVAL": "1s", "DISCOVERY": "5s", "NODATA": "30s", "NODATA.LIST": "20s"}
+	maps.Copy(values, own)
 	for macro, value := range values {
 		macros = append(macros, object{"macro": "{$FRONTSOCKETS." + macro + "}", "value": value})
 	}

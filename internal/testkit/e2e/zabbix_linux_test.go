@@ -60,7 +60,7 @@ func testZabbix(t *testing.T, version string) {
 	z.notify(t, version)
 	hosts := map[string]string{} // names to ids
 	for _, h := range zabbixHosts {
-		hosts[h.name] = z.createHost(t, "fronts of "+h.name, h.template, h.port)
+		hosts[h.name] = z.createHost(t, "fronts of "+h.name, h.template, h.port, nil)
 	}
 	for _, h := range zabbixHosts {
 		z.awaitAnswer(t, hosts[h.name], "md7", "OK", "healthy")
@@ -93,6 +93,7 @@ func testZabbix(t *testing.T, version string) {
 	}
 
 	z.requireOtherProblems(t, hosts, nrpe)
+	z.requirePorts(t, version, md)
 	z.requireListProblems(t, hosts, agent)
 }
 
@@ -201,6 +202,7 @@ func requireSafeKeys(t *testing.T) {
 			"frontsockets[mdfront,41213 --save /tmp/saved,md7]":              "is not a port or range of ports",
 			"frontsockets[mdfront,--save=/tmp/saved,md7]":                    "is not a port or range of ports",
 			"frontsockets[mdfront,41213,--save=/tmp/saved]":                  `{"name":"--save=/tmp/saved","ports":"41213",`,
+			"frontsockets.ports[41213 --save /tmp/saved]":                    "is not a port or range of ports",
 		} {
 			out, _ := try(t, "zabbix_get", "-s", "127.0.0.1", "-p", h.port, "-k", key)
 			if _, err := os.Stat("/tmp/saved"); err == nil || !strings.Contains(out, want) {
