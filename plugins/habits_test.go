@@ -57,8 +57,8 @@ func TestHabits(t *testing.T) {
 		{[]string{"-c", "feed_age=500ms"}, "-c: '500ms'" + ranges + "the end '500ms' is not a number; use seconds, such" +
 			" as 0.5"},
 		{[]string{"-c", "unread_bytes=1M"}, "-c: '1M'" + ranges + "the end '1M' is not a number; use bytes, such as"},
-		{[]string{"-c", ">50"}, "-c: a range has no sign of comparison; for 50 and more write @50:, or such as clients=@50:"},
-		{[]string{"-c", "abnormal>=50"}, "-c: a range has no sign of comparison; for 50 and more write @50:, or such as"},
+		{[]string{"-c", ">50"}, "-c: a range has no sign of comparison; for 50 and more write @50: or clients=@50: instead"},
+		{[]string{"-c", "abnormal>=50"}, "-c: a range has no sign of comparison; for 50 and more write @50: or clients=@50:"},
 		{[]string{"-c", "50-100"}, "-c: '50-100'" + ranges + "the end '50-100' is not a number; use a colon: 50:100 alerts" +
 			" outside of it, @50:100 inside"},
 		{[]string{"-w", "clients=20,unread=10"}, "-w: 'clients=20,unread=10' is more than one range; repeat the option"},

@@ -63,7 +63,7 @@ func parseLevel(words []string) (level, error) {
 	l := level{ranges: verdict.Thresholds{}}
 	for _, word := range words {
 		if strings.ContainsAny(word, "<>") { // the output cannot quote them
-			return l, errors.New("a range has no sign of comparison; for 50 and more write @50:, or such as clients=@50:")
+			return l, errors.New("a range has no sign of comparison; for 50 and more write @50: or clients=@50: instead")
 		}
 		name, text, named := strings.Cut(word, "=")
 		if !named {
