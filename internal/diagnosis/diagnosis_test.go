@@ -309,6 +309,29 @@ func TestSecondLook(t *testing.T) {
 	}
 }
 
+// TestListenersUnknown: sessions that were closed in order are no log-off if nobody can say whether
+// the front still listens.
+func TestListenersUnknown(t *testing.T) {
+	for hidden, want := range map[tcp.StateSet]Code{0: MassLogoff, tcp.Set(tcp.Listen): Unclear} {
+		tallied := tally.New(tally.Rules{Normal: tcp.Set(tcp.Established, tcp.Listen)}, nil, 0)
+		local := netip.MustParseAddrPort("10.1.0.7:41213")
+		if hidden == 0 {
+			tallied.Add(&tcp.Socket{State: tcp.Listen, Facts: everything, Local: local, SendQ: 128})
+		}
+		for i := range byte(30) {
+			remote := netip.AddrPortFrom(netip.AddrFrom4([4]byte{10, 1, 2, i}), 50_000)
+			tallied.Add(&tcp.Socket{State: tcp.TimeWait, Facts: tcp.FactClient, Local: local, Remote: remote})
+		}
+		look := tcp.Look{Provides: tcp.FactClient, HiddenStates: hidden}
+		d := Diagnose(tallied.Result(look), tcp.Ports{{Lo: 41213, Hi: 41213}}, true, nil)
+		askFor := Evidence{"missing", "the listeners", "would tell whether the front is still there"}
+		missing := slices.Contains(d.Evidence, askFor)
+		if d.Code != want || missing != (want == Unclear) {
+			t.Errorf("hidden %v: %s, %v, want %s", hidden, d.Code, d.Evidence, want)
+		}
+	}
+}
+
 // TestSeveralPorts: a front that hangs on one port is found, whatever the front on another port does.
 // The diagnosis says which port it is about.
 func TestSeveralPorts(t *testing.T) {

@@ -565,6 +565,7 @@ func (o observation) noPattern() []Evidence {
 		value, why string
 	}{
 		{slices.ContainsFunc(o.Clients, undated), "the times of the closes", "who comes back again and again"},
+		{!o.Values[tally.Listeners].Known(), "the listeners", "whether the front is still there"},
 		{!o.Values[tally.Retransmitting].Known(), "retransmissions", "whether closes and handshakes arrive"},
 		{!o.Values[tally.AcceptQueue].Known(), "the accept queue", "whether the front accepts"},
 		{o.States[tcp.FinWait2] > 0 && !o.Sampled, "--sample", "whether the clients still do not close"},
@@ -577,8 +578,12 @@ func (o observation) noPattern() []Evidence {
 }
 
 // massLogoff reports whether many clients closed in order, once each. It is not a log-off if clients
-// come back, if many may be behind one address, or if their close does not arrive.
+// come back, if many may be behind one address, or if their close does not arrive. A front that has ended
+// leaves the same sockets, so its listener must be known.
 func (o observation) massLogoff() bool {
+	if !o.Values[tally.Listeners].Known() {
+		return false
+	}
 	closed := o.closed(o.States) - o.RetransmittingClose
 	if !o.isShare(closed, tally.Abnormal, logoffPct) || !o.atLeast(tally.AbnormalClients, minSessions) {
 		return false
