@@ -87,6 +87,7 @@ type table struct {
 	seed     maphash.Seed
 	sessions map[uint64]session // by the hash of both addresses as written
 	wanted   int                // rows
+	steady   int                // rows of sessions with an identity that are not half-open
 	again    block
 	// listenersFirst says that the tool prints all listeners before the sessions, as Linux does.
 	listenersFirst bool
@@ -98,7 +99,7 @@ type session struct {
 	row   uint64 // hash of the row
 	state tcp.State
 	line  int
-	nth   int // of the rows that are wanted
+	nth   int // of the steady rows
 }
 
 // block is rows that come a second time, right after the first.
@@ -326,8 +327,14 @@ func (t *table) admit(local, remote, line []byte, whole, merge bool) (bool, erro
 	}
 	pair, row := t.hash(local, remote), t.hash(bytes.TrimRight(line, " \t"), nil)
 	before, seen := t.sessions[pair]
-	t.sessions[pair] = session{row, t.row.State, t.n, t.wanted}
+	halfOpen := t.row.State == tcp.SynRecv
+	if !halfOpen {
+		t.steady++
+	}
+	t.sessions[pair] = session{row, t.row.State, t.n, t.steady}
 	switch {
+	case halfOpen && (!seen || merge && before.row == row):
+		return !seen, nil // so many come and go that no block of them comes again whole
 	case !seen:
 		return true, t.again.end()
 	case before.state != t.row.State:
@@ -337,7 +344,7 @@ func (t *table) admit(local, remote, line []byte, whole, merge bool) (bool, erro
 	if !merge || before.row != row {
 		return false, err
 	}
-	return false, t.again.next(t.wanted-before.nth, t.here(err, line))
+	return false, t.again.next(t.steady-before.nth, t.here(err, line))
 }
 
 // listener returns an error for a listener that was printed before the last session, if the tool

@@ -401,6 +401,7 @@ func TestRepeats(t *testing.T) {
 		row      = "tcp 0 0 10.1.0.7:41213 10.1.2.3:5 TIME_WAIT\n"
 		other    = "tcp 0 0 10.1.0.7:41213 10.1.2.3:6 TIME_WAIT\n"
 		third    = "tcp 0 0 10.1.0.7:41213 10.1.2.3:7 TIME_WAIT\n"
+		halfOpen = "tcp 0 0 10.1.0.7:41213 10.1.2.3:8 SYN_RECV\n"
 		link     = "tcp6 0 0 fe80::1:41213 fe80::2:50001 CLOSE_WAIT\n"
 		ssRow    = "ESTAB 0 0 10.1.0.7:41213 10.1.2.3:5\n"
 
@@ -418,6 +419,7 @@ func TestRepeats(t *testing.T) {
 		{"a part of a block", "netstat", listener + row + other + row + third, 0, "line 4: the same session as in line 2"},
 		{"a part of a block at the end", "netstat", listener + row + other + third + row + other, 0,
 			"line 5: the same session as in line 2"},
+		{"half-open ones come and go", "netstat", listener + halfOpen + row + halfOpen + row + halfOpen + other, 4, ""},
 		{"a listener after sessions", "netstat", listener + row + listener + other, 0,
 			"line 3: the same listener as in line 1, after sessions"},
 		{"a listener after sessions of ss", "ss", ssListener + ssRow + ssListener, 0,
