@@ -272,7 +272,7 @@ func prepare() error {
 		steps = append(steps, []string{"localedef", "-i", "en_US", "-f", "UTF-8", "en_US.UTF-8"})
 	}
 	if os.Getenv(fleetVar) != "" {
-		steps[1] = append(steps[1], "ansible-core")
+		steps[1] = append(steps[1], "ansible-core", "python3-apt")
 	}
 	for _, step := range steps {
 		began := time.Now()
