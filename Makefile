@@ -17,7 +17,7 @@ GONEEDED := $(shell awk '$$1 == "go" { print $$2 }' go.mod)
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z0-9]+:.*## / { printf "  %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
-build test race wine generate fuzz bench lab kernels readers e2e picture lint demo cross man dist: | needgo
+build test race wine generate fuzz bench lab kernels readers e2e fleet picture lint demo cross man dist: | needgo
 
 # Go 1.21 and later fetch a newer Go by themselves, if they may.
 needgo:
@@ -80,6 +80,9 @@ kernels: ## run the checks on other kernels in virtual machines (KERNELS: which;
 e2e: readers dist ## run the checks inside real monitoring systems (root; Debian 12)
 	$(GO) test -count=1 -tags forceposix,e2e -timeout 1500s -v ./internal/testkit/e2e
 
+fleet: dist ## 1,000 results a minute through real Icinga and Zabbix, the playbook of docs/FLEET.md (root; Debian 12; 40 minutes)
+	REQUIRE_KERNEL=1 FRONTSOCKETS_FLEET=1 $(GO) test -count=1 -tags forceposix,e2e -timeout 7200s -parallel 1 -v -run '^TestFleet' ./internal/testkit/e2e
+
 picture: dist ## take the picture of Zabbix' dashboard in docs/ anew (root; Debian 12)
 	FRONTSOCKETS_PICTURE=docs/zabbix-dashboard.png $(GO) test -count=1 -tags forceposix,e2e -timeout 1500s -v -run 'TestZabbix$$' ./internal/testkit/e2e
 
@@ -122,4 +125,4 @@ dist: ## package the last commit into dist/packages/: tar.gz, deb, rpm, SBOM, SH
 clean: ## remove what was built
 	rm -rf bin dist
 
-.PHONY: vuln faults soak help needgo build test test386 race wine readers generate fuzz bench lab kernels e2e picture lint demo cross man dist clean
+.PHONY: vuln faults soak help needgo build test test386 race wine readers generate fuzz bench lab kernels e2e fleet picture lint demo cross man dist clean

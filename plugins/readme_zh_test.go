@@ -10,7 +10,7 @@ import (
 )
 
 // documents are those that there are in Chinese too, as NAME.zh-CN.md beside NAME.md.
-var documents = []string{"../README", "../docs/MIGRATING", "../docs/PLAYS-DEAD", "../docs/REPORT"}
+var documents = []string{"../README", "../docs/FLEET", "../docs/MIGRATING", "../docs/PLAYS-DEAD", "../docs/REPORT"}
 
 const english, chinese = ".md", ".zh-CN.md"
 

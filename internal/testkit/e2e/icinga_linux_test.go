@@ -184,7 +184,7 @@ type icinga struct {
 	address string
 	root    string   // the folder that contains its folders; "" is the root of the file system
 	via     []string // a command that runs other commands on its host, or nil
-	clock   *clock
+	clock   *clock   // nil: the real time
 	proc    *process
 	client  *http.Client
 }
@@ -365,8 +365,11 @@ func (c *clock) set(ahead time.Duration) {
 // now returns the time of the clock.
 func (c *clock) now() time.Time { return time.Now().Add(c.ahead) }
 
-// env returns the variables of a process that is to have this clock.
+// env returns the variables of a process that is to have this clock. Without a clock it has the real time.
 func (c *clock) env() []string {
+	if c == nil {
+		return nil
+	}
 	c.t.Helper()
 	library, err := filepath.Glob("/usr/lib/*/faketime/libfaketime.so.1")
 	if err != nil || len(library) != 1 {

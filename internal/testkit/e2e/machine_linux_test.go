@@ -119,6 +119,7 @@ func runOnMachines(m *testing.M, base string) (code int, err error) {
 	}
 	code = m.Run()
 	printTable(os.Stdout)
+	printFleetTable(os.Stdout)
 	return code, nil
 }
 
@@ -153,13 +154,20 @@ func machineWith(t *testing.T, system string) bool {
 	}
 	t.Parallel()
 	dir := filepath.Join(os.Getenv(baseVar), t.Name())
+	limit := testLimit
+	if os.Getenv(fleetVar) != "" {
+		limit = fleetLimit
+	}
 	cmd := again(t.Context(), ownMachine, dirVar+"="+dir,
-		"-test.run", "^"+t.Name()+"$", "-test.v", "-test.timeout", testLimit.String())
+		"-test.run", "^"+t.Name()+"$", "-test.v", "-test.timeout", limit.String())
 	cmd.Env = append(cmd.Env, systemVar+"="+system)
 	out, err := cmd.CombinedOutput()
 	for line := range strings.Lines(string(out)) {
 		if text, is := strings.CutPrefix(line, rowPrefix); is {
 			addRow(strings.TrimSpace(text))
+		}
+		if text, is := strings.CutPrefix(line, fleetRowPrefix); is {
+			addFleetRow(strings.TrimSpace(text))
 		}
 	}
 	if err != nil || !bytes.Contains(out, []byte("--- PASS: "+t.Name())) {
@@ -262,6 +270,9 @@ func prepare() error {
 		steps[1] = append(steps[1], "chromium", "locales")
 		// The frontend of Zabbix needs this locale.
 		steps = append(steps, []string{"localedef", "-i", "en_US", "-f", "UTF-8", "en_US.UTF-8"})
+	}
+	if os.Getenv(fleetVar) != "" {
+		steps[1] = append(steps[1], "ansible-core", "python3-apt")
 	}
 	for _, step := range steps {
 		began := time.Now()

@@ -238,8 +238,16 @@ func startZabbixAgents(t *testing.T) (agent, nrpe *process) {
 	return agent, nrpe
 }
 
-// startZabbix starts the database, the server and the frontend, and returns a client of the API.
+// startZabbix starts the database, the server and the frontend, all of them set for speed, and returns a
+// client of the API.
 func startZabbix(t *testing.T) *zabbix {
+	t.Helper()
+	return startZabbixWith(t, "CacheUpdateFrequency=1\nStartPollers=3\n",
+		"-F", "-c", "full_page_writes=off", "-c", "synchronous_commit=off", "-c", "autovacuum=off")
+}
+
+// startZabbixWith is like startZabbix, with settings of the server and options of the database.
+func startZabbixWith(t *testing.T, settings string, options ...string) *zabbix {
 	t.Helper()
 	const data = "/var/lib/postgresql/e2e"
 	bins, err := filepath.Glob("/usr/lib/postgresql/*/bin")
@@ -249,8 +257,8 @@ func startZabbix(t *testing.T) *zabbix {
 	run(t, "install", "-d", "-o", "postgres", "/run/postgresql")
 	run(t, "runuser", "-u", "postgres", "--", bins[0]+"/initdb", "-D", data,
 		"-A", "trust", "-U", "zabbix", "--no-sync")
-	launch(t, "runuser", "-u", "postgres", "--", bins[0]+"/postgres", "-D", data, "-F",
-		"-c", "full_page_writes=off", "-c", "synchronous_commit=off", "-c", "autovacuum=off")
+	words := append([]string{"-u", "postgres", "--", bins[0] + "/postgres", "-D", data}, options...)
+	launch(t, "runuser", words...)
 	await(t, slow, "PostgreSQL", func() (bool, string) {
 		out, code := try(t, "psql", "-U", "zabbix", "-h", "127.0.0.1", "-c", "CREATE DATABASE zabbix", "postgres")
 		return code == 0, out
@@ -261,13 +269,10 @@ func startZabbix(t *testing.T) *zabbix {
 	run(t, "install", "-D", "-m", "755", repo+"/contrib/zabbix/frontsockets_nrpe",
 		"/etc/zabbix/externalscripts/frontsockets_nrpe")
 	write(t, "/etc/zabbix/zabbix_server.conf.d/e2e.conf", `DBHost=127.0.0.1
-CacheUpdateFrequency=1
-StartPollers=3
 StartVMwareCollectors=0
 StartDiscoverers=1
 SocketDir=/run/zabbix
-AlertScriptsPath=`+alertScripts+`
-`)
+AlertScriptsPath=`+alertScripts+"\n"+settings)
 	launch(t, "runuser", "-u", "zabbix", "--", "zabbix_server", "-f")
 	write(t, "/etc/zabbix/zabbix.conf.php", `<?php
 $DB['TYPE'] = 'POSTGRESQL';
