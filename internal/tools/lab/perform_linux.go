@@ -145,6 +145,10 @@ func (p *performance) take(words []string) {
 		time.Sleep(d)
 	case words[0] == "stop":
 		must(p.front.cmd.Process.Signal(unix.SIGSTOP), step)
+		// On a busy host its threads may go on for a moment, accept clients and read what these send.
+		var status unix.WaitStatus
+		_, err := unix.Wait4(p.front.cmd.Process.Pid, &status, unix.WUNTRACED, nil)
+		must(err, step)
 		p.stopped = time.Now()
 	case words[0] == "end":
 		must(p.front.cmd.Process.Kill(), step)
