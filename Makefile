@@ -64,7 +64,7 @@ lab: ## act every kind of trouble in network namespaces and judge the diagnosis 
 faults: ## let each system call of the check fail in turn (amd64, root): docs/FAULTS.md
 	$(GO) run -tags forceposix ./internal/tools/faults -o docs/FAULTS.md
 
-soak: ## look a million times at a known population beside churn (Linux 6.1, root; 40 minutes): docs/SOAK.md
+soak: ## look a million times at a known population beside churn (Linux 6.1, root; 50 minutes): docs/SOAK.md
 	$(GO) run -tags forceposix ./internal/tools/soak
 
 readers: ## have the parsers of monitoring systems read the goldens (Debian: libmonitoring-plugin-perl)
@@ -80,7 +80,7 @@ kernels: ## run the checks on other kernels in virtual machines (KERNELS: which;
 e2e: readers dist ## run the checks inside real monitoring systems (root; Debian 12)
 	$(GO) test -count=1 -tags forceposix,e2e -timeout 1500s -v ./internal/testkit/e2e
 
-fleet: dist ## 1,000 results a minute through real Icinga and Zabbix, the playbook of docs/FLEET.md (root; Debian 12; 40 minutes)
+fleet: dist ## 1,000 results a minute through real Icinga and Zabbix, the playbook of docs/FLEET.md (root; Debian 12; 50 minutes)
 	REQUIRE_KERNEL=1 FRONTSOCKETS_FLEET=1 $(GO) test -count=1 -tags forceposix,e2e -timeout 7200s -parallel 1 -v -run '^TestFleet' ./internal/testkit/e2e
 
 picture: dist ## take the picture of Zabbix' dashboard in docs/ anew (root; Debian 12)
