@@ -26,17 +26,35 @@ var PolicyNames = []string{"standard", "seed", "strict"}
 // decides on that.
 func (p Profile) Policies() map[string]Policy {
 	seed := "abnormal=" + p.Critical
+	// Who does not close can be restarted after the close of trading.
+	mild := func(k diagnosis.Kind) bool { return k.Code == diagnosis.NotClosing }
+	blamesFront := func(k diagnosis.Kind) bool { return k.Blame == diagnosis.Front && k.Code != diagnosis.Down }
 	return map[string]Policy{
 		"seed": {critical: []string{seed}},
 		"standard": {
-			warning:  []string{"diagnosis=feed_stalled,not_closing"},
-			critical: []string{seed, "diagnosis=hung,out_of_descriptors,crash_loop"},
+			warning: []string{codes(func(k diagnosis.Kind) bool { return mild(k) || k.Code == diagnosis.FeedStalled })},
+			critical: []string{seed, codes(func(k diagnosis.Kind) bool {
+				return blamesFront(k) && !mild(k) && k.Code != diagnosis.FeedStalled
+			})},
 		},
 		"strict": {
-			warning:  []string{"diagnosis=not_closing,client_loop,network,syn_backlog"},
-			critical: []string{"diagnosis=hung,out_of_descriptors,crash_loop,feed_stalled"},
+			warning: []string{codes(func(k diagnosis.Kind) bool {
+				return mild(k) || k.Blame == diagnosis.Client || k.Blame == diagnosis.Path
+			})},
+			critical: []string{codes(func(k diagnosis.Kind) bool { return blamesFront(k) && !mild(k) })},
 		},
 	}
+}
+
+// codes returns the diagnoses that are in a set, as after -w and -c.
+func codes(in func(diagnosis.Kind) bool) string {
+	var list []string
+	for _, k := range diagnosis.Kinds {
+		if in(k) {
+			list = append(list, string(k.Code))
+		}
+	}
+	return "diagnosis=" + strings.Join(list, ",")
 }
 
 // String returns the policy as one would write it.

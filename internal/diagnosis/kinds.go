@@ -45,42 +45,60 @@ type Kind struct {
 	Means string
 	// Restart answers whether a restart of the front helps.
 	Restart string
+	// Brief is the trouble in a few words, for a report.
+	Brief   string
+	Chinese Chinese
 }
+
+// Chinese has Brief and Restart of a Kind in Chinese, as the runbook has them.
+type Chinese struct{ Brief, Restart string }
 
 // Kinds has every code once, in the order of the documents.
 var Kinds = []Kind{
 	{Healthy, Nobody, fmt.Sprintf("No trouble, or fewer than %d abnormal sockets.", minAbnormal),
-		"no"},
+		"no", "no trouble",
+		Chinese{"正常", "否"}},
 	{Down, Front, "Nothing listens on a port that was asked for.",
-		"start it"},
+		"start it", "nothing listens",
+		Chinese{"没有监听", "启动前置"}},
 	{Hung, Front, fmt.Sprintf("The front accepts nothing while the accept queue overflows or a connection has waited in"+
 		" it for %s. Or it reads nothing while most clients have sent data, or have closed. Another look, %s"+
 		" later, finds the same.", tally.MinimumWait, MinimumInterval),
-		"yes, after saving the evidence"},
+		"yes, after saving the evidence", "the front does not accept or read",
+		Chinese{"前置不接受连接或不读数据", "是，先保存现场"}},
 	{OutOfDescriptors, Front, "As hung, and the process has as many descriptors open as it may. Without the right to" +
 		" read the process's descriptors the diagnosis is hung.",
-		"not if the limit can be raised"},
+		"not if the limit can be raised", "the front has no free descriptors",
+		Chinese{"前置的文件描述符用尽", "能提高上限就不必重启"}},
 	{CrashLoop, Front, "The front closes every session soon after the login, and the clients come back. Or the" +
 		" listener belongs to a service manager, and no process serves it.",
-		"only after the cause is known"},
+		"only after the cause is known", "the front closes every session soon",
+		Chinese{"客户端登录后很快被前置断开", "先查明原因"}},
 	{FeedStalled, Front, "The clients stay and can be sent data, and all or most were sent nothing for" +
 		" --stalled-after (market data only).",
-		"if only this group stalls"},
+		"if only this group stalls", "the front sends nothing",
+		Chinese{"前置不发送数据", "只有这一组停了行情才重启"}},
 	{NotClosing, Front, "CLOSE_WAIT sockets pile up and stay, and the front serves.",
-		"after the close of trading"},
+		"after the close of trading", "the front does not close sessions",
+		Chinese{"前置不关闭会话", "收盘后重启"}},
 	{ClientLoop, Client, fmt.Sprintf("One client has %d %% of at least %d abnormal sockets and comes back again and"+
 		" again. Or one client does not read, or does not close.", dominantPct, minLoop),
-		"no"},
+		"no", "one client is in trouble",
+		Chinese{"单个客户端有问题", "否"}},
 	{Network, Path, fmt.Sprintf("Segments to several clients are retransmitted, on %d %% of the sessions or more; or to"+
 		" one client, on most of all sessions.", retransmittingPct),
-		"no"},
+		"no", "the network loses packets",
+		Chinese{"网络丢包", "否"}},
 	{SynBacklog, Path, "Half-open connections pile up, and half of them do not answer.",
-		"no"},
+		"no", "half-open connections pile up",
+		Chinese{"半连接堆积", "否"}},
 	{MassLogoff, Nobody, "Many sessions of several clients were closed in order, and they do not come back.",
-		"no"},
+		"no", "many clients have logged off",
+		Chinese{"大量客户端退出", "否"}},
 	{Unclear, NotSure, "There is trouble, and the evidence fits no other diagnosis, or a source does not tell what" +
 		" would decide. -v says what is missing.",
-		"decide by the evidence"},
+		"decide by the evidence", "the evidence does not decide",
+		Chinese{"证据不足以判断", "看证据再定"}},
 }
 
 // BlamesFront reports whether the code blames the front.

@@ -114,21 +114,8 @@ var english = Language{
 		TheFront:  "the front, not the client",
 		TheClient: "the client, not the front",
 	},
-	codes: map[diagnosis.Code]string{
-		diagnosis.Healthy:          "no trouble",
-		diagnosis.Down:             "nothing listens",
-		diagnosis.Hung:             "the front does not accept or read",
-		diagnosis.OutOfDescriptors: "the front has no free descriptors",
-		diagnosis.CrashLoop:        "the front closes every session soon",
-		diagnosis.FeedStalled:      "the front sends nothing",
-		diagnosis.NotClosing:       "the front does not close sessions",
-		diagnosis.ClientLoop:       "one client is in trouble",
-		diagnosis.Network:          "the network loses packets",
-		diagnosis.SynBacklog:       "half-open connections pile up",
-		diagnosis.MassLogoff:       "many clients have logged off",
-		diagnosis.Unclear:          "the evidence does not decide",
-	},
-	restarts: englishRestarts(),
+	codes:    byCode(func(k diagnosis.Kind) string { return k.Brief }),
+	restarts: byCode(func(k diagnosis.Kind) string { return k.Restart }),
 	units:    strings.NewReplacer(), reasons: strings.NewReplacer(),
 	kinds: map[Kind]string{
 		KindOK: "OK", KindWarning: "WARNING", KindCritical: "CRITICAL", KindUnknown: "UNKNOWN",
@@ -151,13 +138,13 @@ var english = Language{
 	},
 }
 
-// englishRestarts returns whether a restart helps, by diagnosis.
-func englishRestarts() map[diagnosis.Code]string {
-	restarts := map[diagnosis.Code]string{}
+// byCode returns what the table of diagnoses says of each.
+func byCode(says func(diagnosis.Kind) string) map[diagnosis.Code]string {
+	all := map[diagnosis.Code]string{}
 	for _, k := range diagnosis.Kinds {
-		restarts[k.Code] = k.Restart
+		all[k.Code] = says(k)
 	}
-	return restarts
+	return all
 }
 
 var chinese = Language{
@@ -223,29 +210,9 @@ var chinese = Language{
 		TheFront:  "问题出在前置，不在客户端",
 		TheClient: "问题出在客户端，不在前置",
 	},
-	restarts: map[diagnosis.Code]string{ // as the runbook has it
-		diagnosis.Healthy: "否", diagnosis.Down: "启动前置", diagnosis.Hung: "是，先保存现场",
-		diagnosis.OutOfDescriptors: "能提高上限就不必重启", diagnosis.CrashLoop: "先查明原因",
-		diagnosis.FeedStalled: "只有这一组停了行情才重启", diagnosis.NotClosing: "收盘后重启",
-		diagnosis.ClientLoop: "否",
-		diagnosis.Network:    "否", diagnosis.SynBacklog: "否", diagnosis.MassLogoff: "否",
-		diagnosis.Unclear: "看证据再定",
-	},
-	codes: map[diagnosis.Code]string{
-		diagnosis.Healthy:          "正常",
-		diagnosis.Down:             "没有监听",
-		diagnosis.Hung:             "前置不接受连接或不读数据",
-		diagnosis.OutOfDescriptors: "前置的文件描述符用尽",
-		diagnosis.CrashLoop:        "客户端登录后很快被前置断开",
-		diagnosis.FeedStalled:      "前置不发送数据",
-		diagnosis.NotClosing:       "前置不关闭会话",
-		diagnosis.ClientLoop:       "单个客户端有问题",
-		diagnosis.Network:          "网络丢包",
-		diagnosis.SynBacklog:       "半连接堆积",
-		diagnosis.MassLogoff:       "大量客户端退出",
-		diagnosis.Unclear:          "证据不足以判断",
-	},
-	units: strings.NewReplacer("h", " 小时 ", "m", " 分钟 ", "s", " 秒"),
+	restarts: byCode(func(k diagnosis.Kind) string { return k.Chinese.Restart }),
+	codes:    byCode(func(k diagnosis.Kind) string { return k.Chinese.Brief }),
+	units:    strings.NewReplacer("h", " 小时 ", "m", " 分钟 ", "s", " 秒"),
 	reasons: strings.NewReplacer(
 		errTorn.Error(), "不完整：写入进程被终止，或仍在写入",
 		errForeign.Error(), "不是 --log 写的行",

@@ -14,6 +14,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"frontsockets/internal/tally"
 )
 
 // slow is the limit of a step that may be slow on a busy machine.
@@ -174,10 +176,12 @@ var (
 	metricPart = regexp.MustCompile(`^([a-z_0-9]+)=[0-9.]+(?:%|B|s)?(?:;[^ ]*)?$`)
 
 	// metrics are the labels of a check's perfdata, in their order.
-	metrics = strings.Fields("abnormal established syn_sent syn_recv fin_wait1 fin_wait2 time_wait " +
-		"close close_wait last_ack closing clients abnormal_clients top_client top_client_pct " +
-		"listeners accept_queue accept_queue_pct unaccepted " +
-		"unread unread_bytes unsent unsent_bytes retransmitting stalled stalled_pct feed_age zero_window request_age rtt")
+	metrics = func() (names []string) {
+		for m := range tally.OneLook {
+			names = append(names, m.String())
+		}
+		return names
+	}()
 )
 
 // checkPerfdata returns what is wrong with the perfdata that a server has stored, or "". All
