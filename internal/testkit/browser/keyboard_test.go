@@ -59,7 +59,7 @@ var hostile = []string{
 	"\u202egnp.exe\u2066",
 	"bell\a, escape\x1b[31m, null\x00, line\u2028",
 	`{{.Labels}} &lt;b&gt; ${alert(1)}`,
-	strings.Repeat("long", 60),
+	strings.Repeat("long", 16), // as long as a name may be
 	"行情前置一二三四五六七八九十一二三四",
 }
 
