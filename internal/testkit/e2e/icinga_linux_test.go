@@ -104,8 +104,8 @@ object Host "e2e" {
 	}
 
 	i.await("e2e!ok", 0, "MDFRONT OK: ok ")
-	i.await("e2e!warning", 1, "MDFRONT WARNING: warning ")
-	i.await("e2e!critical", 2, "MDFRONT CRITICAL: critical ")
+	i.await("e2e!warning", 1, "MDFRONT WARNING: abnormal is 0 (warning @0:); warning ")
+	i.await("e2e!critical", 2, "MDFRONT CRITICAL: abnormal is 0 (critical @0:); critical ")
 	i.await("e2e!unknown", 3, "MDFRONT UNKNOWN: unknown ")
 	i.await("front-server!mdfront1", 2, "nothing listens on port 41213")
 	all := i.await("e2e!every kind", 0, "FRONT OK: nothing listens on port 41274; every kind ")
