@@ -78,7 +78,7 @@ kernels: ## run the checks on other kernels in virtual machines (KERNELS: which;
 	$(GO) run ./internal/testkit/kernels $(or $(KERNELS),-o docs/KERNELS.md)
 
 e2e: readers dist ## run the checks inside real monitoring systems (root; Debian 12)
-	$(GO) test -count=1 -tags forceposix,e2e -timeout 1500s -v ./internal/testkit/e2e
+	$(GO) test -count=1 -tags forceposix,e2e -timeout 1500s -v -skip '^TestFleet' ./internal/testkit/e2e # these: make fleet
 
 fleet: dist ## 1,000 results a minute through real Icinga and Zabbix, the playbook of docs/FLEET.md (root; Debian 12; 50 minutes)
 	REQUIRE_KERNEL=1 FRONTSOCKETS_FLEET=1 $(GO) test -count=1 -tags forceposix,e2e -timeout 7200s -parallel 1 -v -run '^TestFleet' ./internal/testkit/e2e

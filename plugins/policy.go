@@ -26,7 +26,7 @@ var PolicyNames = []string{"standard", "seed", "strict"}
 // decides on that.
 func (p Profile) Policies() map[string]Policy {
 	seed := "abnormal=" + p.Critical
-	// Who does not close can be restarted after the close of trading.
+	// A front that does not close can wait for its restart until the close of trading.
 	mild := func(k diagnosis.Kind) bool { return k.Code == diagnosis.NotClosing }
 	blamesFront := func(k diagnosis.Kind) bool { return k.Blame == diagnosis.Front && k.Code != diagnosis.Down }
 	return map[string]Policy{
