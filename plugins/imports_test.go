@@ -73,7 +73,7 @@ func TestImports(t *testing.T) {
 		" internal/tools/lab internal/tools/soak"
 	only := map[string]string{ // import → the packages that may
 		"github.com/jessevdk/go-flags":          "plugins cmd/front_drill cmd/front_report",
-		"github.com/tidwall/gjson":              "internal/report",
+		"github.com/tidwall/gjson":              "internal/report internal/output",
 		"github.com/atc0005/go-nagios":          "internal/output",
 		"github.com/shirou/gopsutil/v3/net":     "internal/source internal/tools/bench",
 		"github.com/shirou/gopsutil/v3/common":  "internal/source internal/process",

@@ -9,6 +9,7 @@ import (
 	"io"
 	"io/fs"
 	"os"
+	"slices"
 	"strings"
 	"time"
 
@@ -123,8 +124,9 @@ func isTorn(f *os.File) bool {
 	}
 }
 
-// tailLen is how many bytes at the end of a log Mentions reads: the lines of several fronts.
-const tailLen = 64 << 10
+// tailLens is how many bytes at the end of a log Mentions reads: first the end of the last line, then the
+// lines of several fronts.
+var tailLens = [...]int64{4 << 10, 64 << 10}
 
 // Mentions reports whether the end of the log has all the words. A file that cannot be read
 // has none.
@@ -138,16 +140,16 @@ func Mentions(file string, words ...string) bool {
 	if err != nil {
 		return false
 	}
-	tail := make([]byte, min(size, tailLen))
-	if _, err := f.ReadAt(tail, size-int64(len(tail))); err != nil {
-		return false
-	}
-	for _, word := range words {
-		if !bytes.Contains(tail, []byte(word)) {
+	for _, n := range tailLens {
+		tail := make([]byte, min(size, n))
+		if _, err := f.ReadAt(tail, size-int64(len(tail))); err != nil {
 			return false
 		}
+		if !slices.ContainsFunc(words, func(word string) bool { return !bytes.Contains(tail, []byte(word)) }) {
+			return true
+		}
 	}
-	return true
+	return false
 }
 
 // reason returns an error without the name of the file. Append creates a missing file, so

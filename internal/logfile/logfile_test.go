@@ -49,7 +49,7 @@ func TestMentions(t *testing.T) {
 	if Mentions(file, "a") {
 		t.Error("a file that is not there mentions something")
 	}
-	text := "early\n" + strings.Repeat("x", tailLen) + "late later\n"
+	text := "early\n" + strings.Repeat("x", 64<<10) + "late later\n"
 	if err := os.WriteFile(file, []byte(text), 0o640); err != nil {
 		t.Fatal(err)
 	}

@@ -2,10 +2,12 @@ package output
 
 import (
 	"cmp"
-	"encoding/json"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
+
+	"github.com/tidwall/gjson"
 
 	"frontsockets/internal/tally"
 	"frontsockets/internal/tcp"
@@ -14,8 +16,11 @@ import (
 // JSON returns the report as one object on one line. What is not known is null.
 func JSON(r Report, style Style) []byte {
 	clients := r.counted().Clients
-	return encode(r.document(pointers(clients[:min(style.Top, len(clients))])))
+	return r.json(pointers(clients[:min(style.Top, len(clients))]), allPorts, allPorts)
 }
+
+// allPorts is more than there are ports, and than listeners that anybody has.
+const allPorts = 1 << 30
 
 // Limits of a line of the log. With them, and the longest names and port lists, a line is shorter than
 // the 1 MiB that front_report reads.
@@ -37,12 +42,7 @@ func LogLine(r Report) []byte {
 	slices.SortStableFunc(clients, func(a, b *tally.Client) int {
 		return cmp.Or(cmp.Compare(b.Abnormal, a.Abnormal), cmp.Compare(b.Sessions, a.Sessions))
 	})
-	doc := r.document(clients[:min(maxLoggedClients, len(clients))])
-	if doc.ByPort != nil && len(*doc.ByPort) > maxLoggedPorts {
-		doc.ByPort = nil
-	}
-	doc.Listeners = doc.Listeners[:min(maxLoggedListeners, len(doc.Listeners))]
-	return encode(doc)
+	return r.json(clients[:min(maxLoggedClients, len(clients))], maxLoggedPorts, maxLoggedListeners)
 }
 
 func pointers(clients []tally.Client) []*tally.Client {
@@ -53,220 +53,239 @@ func pointers(clients []tally.Client) []*tally.Client {
 	return list
 }
 
-// document returns the report with these clients of all.
-func (r Report) document(clients []*tally.Client) document {
-	doc := document{
-		Name: r.Name, Ports: r.Ports.String(), Service: r.Service, Version: r.Version, Format: jsonFormat,
-		Status: statusWord(r.Status()), ExitCode: int(r.Status()),
-		Reason: line(r.Reason()+r.hint()+r.remark(), maxJSONReason),
-		ByPort: r.jsonPorts(), Excluded: pointer(r.Excluded, r.Result != nil), OutOfSession: r.Outside != "",
-		Clients: []jsonClient{}, Listeners: []jsonListener{}, NoProcess: r.OwnerUnknown,
-		Source: r.source(), Host: r.Look.Host, Time: r.Look.Time.Format(time.RFC3339),
-	}
-	doc.LowerBounds, _ = r.lowerBounds()
-	counted := r.counted()
-	for m := range r.metricsEnd() {
-		doc.Metrics.add(m.String(), pointer(counted.Values[m].N, counted.Values[m].Known()))
-		warn, hasWarn := r.Policy.Warning[m]
-		crit, hasCrit := r.Policy.Critical[m]
-		if hasWarn || hasCrit {
-			doc.Thresholds.add(m.String(), limitPair{pointer(warn.String(), hasWarn), pointer(crit.String(), hasCrit)})
-		}
-	}
-	doc.States = r.jsonStates(counted.States)
-	if r.Result != nil {
-		doc.Diagnosis, doc.Process = r.jsonDiagnosis(), toJSON(r.Owner)
-	}
-	doc.ClientsOmitted = pointer(len(counted.Clients)-len(clients), counted.Values[tally.Clients].Known())
-	for _, c := range clients {
-		doc.Clients = append(doc.Clients, r.jsonClient(c))
-	}
-	for _, l := range counted.Listeners {
-		doc.Listeners = append(doc.Listeners, jsonListener{
-			Address: l.Local.Addr().String(), Port: l.Local.Port(),
-			AcceptQueue: pointer(l.Queue, l.Facts.Has(tcp.FactRecvQ)),
-			Backlog:     pointer(l.Backlog, l.Facts.Has(tcp.FactBacklog)),
-			Drops:       pointer(l.Drops, l.Facts.Has(tcp.FactDrops)),
-			Inode:       pointer(l.Inode, l.Facts.Has(tcp.FactInode)),
-		})
-	}
-	return doc
-}
-
-// encode returns a document on one line.
-func encode(doc document) []byte {
-	b, err := json.Marshal(doc)
-	if err != nil {
-		panic(err) // only unsupported types fail, and the caller turns a panic into UNKNOWN
-	}
-	return append(b, '\n')
-}
+// jsonFormat is the number of the format. A change that would mislead older readers raises it.
+const jsonFormat = 1
 
 // maxJSONReason is how many characters of the reason and the remarks JSON has: far more than the
 // other formats, so that nothing is cut in practice.
 const maxJSONReason = 8 << 10
 
-// jsonFormat is the number of the format. A change that would mislead older readers raises it.
-const jsonFormat = 1
-
-// document is described in docs/answer.schema.json, which is made from it.
-type document struct {
-	Name       string            `json:"name"`
-	Ports      string            `json:"ports"`
-	Status     string            `json:"status"`
-	ExitCode   int               `json:"exit_code"`
-	Reason     string            `json:"reason"`
-	Diagnosis  *jsonDiagnosis    `json:"diagnosis"`
-	Metrics    object[*float64]  `json:"metrics"`
-	Thresholds object[limitPair] `json:"thresholds"`
-	// LowerBounds are the metrics whose value may be larger than the number.
-	LowerBounds []string          `json:"lower_bounds"`
-	States      object[*int]      `json:"states"`
-	ByPort      *object[jsonPort] `json:"by_port,omitempty"` // if several ports were asked for
-	Excluded    *int              `json:"excluded"`          // sessions that --exclude left out
-	// OutOfSession says that nobody trades now, so the status is OK.
-	OutOfSession bool         `json:"out_of_session"`
-	Clients      []jsonClient `json:"clients"`
-	// ClientsOmitted counts the clients that Clients leaves out, if the source knows all clients.
-	ClientsOmitted *int           `json:"clients_omitted"`
-	Listeners      []jsonListener `json:"listeners"`
-	Process        *jsonProcess   `json:"process"`
-	NoProcess      string         `json:"process_unknown"`
-	Source         string         `json:"source"`
-	Host           string         `json:"host"`
-	Time           string         `json:"time"`
-	Service        string         `json:"service"`
-	Version        string         `json:"version"`
-	Format         int            `json:"format"`
+// json returns the report on one line, with these clients of all. It has the members that
+// docs/answer.schema.json describes.
+func (r Report) json(clients []*tally.Client, maxPorts, maxListeners int) []byte {
+	counted := r.counted()
+	const most, each = 4 << 10, 300 // bytes: of the answer without clients, and of a client
+	t := make(jsonText, 0, most+each*len(clients))
+	t.open("", '{')
+	t.text("name", r.Name)
+	t.text("ports", r.Ports.String())
+	t.text("status", statusWord(r.Status()))
+	number(&t, "exit_code", int(r.Status()), true)
+	t.text("reason", line(r.Reason()+r.hint()+r.remark(), maxJSONReason))
+	r.jsonDiagnosis(&t)
+	r.jsonMetrics(&t)
+	t.open("lower_bounds", '[')
+	lowerBounds, _ := r.lowerBounds()
+	for _, metric := range lowerBounds {
+		t.text("", metric)
+	}
+	t.close(']')
+	r.jsonStates(&t, counted.States)
+	if ports := r.byPort(); ports != nil && len(ports) <= maxPorts {
+		r.jsonPorts(&t, ports)
+	}
+	number(&t, "excluded", r.Excluded, r.Result != nil)
+	t.flag("out_of_session", r.Outside != "")
+	t.open("clients", '[')
+	for _, c := range clients {
+		r.jsonClient(&t, c)
+	}
+	t.close(']')
+	number(&t, "clients_omitted", len(counted.Clients)-len(clients), counted.Values[tally.Clients].Known())
+	t.open("listeners", '[')
+	for _, l := range counted.Listeners[:min(maxListeners, len(counted.Listeners))] {
+		jsonListener(&t, l)
+	}
+	t.close(']')
+	r.jsonProcess(&t)
+	t.text("process_unknown", r.OwnerUnknown)
+	t.text("source", r.source())
+	t.text("host", r.Look.Host)
+	t.text("time", r.Look.Time.Format(time.RFC3339))
+	t.text("service", r.Service)
+	t.text("version", r.Version)
+	number(&t, "format", jsonFormat, true)
+	t.close('}')
+	return append(t, '\n')
 }
 
-type limitPair struct {
-	Warning  *string `json:"warning"`
-	Critical *string `json:"critical"`
-}
-
-type jsonDiagnosis struct {
-	Code     string         `json:"code"`
-	Text     string         `json:"text"`
-	Evidence []jsonEvidence `json:"evidence"`
-}
-
-type jsonEvidence struct {
-	Metric string `json:"metric"`
-	Value  string `json:"value"`
-	Why    string `json:"why"`
-}
-
-func (r Report) jsonDiagnosis() *jsonDiagnosis {
-	text := cmp.Or(strings.TrimPrefix(r.hint(), " - "), r.Diagnosis.Text)
-	d := &jsonDiagnosis{Code: string(r.Diagnosis.Code), Text: text, Evidence: []jsonEvidence{}}
+func (r Report) jsonDiagnosis(t *jsonText) {
+	if r.Result == nil {
+		t.null("diagnosis")
+		return
+	}
+	t.open("diagnosis", '{')
+	t.text("code", string(r.Diagnosis.Code))
+	t.text("text", cmp.Or(strings.TrimPrefix(r.hint(), " - "), r.Diagnosis.Text))
+	t.open("evidence", '[')
 	for _, e := range r.Diagnosis.Evidence {
-		d.Evidence = append(d.Evidence, jsonEvidence(e))
+		t.open("", '{')
+		t.text("metric", e.Metric)
+		t.text("value", e.Value)
+		t.text("why", e.Why)
+		t.close('}')
 	}
-	return d
+	t.close(']')
+	t.close('}')
 }
 
-type jsonProcess struct {
-	PID             int32   `json:"pid"`
-	Name            string  `json:"name"`
-	State           string  `json:"state"`
-	CPU             float64 `json:"cpu_pct"`
-	Threads         int32   `json:"threads"`
-	Descriptors     uint64  `json:"descriptors"`
-	DescriptorLimit uint64  `json:"descriptor_limit"`
-	Started         string  `json:"started"`
-}
-
-func toJSON(p *tcp.Process) *jsonProcess {
-	if p == nil {
-		return nil
+func (r Report) jsonMetrics(t *jsonText) {
+	values := r.counted().Values
+	t.open("metrics", '{')
+	for m := range r.metricsEnd() {
+		number(t, m.String(), values[m].N, values[m].Known())
 	}
-	return &jsonProcess{
-		PID: p.PID, Name: p.Name, State: p.State, CPU: p.CPU, Threads: p.Threads,
-		Descriptors: p.Descriptors, DescriptorLimit: p.DescriptorLimit, Started: p.Started.Format(time.RFC3339),
+	t.close('}')
+	t.open("thresholds", '{')
+	for m := range r.metricsEnd() {
+		warning, warns := r.Policy.Warning[m]
+		critical, alarms := r.Policy.Critical[m]
+		if !warns && !alarms {
+			continue
+		}
+		t.open(m.String(), '{')
+		t.textIf("warning", warning.String(), warns)
+		t.textIf("critical", critical.String(), alarms)
+		t.close('}')
 	}
+	t.close('}')
 }
 
-type jsonClient struct {
-	Address        string      `json:"address"`
-	Name           string      `json:"name"`
-	Sessions       int         `json:"sessions"`
-	Abnormal       int         `json:"abnormal"`
-	States         object[int] `json:"states"`
-	UnreadBytes    *uint64     `json:"unread_bytes"`
-	UnsentBytes    *uint64     `json:"unsent_bytes"`
-	Retransmitting *int        `json:"retransmitting"`
-	ZeroWindow     *int        `json:"zero_window"`
-	Stalled        *int        `json:"stalled"`
-	FeedAge        *float64    `json:"feed_age"`    // seconds
-	RequestAge     *float64    `json:"request_age"` // seconds
-	RTT            *float64    `json:"rtt"`         // seconds
+// jsonStates writes the counts of all states, null where the source cannot see them.
+func (r Report) jsonStates(t *jsonText, counts [tcp.NumStates]int) {
+	t.open("states", '{')
+	for s := tcp.Established; s < tcp.NumStates; s++ {
+		number(t, s.String(), counts[s], r.Result != nil && !r.Result.HiddenStates.Has(s))
+	}
+	t.close('}')
 }
 
-func (r Report) jsonClient(c *tally.Client) jsonClient {
+func (r Report) jsonPorts(t *jsonText, ports []port) {
+	t.open("by_port", '{')
+	for _, p := range ports {
+		t.open(strconv.Itoa(int(p.number)), '{')
+		r.jsonStates(t, p.states)
+		number(t, "abnormal", p.abnormal.N, p.abnormal.Known())
+		number(t, "listeners", p.listeners, true)
+		number(t, "accept_queue", p.queue.N, p.queue.Known())
+		t.close('}')
+	}
+	t.close('}')
+}
+
+func (r Report) jsonClient(t *jsonText, c *tally.Client) {
 	knows := func(m tally.Metric) bool { return r.Result.Values[m].Known() }
 	established := c.States[tcp.Established] > 0
-	client := jsonClient{
-		Address: c.Addr.String(), Name: r.nameOf(c.Addr), Sessions: c.Sessions, Abnormal: c.Abnormal,
-		UnreadBytes:    pointer(c.UnreadBytes, knows(tally.Unread)),
-		UnsentBytes:    pointer(c.UnsentBytes, knows(tally.Unsent)),
-		Retransmitting: pointer(c.Retransmitting, knows(tally.Retransmitting)),
-		ZeroWindow:     pointer(c.ZeroWindow, knows(tally.Retransmitting)),
-		Stalled:        pointer(c.Stalled, knows(tally.Stalled)),
-		FeedAge:        pointer(c.FeedAge.Seconds(), established && knows(tally.Stalled)),
-		RequestAge:     pointer(c.RequestAge.Seconds(), established && knows(tally.RequestAge)),
-		RTT:            pointer(c.RTT.Seconds(), c.RTT > 0 && knows(tally.RTT)),
-	}
+	t.open("", '{')
+	t.text("address", c.Addr.String())
+	t.text("name", r.nameOf(c.Addr))
+	number(t, "sessions", c.Sessions, true)
+	number(t, "abnormal", c.Abnormal, true)
+	t.open("states", '{')
 	for s, n := range c.States {
 		if n > 0 {
-			client.States.add(tcp.State(s).String(), n)
+			number(t, tcp.State(s).String(), n, true)
 		}
 	}
-	return client
+	t.close('}')
+	number(t, "unread_bytes", c.UnreadBytes, knows(tally.Unread))
+	number(t, "unsent_bytes", c.UnsentBytes, knows(tally.Unsent))
+	number(t, "retransmitting", c.Retransmitting, knows(tally.Retransmitting))
+	number(t, "zero_window", c.ZeroWindow, knows(tally.Retransmitting))
+	number(t, "stalled", c.Stalled, knows(tally.Stalled))
+	number(t, "feed_age", c.FeedAge.Seconds(), established && knows(tally.Stalled))
+	number(t, "request_age", c.RequestAge.Seconds(), established && knows(tally.RequestAge))
+	number(t, "rtt", c.RTT.Seconds(), c.RTT > 0 && knows(tally.RTT))
+	t.close('}')
 }
 
-type jsonListener struct {
-	Address     string  `json:"address"`
-	Port        uint16  `json:"port"`
-	AcceptQueue *uint32 `json:"accept_queue"`
-	Backlog     *uint32 `json:"backlog"`
-	Drops       *uint32 `json:"drops"`
-	Inode       *uint64 `json:"inode"`
+func jsonListener(t *jsonText, l tally.Listener) {
+	t.open("", '{')
+	t.text("address", l.Local.Addr().String())
+	number(t, "port", l.Local.Port(), true)
+	number(t, "accept_queue", l.Queue, l.Facts.Has(tcp.FactRecvQ))
+	number(t, "backlog", l.Backlog, l.Facts.Has(tcp.FactBacklog))
+	number(t, "drops", l.Drops, l.Facts.Has(tcp.FactDrops))
+	number(t, "inode", l.Inode, l.Facts.Has(tcp.FactInode))
+	t.close('}')
 }
 
-// object is a JSON object whose members keep their order.
-type object[T any] []member[T]
-
-type member[T any] struct {
-	name  string
-	value T
-}
-
-func (o *object[T]) add(name string, value T) { *o = append(*o, member[T]{name, value}) }
-
-// MarshalJSON returns the members in order. Their names need no escapes.
-func (o object[T]) MarshalJSON() ([]byte, error) {
-	b := []byte{'{'}
-	for i, m := range o {
-		value, err := json.Marshal(m.value)
-		if err != nil {
-			return nil, err
-		}
-		if i > 0 {
-			b = append(b, ',')
-		}
-		b = append(b, '"')
-		b = append(b, m.name...)
-		b = append(b, `":`...)
-		b = append(b, value...)
+func (r Report) jsonProcess(t *jsonText) {
+	p := r.Owner
+	if p == nil || r.Result == nil {
+		t.null("process")
+		return
 	}
-	return append(b, '}'), nil
+	t.open("process", '{')
+	number(t, "pid", p.PID, true)
+	t.text("name", p.Name)
+	t.text("state", p.State)
+	number(t, "cpu_pct", p.CPU, true)
+	number(t, "threads", p.Threads, true)
+	number(t, "descriptors", p.Descriptors, true)
+	number(t, "descriptor_limit", p.DescriptorLimit, true)
+	t.text("started", p.Started.Format(time.RFC3339))
+	t.close('}')
 }
 
-// pointer returns &v, or nil if v is not known.
-func pointer[T any](v T, known bool) *T {
-	if !known {
-		return nil
+// jsonText is JSON that grows member by member. encoding/json examines every type anew in each process,
+// which took more time than the rest of a line of --log.
+type jsonText []byte
+
+// member begins a member of an object or, with an empty name, an item of a list. The names
+// need no escapes.
+func (t *jsonText) member(name string) {
+	if n := len(*t); n > 0 && (*t)[n-1] != '{' && (*t)[n-1] != '[' {
+		*t = append(*t, ',')
 	}
-	return &v
+	if name != "" {
+		*t = append(*t, '"')
+		*t = append(*t, name...)
+		*t = append(*t, `":`...)
+	}
+}
+
+func (t *jsonText) open(name string, bracket byte) {
+	t.member(name)
+	*t = append(*t, bracket)
+}
+
+func (t *jsonText) close(bracket byte) { *t = append(*t, bracket) }
+
+func (t *jsonText) text(name, s string) {
+	t.member(name)
+	*t = gjson.AppendJSONString(*t, s)
+}
+
+func (t *jsonText) null(name string) {
+	t.member(name)
+	*t = append(*t, "null"...)
+}
+
+// textIf writes null if there is no such text.
+func (t *jsonText) textIf(name, s string, exists bool) {
+	if exists {
+		t.text(name, s)
+	} else {
+		t.null(name)
+	}
+}
+
+func (t *jsonText) flag(name string, b bool) {
+	t.member(name)
+	*t = strconv.AppendBool(*t, b)
+}
+
+// number writes null if the number is not known. It is never negative.
+func number[N int | int32 | uint16 | uint32 | uint64 | float64](t *jsonText, name string, n N, known bool) {
+	switch f, isFloat := any(n).(float64); {
+	case !known:
+		t.null(name)
+	case isFloat:
+		t.member(name)
+		*t = strconv.AppendFloat(*t, f, 'f', -1, 64)
+	default:
+		t.member(name)
+		*t = strconv.AppendUint(*t, uint64(n), 10)
+	}
 }

@@ -47,6 +47,7 @@ type front struct {
 	feedAge      time.Duration
 	sessions     []string
 	hidden       tcp.StateSet
+	lowerBound   tcp.StateSet
 	statesOnly   bool // the source provides nothing but states and addresses
 	policy       []string
 }
@@ -84,7 +85,7 @@ func (f front) report(t *testing.T) Report {
 			})
 		}
 	}
-	result := counted.Result(tcp.Look{Provides: provided, HiddenStates: f.hidden})
+	result := counted.Result(tcp.Look{Provides: provided, HiddenStates: f.hidden, LowerBound: f.lowerBound})
 	r := Report{
 		Version: "v1.2.3", Service: "MDFRONT", Name: f.name, Ports: tcp.Ports{{Lo: 41213, Hi: 41213}},
 		Policy: critical(t, append([]string{"abnormal=@50:"}, f.policy...)...), Result: &result,
@@ -135,6 +136,7 @@ func reports(t *testing.T) map[string]Report {
 		"looping":  front{name: "front7", listens: true, sessions: looping}.report(t),
 		"down":     front{listens: false}.report(t),
 		"full":     full,
+		"at-least": front{listens: true, lowerBound: tcp.Set(tcp.TimeWait), sessions: healthy}.report(t),
 		"feed":     front{name: "front7", listens: true, feedAge: old, sessions: healthy, policy: onFeed}.report(t),
 		"both":     front{listens: true, feedAge: old, sessions: looping, policy: append(onFeed, "clients=2")}.report(t),
 		"empty":    front{listens: true, policy: onFeed}.report(t),

@@ -74,37 +74,3 @@ func (p port) String() string {
 	}
 	return text
 }
-
-type jsonPort struct {
-	States      object[*int] `json:"states"`
-	Abnormal    *int         `json:"abnormal"`
-	Listeners   int          `json:"listeners"`
-	AcceptQueue *int64       `json:"accept_queue"`
-}
-
-// jsonPorts returns the ports as members of an object, by number.
-func (r Report) jsonPorts() *object[jsonPort] {
-	ports := r.byPort()
-	if ports == nil {
-		return nil
-	}
-	var doc object[jsonPort]
-	for _, p := range ports {
-		doc = append(doc, member[jsonPort]{fmt.Sprint(p.number), jsonPort{
-			States:      r.jsonStates(p.states),
-			Abnormal:    pointer(int(p.abnormal.N), p.abnormal.Known()),
-			Listeners:   p.listeners,
-			AcceptQueue: pointer(int64(p.queue.N), p.queue.Known()),
-		}})
-	}
-	return &doc
-}
-
-// jsonStates returns the counts of all states, null where the source cannot see them.
-func (r Report) jsonStates(counts [tcp.NumStates]int) (doc object[*int]) {
-	for s := tcp.Established; s < tcp.NumStates; s++ {
-		known := r.Result != nil && !r.Result.HiddenStates.Has(s)
-		doc = append(doc, member[*int]{s.String(), pointer(counts[s], known)})
-	}
-	return doc
-}
