@@ -66,6 +66,8 @@ func TestDiagnose(t *testing.T) {
 	state := func(s tcp.State) tcp.Socket { return tcp.Socket{State: s, Inode: 1} }
 	lost := tcp.Socket{State: tcp.Established, Inode: 1, Retransmits: 4, SendQ: 900}
 	window := tcp.Socket{State: tcp.Established, Inode: 1, ZeroWindow: true, SendQ: 300_000, LastDataSent: 3 * time.Second}
+	slow := window
+	slow.LastDataSent = 300 * time.Millisecond
 	unanswered := tcp.Socket{State: tcp.SynSent, Retransmits: 3}
 	unacknowledged := tcp.Socket{State: tcp.Established, Inode: 1, SendQ: 80, LastDataSent: 12 * time.Second}
 	full := &tcp.Process{PID: 77, Name: "mdfront", State: "running", Descriptors: 1024, DescriptorLimit: 1024, CPU: 99}
@@ -128,6 +130,10 @@ func TestDiagnose(t *testing.T) {
 			" 82.19 % of them"},
 		{"one does not read", look(0, 128, everything, group{50, desks, well}, group{1, []string{"10.9.9.9"}, window}),
 			false, nil, "client_loop one client does not read (10.9.9.9)"},
+		{"one reads slowly", look(0, 128, everything, group{50, desks, well}, group{1, []string{"10.9.9.9"}, slow}),
+			false, nil, "healthy "},
+		{"all read slowly, behind one address", look(0, 128, everything, group{50, []string{"10.9.9.9"}, slow}),
+			false, nil, "healthy "},
 		{"a subnet is cut off", look(0, 128, everything, group{80, desks, well}, group{20, many("10.42.1", 20), lost}),
 			false, nil, "network network trouble toward 20 clients of 10.42.1.0/24"},
 		{"clients all over are cut off", look(0, 128, everything, group{80, desks, well},
@@ -172,6 +178,8 @@ func TestDiagnose(t *testing.T) {
 
 		// What is not known speaks for nothing.
 		{"no times", look(0, 128, everything&^tcp.FactLastDataSent, group{60, desks, stalled}), false, nil, "healthy "},
+		{"a closed window, no times", look(0, 128, everything&^tcp.FactLastDataSent, group{50, desks, well},
+			group{1, []string{"10.9.9.9"}, window}), false, nil, "unclear "},
 		{"no inodes", look(12, 4096, everything&^tcp.FactInode, group{12, desks, queued}), false, nil, "healthy "},
 		{"no backlog", look(129, 128, everything&^(tcp.FactBacklog|tcp.FactInode), group{60, desks, well}), false, nil,
 			"healthy "},

@@ -82,7 +82,7 @@ var Kinds = []Kind{
 		"after the close of trading", "the front does not close sessions",
 		Chinese{"前置不关闭会话", "收盘后重启"}},
 	{ClientLoop, Client, fmt.Sprintf("One client has %d %% of at least %d abnormal sockets and comes back again and"+
-		" again. Or one client does not read, or does not close.", dominantPct, minLoop),
+		" again. Or one client takes no data for %s, or does not close.", dominantPct, minLoop, tally.MinimumWait),
 		"no", "one client is in trouble",
 		Chinese{"单个客户端有问题", "否"}},
 	{Network, Path, fmt.Sprintf("Segments to several clients are retransmitted, on %d %% of the sessions or more; or to"+

@@ -77,6 +77,7 @@ var rules = []rule{
 		evidence: metrics(measured{tally.Listeners, "and one port has none"})},
 	{code: Unclear, holds: observation.abnormalUnknown, evidence: observation.whyUnknown},
 	{code: Unclear, holds: observation.mostDoNotRead, evidence: observation.zeroWindow},
+	{code: Unclear, holds: observation.mayNotTakeData, evidence: observation.windowTimesUnknown},
 	{code: Healthy, holds: observation.fewAbnormal, evidence: metrics()},
 	{code: MassLogoff, holds: observation.massLogoff, phrase: "many clients logged off",
 		evidence: metrics(measured{tally.TimeWait, "sessions that were closed in order"},
@@ -516,31 +517,43 @@ func commonSubnet(clients []netip.Addr) (netip.Prefix, bool) {
 
 // mostDoNotRead reports whether most clients take no more data.
 func (o observation) mostDoNotRead() bool {
-	return o.ZeroWindows >= minSessions && o.isShare(o.ZeroWindows, tally.Established, majorityPct)
+	return o.NotReading >= minSessions && o.isShare(o.NotReading, tally.Established, majorityPct)
 }
 
-// zeroWindowsFromOneClient reports mostDoNotRead if most of the zero windows are one client's, such as a
+// mayNotTakeData reports whether a window is closed, and the source does not tell for how long: that of a
+// client that reads slowly is closed for moments.
+func (o observation) mayNotTakeData() bool { return o.ZeroWindows > 0 && !o.HasTimes }
+
+func (o observation) windowTimesUnknown() []Evidence {
+	return []Evidence{
+		{"zero window", fmt.Sprint(o.ZeroWindows), "sessions whose client takes no more data"},
+		{"missing", "the time of the last data sent", "would tell for how long"},
+	}
+}
+
+// zeroWindowsFromOneClient reports mostDoNotRead if most of these windows are one client's, such as a
 // proxy's.
 func (o observation) zeroWindowsFromOneClient() bool {
 	_, found := o.zeroWindowClient()
 	return found && o.mostDoNotRead()
 }
 
-// oneDoesNotRead reports whether most of the zero windows are one client's, and little else is wrong.
+// oneDoesNotRead reports whether most of the windows that stay closed are one client's, and little else is
+// wrong.
 func (o observation) oneDoesNotRead() bool {
 	_, found := o.zeroWindowClient()
 	return found && !o.atLeast(tally.Abnormal, minAbnormal)
 }
 
-// zeroWindowClient returns the client that has most of the zero windows, if one has.
+// zeroWindowClient returns the client that has most of the windows that stay closed, if one has.
 func (o observation) zeroWindowClient() (client tally.Client, found bool) {
 	for _, c := range o.Clients {
-		if c.ZeroWindow > client.ZeroWindow {
+		if c.NotReading > client.NotReading {
 			client = c
 		}
 	}
-	share := percent(float64(client.ZeroWindow), float64(o.ZeroWindows))
-	return client, client.ZeroWindow > 0 && share >= dominantPct
+	share := percent(float64(client.NotReading), float64(o.NotReading))
+	return client, client.NotReading > 0 && share >= dominantPct
 }
 
 func (o observation) zeroWindowAddr() netip.Addr {
@@ -551,7 +564,8 @@ func (o observation) zeroWindowAddr() netip.Addr {
 func (o observation) zeroWindow() []Evidence {
 	c, _ := o.zeroWindowClient()
 	return []Evidence{
-		{"zero window", fmt.Sprint(c.ZeroWindow), "sessions of " + c.Addr.String() + " that take no more data"},
+		{"zero window", fmt.Sprint(c.NotReading), "sessions of " + c.Addr.String() + " that have taken no data for " +
+			tally.MinimumWait.String() + " or longer"},
 		{tally.UnsentBytes.String(), fmt.Sprintf("%dB", c.UnsentBytes), "wait for " + c.Addr.String()},
 	}
 }

@@ -39,8 +39,8 @@ type Client struct {
 	States   [tcp.NumStates]int
 
 	// Retransmitting counts its sockets that retransmit. Handshakes do not count: they are no
-	// sessions yet. ZeroWindow counts those whose client takes no more data.
-	Retransmitting, ZeroWindow int
+	// sessions yet. ZeroWindow counts those whose client takes no more data. NotReading: see Signs.
+	Retransmitting, ZeroWindow, NotReading int
 	// The fields from here to RTT are of its ESTABLISHED sockets only. Stalled counts those that
 	// were sent nothing for Rules.StalledAfter.
 	Stalled                  int
@@ -168,8 +168,9 @@ type Signs struct {
 	// the age of the feed is the fault of the network or of the clients.
 	Unfed       int
 	FeedBlocked bool
-	// ZeroWindows counts the sessions whose client takes no more data.
-	ZeroWindows int
+	// ZeroWindows counts the sessions whose client takes no more data. NotReading counts those of them to
+	// which nothing was sent for MinimumWait: a client that reads slowly closes its window for moments.
+	ZeroWindows, NotReading int
 	// RetransmittingClose counts the sockets in FIN_WAIT1, LAST_ACK and CLOSING that
 	// retransmit: their close does not arrive.
 	RetransmittingClose int
@@ -321,6 +322,12 @@ func (t *Tally) addEstablished(s *tcp.Socket) {
 	}
 }
 
+// isNotReading reports whether the client's window was closed for MinimumWait. The probes of a closed window
+// carry no data.
+func isNotReading(s *tcp.Socket) bool {
+	return s.ZeroWindow && s.Facts.Has(tcp.FactLastDataSent) && s.LastDataSent >= MinimumWait
+}
+
 func (signs *Signs) add(s *tcp.Socket) {
 	hasTimes := s.Facts.Has(tcp.FactLastDataSent)
 	established, closeWait := s.State == tcp.Established, s.State == tcp.CloseWait
@@ -338,6 +345,9 @@ func (signs *Signs) add(s *tcp.Socket) {
 	}
 	if s.ZeroWindow {
 		signs.ZeroWindows++
+	}
+	if isNotReading(s) {
+		signs.NotReading++
 	}
 	if s.Retransmits > 0 && s.State == tcp.SynRecv {
 		signs.SynRetransmits++
@@ -392,6 +402,9 @@ func (t *Tally) addToClient(s *tcp.Socket) {
 	}
 	if s.ZeroWindow {
 		c.ZeroWindow++
+	}
+	if isNotReading(s) {
+		c.NotReading++
 	}
 	if t.isNew(s) {
 		t.reconnects++

@@ -22,6 +22,10 @@ const (
 	firstHost, sharedHost = 11, 250
 	// unansweredPort is the first of the clients' ports whose packets are dropped.
 	unansweredPort, unansweredPorts = 5000, 100
+	// slowRead is how often a slow client reads all there is, from a receive buffer of slowBuffer bytes. A
+	// smaller one would let the loopback's segments of 64 KiB through on the probes of the window only.
+	slowRead   = 700 * time.Millisecond
+	slowBuffer = 64 << 10
 	// smallBuffer is the receive buffer of a client that does not read, so that it fills soon.
 	smallBuffer = 8 << 10
 	// dialing is the most connections that are made at once, and dialLimit the time after which
@@ -61,6 +65,7 @@ type behaviour struct {
 	group    byte
 	from, to string // addresses
 	mute     bool   // it does not read
+	slow     bool   // it reads at long intervals
 	hold     bool   // it does not close
 	back     bool   // it comes back, after that time
 	after    time.Duration
@@ -195,6 +200,8 @@ func (p *population) connect(words []string, group byte) error {
 			b.to = p.front(true)
 		case "mute":
 			b.mute = true
+		case "slow":
+			b.slow = true
 		case "hold":
 			b.hold = true
 		case "return":
@@ -241,14 +248,25 @@ func awaitAll(connected <-chan error, n int) error {
 	return nil
 }
 
+// receiveBuffer returns the size of the client's receive buffer, or 0 if the kernel is to choose it.
+func (b behaviour) receiveBuffer() int {
+	switch {
+	case b.mute:
+		return smallBuffer
+	case b.slow:
+		return slowBuffer
+	}
+	return 0
+}
+
 // dial connects a client.
 func (p *population) dial(b behaviour) (*net.TCPConn, error) {
 	dialer := net.Dialer{KeepAlive: -1, LocalAddr: &net.TCPAddr{IP: net.ParseIP(b.from)}}
 	dialer.SetMultipathTCP(false)
-	if b.mute {
+	if size := b.receiveBuffer(); size > 0 {
 		dialer.Control = func(_, _ string, raw syscall.RawConn) (err error) {
 			outer := raw.Control(func(fd uintptr) {
-				err = unix.SetsockoptInt(int(fd), unix.SOL_SOCKET, unix.SO_RCVBUF, smallBuffer)
+				err = unix.SetsockoptInt(int(fd), unix.SOL_SOCKET, unix.SO_RCVBUF, size)
 			})
 			return errors.Join(outer, err)
 		}
@@ -273,8 +291,11 @@ func (p *population) live(b behaviour, turns chan struct{}, connected chan<- err
 		if b.mute {
 			return
 		}
-		buffer := make([]byte, 4<<10)
+		buffer := make([]byte, max(4<<10, 2*b.receiveBuffer()))
 		for err == nil {
+			if b.slow {
+				time.Sleep(slowRead)
+			}
 			_, err = conn.Read(buffer)
 		}
 		if b.hold {

@@ -62,7 +62,7 @@ var steps = map[string]string{
 	"limit":   theFront, // have no descriptor left
 	"syn":     theFront, // syn WHO N: begin N connections to WHO that nobody answers
 
-	"connect": clients, // connect N WHO [one] [at7] [mute] [hold] [return TIME]: see behaviour
+	"connect": clients, // connect N WHO [one] [at7] [mute|slow] [hold] [return TIME]: see behaviour
 	"send":    clients, // send WHO [TIME]: send a request once, or each TIME
 	"leave":   clients, // leave WHO: close their sessions
 	"reset":   clients, // reset WHO: abort their sessions
@@ -103,6 +103,8 @@ var situations = []situation{
 	{name: "batches-3", acted: "healthy", trade: true,
 		script: "answer; batches 100ms; connect 3 a; send a 5ms; wait 1s"},
 	{name: "slow-feed", acted: "healthy", script: "feed 5s; connect 60 a; wait 2s"},
+	{name: "slow-reader", acted: "healthy", script: "feed 200ms 65536; connect 50 a; connect 1 b slow; wait 3s"},
+	{name: "slow-proxy", acted: "healthy", script: "feed 200ms 65536; connect 10 a; connect 30 b one slow; wait 3s"},
 	{name: "few-log-off", acted: "healthy",
 		script: "feed 500ms; connect 100 a; connect 5 b; wait 500ms; close b; wait 1s"},
 	{name: "few-cut-off", acted: "healthy", script: "feed 200ms; connect 400 a; connect 4 b; wait 1s; cut b; wait 3s"},
