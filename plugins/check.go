@@ -222,7 +222,7 @@ func (i *inspection) judge() {
 	i.Diagnosis = i.Verdict.NotHealthy(d)
 }
 
-// confirm looks again if the first look points to the front: 250 ms after it, which clears most
+// confirm looks again if one look is not enough for what was diagnosed: 250 ms after it, which clears most
 // healthy fronts, and MinimumInterval after it. The same sockets must still be stuck. Without the
 // backlog a full queue looks like any other, so one more look is made if connections wait. If there
 // is no time for a look, the answer says so, and the suspicion stays unconfirmed.

@@ -22,8 +22,9 @@ type Diagnosis struct {
 	Evidence []Evidence
 	// AskOwner says that it would help to know the process that listens.
 	AskOwner bool
-	// Suspicion says that one look is not enough to blame the front: see Unconfirmed.
+	// Suspicion says that one look is not enough to say so: see Unconfirmed.
 	Suspicion bool
+	doubt     string // Text of Unconfirmed
 	// InTheWay says in a few words what may keep a front that is down from starting.
 	InTheWay string
 	// Client is the client that the diagnosis is about, if it may not be the top client of the first
@@ -55,7 +56,7 @@ const (
 	// minReturns is the least number of TIME_WAITs of a client that was disconnected again and again.
 	minReturns = 3
 	// crashSpan is the least time between the oldest and the youngest of these TIME_WAITs. recentClose
-	// is the greatest age of the youngest while the crashes go on.
+	// is the greatest age of the youngest while crashes, or a loop, go on.
 	crashSpan, recentClose = 2 * time.Second, 5 * time.Second
 	// agePrecision is how exact the ages of TIME_WAITs and the time between two looks are.
 	agePrecision = 50 * time.Millisecond
@@ -93,8 +94,9 @@ func Diagnose(r tally.Result, ports tcp.Ports, feed bool, owner *tcp.Process) Di
 	if o.port > 0 {
 		d.Evidence = append(d.Evidence, Evidence{"port", fmt.Sprint(o.port), "these are its sockets only"})
 	}
+	d.doubt = rule.doubt
 	if rule.fill != nil {
-		d.Text = rule.fill(o, rule.phrase)
+		d.Text, d.doubt = rule.fill(o, rule.phrase), rule.fill(o, rule.doubt)
 	}
 	if rule.client != nil {
 		d.Client = rule.client(o)
@@ -135,7 +137,7 @@ func (d Diagnosis) Unconfirmed() Diagnosis {
 		return d
 	}
 	missing := Evidence{"missing", "a second look", "one look cannot tell whether it is " + string(d.Code)}
-	return Diagnosis{Code: Unclear, Evidence: append(d.Evidence, missing)}
+	return Diagnosis{Code: Unclear, Text: d.doubt, Evidence: append(d.Evidence, missing)}
 }
 
 // addOwner adds what the process shows to a diagnosis of Hung.

@@ -40,8 +40,11 @@ func look(queue, backlog uint32, knows tcp.Facts, groups ...group) tally.Result 
 			s := g.socket
 			s.Facts, s.Local = knows, local
 			s.Remote = netip.AddrPortFrom(netip.MustParseAddr(g.clients[i%len(g.clients)]), port)
-			if s.State == tcp.TimeWait && knows.Has(tcp.FactClosed) {
-				s.Closed = 20*time.Second + time.Duration(i)*200*time.Millisecond
+			if s.State == tcp.TimeWait {
+				s.Closed += time.Second + time.Duration(i)*200*time.Millisecond
+			}
+			if !knows.Has(tcp.FactClosed) {
+				s.Closed = 0
 			}
 			t.Add(&s)
 		}
@@ -127,7 +130,13 @@ func TestDiagnose(t *testing.T) {
 				LastDataSent: time.Hour}}), true, nil, "not_closing the front does not close?"},
 		{"one loops", look(0, 128, everything, group{499, desks, well}, group{60, []string{"10.9.9.9"},
 			state(tcp.TimeWait)}, group{13, desks, state(tcp.TimeWait)}), false, nil, "client_loop one client looping," +
-			" 82.19 % of them"},
+			" 82.19 % of them?"},
+		{"one looped until 20 s ago, or logged off", look(0, 128, everything, group{499, desks, well},
+			group{60, []string{"10.9.9.9"}, tcp.Socket{State: tcp.TimeWait, Closed: 20 * time.Second}}), false, nil,
+			"unclear unclear trouble"},
+		{"one loops, or is logging off behind one address", look(0, 128, everything, group{499, desks, well},
+			group{40, []string{"10.9.9.9"}, well}, group{60, []string{"10.9.9.9"}, state(tcp.TimeWait)}), false, nil,
+			"unclear one client looping, or many behind one address, 100 % of them"},
 		{"one does not read", look(0, 128, everything, group{50, desks, well}, group{1, []string{"10.9.9.9"}, window}),
 			false, nil, "client_loop one client does not read (10.9.9.9)"},
 		{"one reads slowly", look(0, 128, everything, group{50, desks, well}, group{1, []string{"10.9.9.9"}, slow}),
@@ -174,7 +183,7 @@ func TestDiagnose(t *testing.T) {
 			false, nil, "healthy "},
 		{"the seed's story", look(0, 128, everything, group{5, desks, well},
 			group{60, []string{"10.9.9.9"}, state(tcp.TimeWait)}, group{5, []string{"10.9.9.9"}, unanswered}),
-			false, nil, "client_loop one client looping, 100 % of them"},
+			false, nil, "client_loop one client looping, 100 % of them?"},
 
 		// What is not known speaks for nothing.
 		{"no times", look(0, 128, everything&^tcp.FactLastDataSent, group{60, desks, stalled}), false, nil, "healthy "},
@@ -274,6 +283,13 @@ func TestSecondLook(t *testing.T) {
 		}, everything, "unclear unclear trouble"},
 		{"disconnects every client, over and over", 0, []group{{60, few, disconnected}}, timesOf(500), everything,
 			"crash_loop the front disconnects every client"},
+		{"one client, over and over", 0, []group{{60, few[:1], disconnected}}, timesOf(500), everything,
+			"client_loop one client looping, 100 % of them"},
+		{"one client logged off two seconds ago", 0, []group{{60, few[:1], disconnected}},
+			func(s *tcp.Socket, i int) {
+				timesOf(500)(s, i)
+				s.Closed += 2 * time.Second
+			}, everything, "unclear one client looping, or many behind one address, 100 % of them"},
 		{"all logged off, from three addresses, two seconds ago", 0, []group{{60, few, disconnected}},
 			func(s *tcp.Socket, i int) {
 				timesOf(500)(s, i)
@@ -415,7 +431,7 @@ func TestSecondLookTooSoon(t *testing.T) {
 
 // TestMissing: trouble without a pattern says what the source does not tell.
 func TestMissing(t *testing.T) {
-	closed := group{20, []string{"10.1.2.3", "10.1.2.4"}, tcp.Socket{State: tcp.TimeWait}}
+	closed := group{20, []string{"10.1.2.3", "10.1.2.4"}, tcp.Socket{State: tcp.TimeWait, Closed: 20 * time.Second}}
 	waits := group{20, []string{"10.1.2.3"}, tcp.Socket{State: tcp.FinWait2}}
 	for want, r := range map[string]tally.Result{
 		"": look(0, 128, everything, closed),

@@ -20,6 +20,8 @@ type rule struct {
 	confirms func(observation) bool
 	// phrase is the hint at the end of the first line, in which N stands for a number.
 	phrase string
+	// doubt is the phrase as long as confirms is to be asked. It is empty if nothing is said then.
+	doubt string
 	// fill puts the numbers into the phrase. It is nil for a phrase without a number.
 	fill     func(o observation, phrase string) string
 	evidence func(observation) []Evidence
@@ -62,9 +64,10 @@ var rules = []rule{
 			measured{tally.AcceptQueue, "wait to be accepted"}), anyPort: true},
 	{code: Network, holds: observation.oneCutOff, phrase: "the way to one client is cut off",
 		evidence: observation.lostSegments, client: observation.cutOffAddr},
-	{code: ClientLoop, holds: observation.oneLoops, phrase: "one client looping, N % of them",
+	{code: ClientLoop, holds: observation.oneLoops, confirms: observation.stillLoops,
+		phrase: "one client looping, N % of them", doubt: phraseMayLoop,
 		fill: number(tally.TopClientPct), evidence: observation.loopingClient},
-	{code: Unclear, holds: observation.oneMayLoop, phrase: "one client looping, or many behind one address, N % of them",
+	{code: Unclear, holds: observation.oneMayLoop, phrase: phraseMayLoop,
 		fill: number(tally.TopClientPct), evidence: observation.maybeLooping},
 	{code: ClientLoop, holds: observation.oneDoesNotClose, phrase: "one client does not close",
 		evidence: metrics(measured{tally.FinWait2, "sessions that the front has closed, and the client has not"}),
@@ -91,6 +94,7 @@ const (
 	phraseNoListener       = "nothing listens on port N"
 	phraseNotReading       = "the front does not read"
 	phraseDoesNotRead      = "one client does not read"
+	phraseMayLoop          = "one client looping, or many behind one address, N % of them"
 	phraseOutOfDescriptors = "the front is out of descriptors"
 	phraseServiceManager   = "no process serves the listener of the service manager"
 )
@@ -340,10 +344,12 @@ func (o observation) stillDisconnecting() bool {
 	if o.Sampled {
 		return o.crashLoop() && o.atLeast(tally.Reconnects, minClients)
 	}
-	since := max(o.Interval, MinimumInterval) - agePrecision
-	return o.crashLoop() && slices.ContainsFunc(o.Clients, func(c tally.Client) bool {
-		return c.States[tcp.TimeWait] > 0 && c.LastClosed < since
-	})
+	return o.crashLoop() && slices.ContainsFunc(o.Clients, o.closedSince)
+}
+
+// closedSince reports whether a session of the client was closed since the look before.
+func (o observation) closedSince(c tally.Client) bool {
+	return c.States[tcp.TimeWait] > 0 && c.LastClosed < max(o.Interval, MinimumInterval)-agePrecision
 }
 
 // returning counts the clients that were disconnected again and again, and just now.
@@ -390,14 +396,17 @@ func (o observation) oneLoops() bool {
 	return comesBack
 }
 
-// oneMayLoop reports whether one client has most of the abnormal sockets, and the source does not tell
-// whether it comes back. Many clients behind one address that log off together leave the same sockets.
+// stillLoops reports whether the client goes on. With --sample it has made new sessions between the looks.
+func (o observation) stillLoops() bool { return o.Sampled || o.closedSince(o.Clients[0]) }
+
+// oneMayLoop reports whether one client has most of the abnormal sockets, and may come back. Many clients
+// behind one address that log off leave the same sockets.
 func (o observation) oneMayLoop() bool {
 	if !o.oneClientDominates() {
 		return false
 	}
-	_, known := o.comesBack(o.Clients[0])
-	return !known
+	comesBack, known := o.comesBack(o.Clients[0])
+	return comesBack || !known
 }
 
 // oneClientDominates reports whether one client has most of the abnormal sockets.
@@ -427,10 +436,14 @@ func (o observation) comesBack(c tally.Client) (comesBack, known bool) {
 		return false, true
 	case o.Sampled:
 		return c.Reconnects > 0, true
-	case c.FirstClosed > 0: // the source knows the ages of TIME_WAITs
-		return c.FirstClosed-c.LastClosed >= minLoopSpan, true
+	case c.FirstClosed == 0: // the source does not know the ages of TIME_WAITs
+		return false, false
+	case c.FirstClosed-c.LastClosed < minLoopSpan || c.LastClosed > recentClose:
+		return false, true
 	}
-	return false, false
+	// While many clients behind one address log off, some of them are still there.
+	comesBack = c.States[tcp.Established] < minSessions
+	return comesBack, comesBack
 }
 
 func (o observation) loopingClient() []Evidence {
@@ -442,7 +455,7 @@ func (o observation) loopingClient() []Evidence {
 
 func (o observation) maybeLooping() []Evidence {
 	return append(o.loopingClient(),
-		Evidence{"missing", "the times of the closes", "this source does not tell whether the client comes back"})
+		Evidence{"missing", "--sample, or the times of the closes", "would tell whether the client comes back"})
 }
 
 // oneDoesNotClose reports whether most abnormal sockets are one client's in FIN_WAIT2, and already were

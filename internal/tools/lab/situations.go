@@ -126,6 +126,10 @@ var situations = []situation{
 	{name: "all-log-off", acted: "mass_logoff", script: "feed 500ms; connect 200 a; wait 500ms; close a; wait 1s"},
 	{name: "log-off-behind-nat", acted: "mass_logoff",
 		script: "feed 500ms; connect 20 a; connect 100 b one; wait 500ms; close b; wait 1s"},
+	{name: "slow-log-off-behind-nat", acted: "mass_logoff", script: "feed 500ms; connect 20 a; throw b 4s;" +
+		" connect 20 b one; wait 1s; connect 20 b one; wait 1s; connect 20 b one; wait 4s"},
+	{name: "logged-off-behind-nat", acted: "mass_logoff", script: "feed 500ms; connect 20 a; throw b 2s;" +
+		" connect 20 b one; wait 1s; connect 20 b one; wait 1s; connect 20 b one; wait 9s"},
 	{name: "two-sessions-log-off", acted: "mass_logoff",
 		script: "feed 500ms; connect 100 a; connect 100 a; wait 500ms; close a; wait 1s"},
 	{name: "log-off-ipv6", acted: "mass_logoff", network: "ipv6",
