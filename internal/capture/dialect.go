@@ -117,7 +117,7 @@ func (t *table) state(word []byte) (tcp.State, error) {
 	if len(word) == 0 {
 		return 0, errors.New("the state is missing: the row is cut or broken in two")
 	}
-	if word[0] < 'A' {
+	if word[0] < 'A' || word[len(word)-1] == '_' { // CLOSE_ is the beginning of CLOSE_WAIT
 		return 0, fmt.Errorf("'%s' is not the word for a TCP state", word)
 	}
 	s, ok := stateWords[string(word)]
