@@ -28,13 +28,29 @@ var titles = map[string]tcp.StateSet{
 	"serveurs et établies": 0, "seulement serveurs": sessions, "sans serveurs": listen,
 }
 
-// orders is the orders of columns that netstat knows how to read, in the words of a header
-// up to the state. Foreign stands for Remote too, State for "(state)" and "TCP-State".
-var orders = map[string]layout{
-	"Proto Recv-Q Send-Q Local Foreign State":       {known: true, queues: true},
-	"Proto Local Foreign State":                     {known: true},
-	"Local Foreign Swind Send-Q Rwind Recv-Q State": {known: true, queues: true},
+// headerWords is what other words in a header stand for, in the words of orders. One that stands for
+// nothing is a part of the name of a column. No netstat is known to write Source and Destination, but
+// a table with these swapped must not be read as one in another language.
+var headerWords = map[string]string{
+	"Remote": "Foreign", "(state)": "State", "TCP-State": "State", "Address": "",
+	"Source": "Local", "Destination": "Foreign",
 }
+
+// repeatedHeaders is words of headers that may repeat. OpenBSD, which writes "(state)", repeats them;
+// net-tools and Windows, which write "State", do not.
+var repeatedHeaders = map[string]bool{"(state)": true, "TCP-State": true}
+
+// orders is the orders of columns that netstat knows how to read, in the words of a header up to the last
+// column that counts: Local, Foreign, State, and if there are such, Proto, Recv-Q and Send-Q. A table in
+// another order is refused.
+var orders = []string{orderWithQueues, orderWithoutQueues, orderOfSolaris}
+
+// Rows without a header, or with one in another language, are in one of these orders.
+const (
+	orderWithQueues    = "Proto Recv-Q Send-Q Local Foreign State"
+	orderWithoutQueues = "Proto Local Foreign State"
+	orderOfSolaris     = "Local Foreign Swind Send-Q Rwind Recv-Q State"
+)
 
 // otherTables is words in the headers of tables that do not hold sockets of TCP.
 var otherTables = map[string]bool{"RefCnt": true, "unit": true, "vendor": true, "Type": true, "Listen": true}
@@ -117,7 +133,7 @@ func (t *table) state(word []byte) (tcp.State, error) {
 	if len(word) == 0 {
 		return 0, errors.New("the state is missing: the row is cut or broken in two")
 	}
-	if word[0] < 'A' {
+	if word[0] < 'A' || word[len(word)-1] == '_' { // CLOSE_ is the beginning of CLOSE_WAIT
 		return 0, fmt.Errorf("'%s' is not the word for a TCP state", word)
 	}
 	s, ok := stateWords[string(word)]

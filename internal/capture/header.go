@@ -8,11 +8,11 @@ import (
 
 // layout is what a header says of the columns of its table.
 type layout struct {
-	known  bool // the order of the columns
-	queues bool // there are columns for Recv-Q and Send-Q
-	// repeats says that headers may repeat. OpenBSD, which writes "(state)", repeats them;
-	// net-tools and Windows, which write "State", do not.
-	repeats bool
+	known bool // the order of the columns
+	// columns are their names, in the words of orders. There are none if a row shows its order.
+	columns []string
+	queues  bool // there are columns for Recv-Q and Send-Q
+	repeats bool // the header may repeat
 	broken  bool // the end of the header is missing
 	// listenQueues says that this is the table of netstat -L.
 	listenQueues bool
@@ -20,67 +20,76 @@ type layout struct {
 	width int
 }
 
+// inOrder returns the layout of an order, with -A perhaps after other columns.
+func inOrder(before []string, order string) layout {
+	l := layout{known: true, queues: strings.Contains(order, "Recv-Q") && strings.Contains(order, "Send-Q")}
+	if order != orderWithQueues && order != orderWithoutQueues {
+		l.columns = slices.Concat(before, strings.Fields(order))
+	}
+	return l
+}
+
 // readHeader reads the header of a table. ok is false if the line is not a header.
 func readHeader(line []byte) (l layout, ok bool) {
-	words := strings.Fields(string(line))
-	proto := 0 // -A has one or two columns before the protocol
-	for proto < len(words) && proto <= 2 && words[proto] != "Proto" {
-		proto++
-	}
 	var names []string
-	other, english := false, false
-	for _, word := range words {
-		if strings.HasPrefix("Address", word) {
+	addresses := "" // the word where the columns of addresses begin
+	other, repeats := false, false
+	for _, word := range strings.Fields(string(line)) {
+		name, known := headerWords[word]
+		if !known {
+			name = word
+		}
+		if name == "" || strings.HasPrefix("Address", word) {
 			continue
 		}
-		switch word {
-		case "Remote":
-			word = "Foreign"
-		case "(state)", "TCP-State":
-			word, l.repeats = "State", true
+		if addresses == "" && (name == "Local" || name == "Foreign") {
+			addresses = word
 		}
 		other = other || otherTables[word]
-		english = english || word == "Local" || word == "Foreign"
-		names = append(names, word)
-		if word == "State" {
-			break
+		repeats = repeats || repeatedHeaders[word]
+		names = append(names, name)
+	}
+	proto := slices.Index(names, "Proto")
+	if proto > 2 { // -A has one or two columns before it
+		proto = -1
+	}
+	longest, broken := "", false
+	for _, start := range []int{0, max(proto, 0)} {
+		header := strings.Join(names[start:], " ")
+		for _, order := range orders {
+			broken = broken || addresses != "" && strings.HasPrefix(order, header)
+			if len(order) > len(longest) && strings.HasPrefix(header+" ", order+" ") {
+				l, longest = inOrder(names[:start], order), order
+			}
 		}
 	}
 	switch {
-	case proto < len(words) && proto <= 2:
-		names = names[proto:]
-	case !english || !strings.Contains(string(line), "Address"):
+	case l.known:
+	case proto < 0 && (addresses == "" || !strings.Contains(string(line), "Address")):
 		return l, false
-	}
-	if other {
-		l.listenQueues = slices.Contains(names, "Listen")
-		return l, true
-	}
-	repeats := l.repeats
-	order := strings.Join(names, " ")
-	l = orders[order]
-	for whole := range orders {
-		l.broken = l.broken || english && len(order) < len(whole) && strings.HasPrefix(whole, order)
-	}
-	if !english && len(names) > 2 { // in another language the order shows in the rows
-		l = layout{known: true, queues: names[1] == "Recv-Q"}
+	case other:
+		return layout{listenQueues: slices.Contains(names, "Listen")}, true
+	case addresses == "" && len(names) > proto+2: // in another language the order shows in the rows
+		l = layout{known: true, queues: names[proto+1] == "Recv-Q"}
+	default:
+		l.broken = broken
 	}
 	l.repeats = repeats
 	if l.queues {
-		l.width = addressWidth(line)
+		l.width = addressWidth(line, addresses)
 	}
 	return l, true
 }
 
-// addressWidth returns the width of the first column of addresses, up to the blank before the second.
-// The column begins after "Send-Q" or at the start. The width is 0 if blanks do not tell it.
-func addressWidth(line []byte) int {
-	start := bytes.Index(line, []byte("Local"))
-	if after := bytes.Index(line, []byte("Send-Q")); start < 0 && after >= 0 {
-		start = after + len("Send-Q")
-		start += len(line[start:]) - len(bytes.TrimLeft(line[start:], " "))
+// addressWidth returns the width of the first column of addresses, up to the blank before the next column.
+// The column begins with a word, or without one after "Send-Q". The width is 0 if blanks do not tell it.
+func addressWidth(line []byte, word string) int {
+	start := bytes.Index(line, []byte(word))
+	if word == "" {
+		_, after, _ := bytes.Cut(line, []byte("Send-Q"))
+		start = len(line) - len(bytes.TrimLeft(after, " "))
 	}
-	if start < 0 || bytes.IndexByte(line, '\t') >= 0 || !isASCII(line) {
+	if bytes.IndexByte(line, '\t') >= 0 || !isASCII(line) {
 		return 0
 	}
 	gap := bytes.Index(line[start:], []byte("  "))

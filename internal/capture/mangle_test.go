@@ -24,10 +24,11 @@ type wholeCapture struct {
 	lines      []string // with their ends
 }
 
+// wholeCaptures returns the captures whose order of columns the patterns of show can read.
 func wholeCaptures(t testing.TB) []wholeCapture {
 	files, err := filepath.Glob("../../testdata/captures/*.txt")
-	if err != nil || len(files) < 40 {
-		t.Fatal(len(files), err)
+	if err != nil {
+		t.Fatal(err)
 	}
 	var all []wholeCapture
 	for _, file := range files {
@@ -45,9 +46,20 @@ func wholeCaptures(t testing.TB) []wholeCapture {
 			c.tool = "ss"
 		}
 		c.lines = strings.SplitAfter(string(text), "\n")
-		all = append(all, c)
+		if !slices.ContainsFunc(c.lines, hasOtherOrder) {
+			all = append(all, c)
+		}
+	}
+	if len(all) < 60 {
+		t.Fatalf("%d captures", len(all))
 	}
 	return all
+}
+
+// hasOtherOrder reports whether a line is a header with an order that the patterns of show do not know.
+func hasOtherOrder(line string) bool {
+	header, _ := readHeader([]byte(line))
+	return header.columns != nil && strings.Join(header.columns, " ") != orderOfSolaris
 }
 
 // shown is what a text shows of the front: sessions, and those of them in another state

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"math"
 	"net/netip"
+	"slices"
 	"strings"
 
 	"frontsockets/internal/tcp"
@@ -20,7 +21,8 @@ import (
 //	tcp4 0  0 10.1.0.7.41213  10.1.2.3.50000  TIME_WAIT …       BSDs, macOS, AIX, HP-UX; -A has words before it
 //	10.1.0.7.41213  10.1.2.3.50000  64240 0 64240 0  TIME_WAIT  Solaris, under "TCP: IPv4"
 //
-// Linux alone has the accept queue in the Recv-Q of a listener.
+// A row whose columns are in another order is read by its header, if that is in the table of orders. Linux
+// alone has the accept queue in the Recv-Q of a listener.
 type netstat struct {
 	*table
 
@@ -68,13 +70,16 @@ func (n *netstat) readLine(line []byte) error {
 		w := textfile.Words{Line: line, At: len(last.prefix)}
 		return n.row(last, w.Next(), &w)
 	}
+	if ok, err := n.ordered(line); ok {
+		return err
+	}
 	w := textfile.Words{Line: line}
 	first := w.Next()
 	switch {
 	case first == nil:
 		return n.otherText(line)
 	case isTCP(first):
-		return n.tcp(first, &w)
+		return n.tcpLine(first, &w)
 	case isOther(first):
 		return n.otherProtocol(first, &w)
 	}
@@ -87,7 +92,7 @@ func (n *netstat) readLine(line []byte) error {
 			switch word := rest.Next(); {
 			case isTCP(word):
 				n.widths.blocks = true
-				return n.tcp(word, &rest)
+				return n.tcpLine(word, &rest)
 			case isOther(word):
 				return n.otherProtocol(word, &rest)
 			}
@@ -102,14 +107,21 @@ func (n *netstat) readLine(line []byte) error {
 	if isRule(line) && n.headed == n.n-1 {
 		return nil
 	}
-	var local endpoint
-	switch dotted := local.parse(first) == nil && local.dotted; {
-	case dotted && (n.section == "" || n.section == "TCP:"):
-		return n.solaris(first, &w)
-	case dotted:
+	var local, remote endpoint
+	dotted := local.parse(first) == nil && local.dotted
+	isRow := dotted && remote.parse(w.Next()) == nil && remote.dotted
+	switch {
+	case !dotted, !isRow && n.section == "":
+		return n.otherText(line) // two endpoints make a row, and in the table of TCP one
+	case !n.inTCP():
 		return n.otherSolaris(line)
+	case n.hasHeader:
+		return n.wrongColumns()
+	case n.layout.columns == nil:
+		n.layout = inOrder(nil, orderOfSolaris)
+		return n.readLine(line)
 	}
-	return n.otherText(line)
+	return errors.New("not a row of netstat -an, or its headings are missing")
 }
 
 // isUnwanted reports whether a line is a row of another port that is written like the last whole row. It
@@ -176,7 +188,7 @@ func (n *netstat) newSection(name, family string) error {
 		}
 		n.before += name + family + " "
 	}
-	n.section, n.layout = name, layout{known: true, queues: true}
+	n.section, n.layout = name, inOrder(nil, orderOfSolaris)
 	n.beginTable()
 	return nil
 }
@@ -234,7 +246,7 @@ func (n *netstat) otherProtocol(proto []byte, w *textfile.Words) error {
 		case isTCP(word), !isSCTP && isState(word) && string(word) != "ESTABLISHED":
 			odd = true
 		case e.parse(word) == nil && e.looksLikeAddress():
-			odd = odd || wanted+others == 0 && i != 0 && i != 2 // after two queues, or none
+			odd = odd || n.layout.columns == nil && wanted+others == 0 && i != 0 && i != 2 // after two queues, or none
 			if !e.star && n.query.Ports.Has(e.port) {
 				wanted++
 			} else {
@@ -270,20 +282,80 @@ func (n *netstat) otherSolaris(line []byte) error {
 	return nil
 }
 
-// tcp reads a row after the name of its protocol.
+// inTCP reports whether the rows that follow are of TCP, as far as Solaris tells.
+func (n *netstat) inTCP() bool { return n.section == "" || n.section == "TCP:" }
+
+// wrongColumns returns the error for a row that the last header does not describe.
+func (n *netstat) wrongColumns() error {
+	return fmt.Errorf("the header in line %d is not known, or does not have the columns of this row", n.headed)
+}
+
+// ordered reads a row by the columns of its header. ok is false if a word does not fit its column.
+func (n *netstat) ordered(line []byte) (ok bool, err error) {
+	if n.layout.columns == nil || !n.inTCP() {
+		return false, nil
+	}
+	words := map[string][]byte{}
+	w := textfile.Words{Line: line}
+	for _, column := range n.layout.columns {
+		word := w.Next()
+		words[column] = word
+		ok := true
+		switch column {
+		case "Proto":
+			if isOther(word) {
+				return true, n.otherProtocol(word, &textfile.Words{Line: line})
+			}
+			ok = isTCP(word)
+		case "Recv-Q", "Send-Q", "Swind", "Rwind":
+			_, ok = textfile.Number(word)
+		case "Local", "Foreign":
+			ok = new(endpoint).parse(word) == nil
+		}
+		if !ok {
+			return false, nil
+		}
+	}
+	proto, rest := words["Proto"], line[w.At:]
+	again := slices.Clone(proto) // the row in the usual order
+	for _, column := range []string{"Recv-Q", "Send-Q", "Local", "Foreign", "State"} {
+		if n.layout.queues || !strings.HasSuffix(column, "-Q") {
+			again = append(append(again, ' '), words[column]...)
+		}
+	}
+	endsWithState := bytes.HasSuffix(line[:w.At], words["State"])
+	if !endsWithState {
+		again = append(again, ' ')
+	}
+	err = n.tcp(proto, &textfile.Words{Line: append(again, rest...), At: len(proto)})
+	n.last.prefix, n.last.state = nil, 0
+	n.isWhole = n.isWhole && (endsWithState || len(rest) > 0) // any other column may be cut
+	return true, err
+}
+
+// tcpLine reads a line that begins with the name of the protocol, and is a row or a heading.
+func (n *netstat) tcpLine(proto []byte, w *textfile.Words) error {
+	rest := *w
+	var e endpoint
+	switch second := rest.Next(); {
+	case second == nil:
+		return errors.New("the row is cut or broken in two")
+	case isStateOfSS(second):
+		return n.errOtherTool("netstat", "ss")
+	case !n.inRows && isProse(second) && e.parse(second) != nil: // a heading that begins with TCP
+		return n.otherText(w.Line)
+	case n.section != "":
+		return errors.New("a row in a table of Solaris")
+	case n.hasHeader && n.layout.columns != nil:
+		return n.wrongColumns()
+	}
+	return n.tcp(proto, w)
+}
+
+// tcp reads a row in the usual order of columns after the name of its protocol.
 func (n *netstat) tcp(proto []byte, w *textfile.Words) error {
 	local := w.Next()
 	recvQ, queues := textfile.Number(local)
-	if local == nil {
-		return errors.New("the row is cut or broken in two")
-	}
-	if isStateOfSS(local) {
-		return n.errOtherTool("netstat", "ss")
-	}
-	var e endpoint
-	if !n.inRows && isProse(local) && !queues && e.parse(local) != nil { // a heading that begins with TCP
-		return n.otherText(w.Line)
-	}
 	var sendQ uint64
 	if queues {
 		var ok bool
@@ -299,58 +371,23 @@ func (n *netstat) tcp(proto []byte, w *textfile.Words) error {
 	if err := n.beginRow(); err != nil {
 		return err
 	}
-	if n.section != "" {
-		return errors.New("a row in a table of Solaris")
-	}
-	if n.hasHeader {
-		if !n.layout.known || n.layout.queues != queues {
-			return fmt.Errorf("the header in line %d is not known, or does not have the columns of this row", n.headed)
-		}
-	} else {
+	switch {
+	case !n.hasHeader:
 		n.readTitle()
+	case !n.layout.known, n.layout.queues != queues:
+		return n.wrongColumns()
 	}
 	n.last = rowShape{
 		prefix: append(n.last.prefix[:0], w.Line[:w.At-len(local)]...),
 		proto:  string(proto), queues: queues, recvQ: clamp(recvQ), sendQ: clamp(sendQ),
 	}
-	if name := string(proto) + " "; !strings.Contains(n.protocols, name) {
+	if name := string(proto) + " "; !strings.Contains(n.protocols, name) && len(proto) > 0 {
 		if strings.Contains(n.before, name) {
 			return n.secondTableError()
 		}
 		n.protocols += name
 	}
 	return n.row(&n.last, local, w)
-}
-
-// solaris reads a row that does not name its protocol.
-func (n *netstat) solaris(first []byte, w *textfile.Words) error {
-	line := w.Line
-	second := w.Next()
-	var remote endpoint
-	isRow := remote.parse(second) == nil && remote.dotted
-	if !isRow && n.section == "" {
-		return n.otherText(line) // two endpoints make a row, and in the table of TCP one
-	}
-	var queues [4]uint64 // Swind Send-Q Rwind Recv-Q
-	for i := range queues {
-		if isRow {
-			queues[i], isRow = textfile.Number(w.Next())
-		}
-	}
-	if !isRow {
-		return errors.New("not a row of netstat -an, or its headings are missing")
-	}
-	if err := n.beginRow(); err != nil {
-		return err
-	}
-	if n.hasHeader && !n.layout.known {
-		return fmt.Errorf("the header in line %d is not known, or does not have the columns of this row", n.headed)
-	}
-	// Now the rest is as in the rows of other systems.
-	rest := textfile.Words{Line: bytes.Join([][]byte{second, line[w.At:]}, []byte(" "))}
-	n.provides |= tcp.FactRecvQ | tcp.FactSendQ
-	n.last = rowShape{}
-	return n.row(&rowShape{queues: true, recvQ: clamp(queues[3]), sendQ: clamp(queues[1])}, first, &rest)
 }
 
 // netstatRow is a row that was read.
