@@ -41,7 +41,7 @@ func TestSnapshot(t *testing.T) {
 	got, code := at(later, MDFront, "-s", "snapshot:"+file, "-vv")
 	remark := "; seen at 2026-11-23T12:00:00Z by fake on " + host + " | "
 	// nobody asks of a recording
-	live = strings.Replace(live, "process unknown: this source does not provide inodes\n", "", 1)
+	live = strings.Replace(live, "process unknown: this source does not show who owns a socket\n", "", 1)
 	if want := strings.Replace(live, " | ", remark, 1); code != 2 || got != want {
 		t.Errorf("exit %d, got\n%swant\n%s", code, got, want)
 	}
