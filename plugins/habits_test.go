@@ -78,6 +78,8 @@ func TestHabits(t *testing.T) {
 			" first; leave it out of -w or write your own -c diagnosis=CODE, such as -c diagnosis=none"},
 		{[]string{"--reply", "long"}, "--reply: -f nagios has no reply; add -f hostmonitor, or leave out --reply"},
 		{[]string{"--reply=text", "-v"}, "--reply: -f nagios has no reply; add -f hostmonitor, or leave out --reply"},
+		{[]string{"-n", "a<b>|c"}, "-n: 'a(b)/c' is not a name; use up to 64 printable characters, none of them a pipe or" +
+			" an angle bracket ('/', '(' and ')' may stand for a pipe or an angle bracket)"},
 		{[]string{"-w", "clients=@7:", "-c", "clients=5"}, "-w: clients=@7: never warns, because -c clients=5 is" +
 			" breached first; lower -w or raise -c"},
 	} {

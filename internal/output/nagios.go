@@ -39,6 +39,9 @@ func Nagios(r Report, style Style) []byte {
 	limit := maxText
 	if r.Result == nil {
 		limit = maxFailure
+		if strings.ContainsAny(head, "|<>") { // it may quote them, and line replaces them
+			head += " ('/', '(' and ')' may stand for a pipe or an angle bracket)"
+		}
 	}
 	tail := r.tail(limit - utf8.RuneCountInString(head))
 	b.WriteString(line(head, limit-utf8.RuneCountInString(tail)) + tail)
