@@ -107,6 +107,67 @@ func noFewer(got, want string) bool {
 	return true
 }
 
+// TestIncompleteCapture: what a capture leaves out is told in words, with how to capture it.
+func TestIncompleteCapture(t *testing.T) {
+	const ssHeader = "State Recv-Q Send-Q Local Address:Port Peer Address:Port\n"
+	const header = "Proto Recv-Q Send-Q Local Address Foreign Address State\n"
+	const closeWait = "tcp 1 0 10.1.0.7:41213 10.1.2.3:5001 CLOSE_WAIT\n"
+	const established = "tcp 0 0 10.1.0.7:41213 10.1.2.3:5002 ESTABLISHED\n"
+	const listens = "tcp 0 0 0.0.0.0:41213 0.0.0.0:* LISTEN\n"
+	const sessionsOnly = "cannot tell if the front listens: the capture does not show listeners (netstat -an and ss" +
+		" -tan do)"
+	const listenersOnly = "the capture shows only listeners (netstat -an and ss -tan show all)"
+	const noServers = "Active Internet connections (w/o servers)\n" + header + closeWait
+	const both = "Active Internet connections (servers and established)\n" + header + listens + closeWait
+	for _, test := range []struct{ name, source, text, args, want string }{
+		{"ss without -a", "ss", ssHeader + "CLOSE-WAIT 1 0 10.1.0.7:41213 10.1.2.3:5001\n", "",
+			"UNKNOWN: " + sessionsOnly + "; "},
+		{"netstat without -a", "netstat", noServers, "", "UNKNOWN: " + sessionsOnly + "; :41213 has 1 abnormal socket"},
+		{"netstat without -a, in HostMonitor", "netstat", noServers, "-f hostmonitor",
+			"ScriptRes:Unknown:" + strings.Replace(sessionsOnly, ":", ",", 1)},
+		{"a threshold on listeners", "netstat", noServers, "--no-listener ok -c listeners=1:",
+			"UNKNOWN: cannot judge listeners: the capture does not show listeners (netstat -an and ss -tan do); "},
+		{"a threshold on the accept queue", "netstat", noServers, "--no-listener ok -c accept_queue=5",
+			"UNKNOWN: cannot judge accept_queue: the capture does not show listeners (netstat -an and ss -tan do); "},
+		{"ss -l", "ss", ssHeader + "LISTEN 0 128 0.0.0.0:41213 0.0.0.0:*\n", "",
+			"UNKNOWN: cannot judge abnormal: " + listenersOnly},
+		{"netstat -l", "netstat", "Active Internet connections (only servers)\n" + header + listens, "-v",
+			"\nUNKNOWN: cannot judge abnormal: " + listenersOnly + "\n"},
+		{"no backlog", "netstat", both, "", "; accept queue not judged: no backlog, see ss -ltn |"},
+		{"no backlog, with -v", "netstat", both, "-v", "\naccept queue not judged: a full one would go unseen; on Linux" +
+			" use -s sockdiag, or see ss -ltn: it is full if Recv-Q is over Send-Q\nlistener"},
+		{"no accept queue", "netstat", "  TCP    0.0.0.0:41213   0.0.0.0:0   LISTENING\n" +
+			"  TCP    10.1.0.7:41213   10.1.2.3:5001   CLOSE_WAIT\n", "",
+			"; accept queue not judged: not shown by this source |"},
+		{"no times", "netstat", both + established, "-c feed_age=30",
+			"UNKNOWN: cannot judge feed_age: this source does not show when data was last sent (sockdiag and ss -tani do); "},
+		{"no round-trip times", "netstat", both + established, "-c rtt=1",
+			"UNKNOWN: cannot judge rtt: this source does not show round-trip times (sockdiag and ss -tani do); "},
+		{"nothing to measure", "netstat", both, "-c rtt=1", "UNKNOWN: cannot judge rtt: no client is established; "},
+	} {
+		args := append(strings.Fields(test.args), "-s", test.source+":-")
+		out, _ := MDFront.respond(args, strings.NewReader(test.text), noon)
+		if !strings.Contains(string(out), test.want) {
+			t.Errorf("%s:\n%swant\n%s", test.name, out, test.want)
+		}
+	}
+}
+
+// TestUnknownClients: where addresses may be cut, the answer says that it does not know the clients.
+func TestUnknownClients(t *testing.T) {
+	for args, want := range map[string]string{
+		"-f json":                     " 1 CLOSE) from unknown clients - unclear trouble; ",
+		"-f hostmonitor --reply long": " 1 CLOSE; from unknown clients; unclear trouble",
+		"-f json -c top_client=40": "cannot judge top_client: this source does not show the client's whole address" +
+			" (netstat -W does, on macOS -l)",
+	} {
+		out, _ := check(t, MDFront, append(strings.Fields(args), "-s", "netstat:../testdata/captures/linux-7.txt")...)
+		if !strings.Contains(out, want) {
+			t.Errorf("%s: %s\nwant %s", args, out, want)
+		}
+	}
+}
+
 func TestCaptures(t *testing.T) {
 	for _, file := range captures(t) {
 		t.Run(filepath.Base(file), func(t *testing.T) {

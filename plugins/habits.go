@@ -5,10 +5,12 @@ import (
 	"fmt"
 	"math"
 	"regexp"
+	"slices"
 	"strings"
 
 	"github.com/jessevdk/go-flags"
 
+	"frontsockets/internal/diagnosis"
 	"frontsockets/internal/session"
 	"frontsockets/internal/suggest"
 	"frontsockets/internal/tally"
@@ -135,13 +137,21 @@ func unexpectedArgument(word string) error {
 	return fmt.Errorf("unexpected argument '%s': %s, see --help", word, advice)
 }
 
-// needsValueFormat returns an error unless -f is value, the only format that reads --metric.
-func needsValueFormat(o options) error {
-	if o.Format == "value" {
-		return nil
+// needsOtherFormat returns an error if --metric or --reply is set and -f is not the only format that
+// reads it.
+func (c commandLine) needsOtherFormat(o options) error {
+	isSet := func(long string) bool {
+		option := c.FindOptionByLongName(long)
+		return option.IsSet() && !option.IsSetDefault()
 	}
-	return fmt.Errorf("--metric: -f %s does not print it; add -f value, or write -c %s=RANGE to alarm on it",
-		o.Format, o.Metric)
+	switch {
+	case isSet("metric") && o.Format != "value":
+		return fmt.Errorf("--metric: -f %s does not print it; add -f value, or write -c %s=RANGE to alarm on it",
+			o.Format, o.Metric)
+	case isSet("reply") && o.Format != "hostmonitor":
+		return fmt.Errorf("--reply: -f %s has no reply; add -f hostmonitor, or leave out --reply", o.Format)
+	}
+	return nil
 }
 
 // metricNamed returns the metric of a name. Its error suggests the closest metric, or the closest of
@@ -232,6 +242,31 @@ func neverWarns(p verdict.Policy) error {
 		}
 		return fmt.Errorf("%s=%s never warns, because -c %s=%s%s is breached first; lower -w or raise -c", m, warning, m,
 			critical, whose)
+	}
+	return nil
+}
+
+// neverWarnsOf returns an error if a diagnosis of -w is CRITICAL whenever it is made. The words are those
+// of -w; preset says that the codes of CRITICAL are the policy's.
+func neverWarnsOf(words []string, p verdict.Policy, preset bool) error {
+	for _, word := range words {
+		list, named := strings.CutPrefix(word, "diagnosis=")
+		if !named {
+			continue
+		}
+		for _, name := range strings.Split(list, ",") {
+			codes, err := parseCodes(name)
+			warns := func(code diagnosis.Code) bool { return p.Diagnosis[code] != verdict.Critical }
+			if err != nil || len(codes) == 0 || slices.ContainsFunc(codes, warns) {
+				continue
+			}
+			whose, advice := "", "or -c"
+			if preset {
+				whose, advice = " of the policy", "or write your own -c diagnosis=CODE, such as -c diagnosis=none"
+			}
+			return fmt.Errorf("diagnosis=%s never warns, because -c diagnosis=%s%s comes first; leave it out of -w %s", name,
+				name, whose, advice)
+		}
 	}
 	return nil
 }

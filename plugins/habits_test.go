@@ -70,6 +70,16 @@ func TestHabits(t *testing.T) {
 			" close_wait=RANGE to alarm on it"},
 		{[]string{"-w", "60"}, "-w: abnormal=60 never warns, because -c abnormal=@50: of the policy is breached first;" +
 			" lower -w or raise -c"},
+		{[]string{"-w", "diagnosis=network,hung", "-c", "diagnosis=hung"}, "-w: diagnosis=hung never warns, because" +
+			" -c diagnosis=hung comes first; leave it out of -w or -c"},
+		{[]string{"-w", "diagnosis=front", "-c", "diagnosis=front"}, "-w: diagnosis=front never warns, because" +
+			" -c diagnosis=front comes first; leave it out of -w or -c"},
+		{[]string{"-w", "diagnosis=hung"}, "-w: diagnosis=hung never warns, because -c diagnosis=hung of the policy comes" +
+			" first; leave it out of -w or write your own -c diagnosis=CODE, such as -c diagnosis=none"},
+		{[]string{"--reply", "long"}, "--reply: -f nagios has no reply; add -f hostmonitor, or leave out --reply"},
+		{[]string{"--reply=text", "-v"}, "--reply: -f nagios has no reply; add -f hostmonitor, or leave out --reply"},
+		{[]string{"-n", "a<b>|c"}, "-n: 'a(b)/c' is not a name; use up to 64 printable characters, none of them a pipe or" +
+			" an angle bracket ('/', '(' and ')' may stand for a pipe or an angle bracket)"},
 		{[]string{"-w", "clients=@7:", "-c", "clients=5"}, "-w: clients=@7: never warns, because -c clients=5 is" +
 			" breached first; lower -w or raise -c"},
 	} {
@@ -94,6 +104,9 @@ func TestMayWarn(t *testing.T) {
 	for _, args := range []string{
 		"-w 10 -c 10", "-w 49", "-w 50 -c 51", "-w 40 -c clients=5", "-w clients=5 -c time_wait=3", "-w 5: -c 10:",
 		"-w 10:20 -c 5:30", "-w 60: -c 50", "-w @60:70 -c 50", "-w feed_age=@50: -c feed_age=@30:", "-w 60 --policy strict",
+		"-w diagnosis=front -c diagnosis=hung", "-w diagnosis=front", "-w diagnosis=hung -c diagnosis=none",
+		"-w diagnosis=hung -c diagnosis=crash_loop", "-w diagnosis=hung --policy seed", "-w diagnosis=network",
+		"-w diagnosis=none -c diagnosis=hung",
 	} {
 		if got, code := check(t, front(0), strings.Fields(args)...); strings.Contains(got, "never warns") {
 			t.Errorf("%s: exit %d, %s", args, code, got)

@@ -55,7 +55,7 @@ func TestImports(t *testing.T) {
 		"cmd/front_drill":           "internal/suggest internal/version",
 		// The story, which reads what the checks have logged.
 		"internal/report":  "internal/diagnosis internal/tcp internal/textfile internal/verdict",
-		"cmd/front_report": "internal/report internal/textfile internal/version",
+		"cmd/front_report": "internal/report internal/suggest internal/textfile internal/version",
 		// The workshop, which no check imports.
 		"internal/testkit/golden":     "",
 		"internal/testkit/kernels":    "",

@@ -378,7 +378,7 @@ func TestWithoutNetlink(t *testing.T) {
 		t.Errorf("exit %d, %s", code, out)
 	}
 	if out, code := sandboxed("-c", "feed_age=30"); code != 3 || !strings.HasPrefix(out,
-		"MDFRONT UNKNOWN: feed_age is not known: this source does not provide the time of the la") {
+		"MDFRONT UNKNOWN: cannot judge feed_age: this source does not show when data was last se") {
 		t.Errorf("exit %d, %s", code, out)
 	}
 	for args, want := range map[string]string{
@@ -435,7 +435,7 @@ func TestTimeWaitFull(t *testing.T) {
 		{"", "MDFRONT UNKNOWN: abnormal is at least 12: ", 3},
 		{"-c abnormal=@12: -c established=5", "MDFRONT CRITICAL: :41221 has at least 12 abnormal", 2},
 		{"-c abnormal=@500:", ": the kernel keeps no more TIME_WAIT (tcp_max_tw_buckets); :41221 has at least ", 3},
-		{"-v -c top_client_pct=100", "top_client_pct is not known: the kernel keeps no more TIME_WAIT (tcp_max_tw_buckets)",
+		{"-v -c top_client_pct=100", "cannot judge top_client_pct: the kernel keeps no more TIME_WAIT (tcp_max_tw_buckets)",
 			3},
 		{"--normal time_wait,established,listen -c abnormal=1", "MDFRONT UNKNOWN: abnormal is at least 0: ", 3},
 		{"--normal time_wait,fin_wait2,established,listen -c abnormal=1", "MDFRONT OK: :41221 has 0 abnormal", 0},

@@ -156,8 +156,8 @@ func (p Profile) parse(args []string, recorded textfile.File) (settings, error) 
 			err = fmt.Errorf("--%s: it is empty", option.LongName)
 		}
 	}
-	if metric := parser.FindOptionByLongName("metric"); err == nil && metric.IsSet() && !metric.IsSetDefault() {
-		err = needsValueFormat(o)
+	if err == nil {
+		err = parser.needsOtherFormat(o)
 	}
 	if len(rest) > 0 {
 		err = unexpectedArgument(rest[0])

@@ -41,7 +41,7 @@ func TestSnapshot(t *testing.T) {
 	got, code := at(later, MDFront, "-s", "snapshot:"+file, "-vv")
 	remark := "; seen at 2026-11-23T12:00:00Z by fake on " + host + " | "
 	// nobody asks of a recording
-	live = strings.Replace(live, "process unknown: this source does not provide inodes\n", "", 1)
+	live = strings.Replace(live, "process unknown: this source does not show who owns a socket\n", "", 1)
 	if want := strings.Replace(live, " | ", remark, 1); code != 2 || got != want {
 		t.Errorf("exit %d, got\n%swant\n%s", code, got, want)
 	}
@@ -109,7 +109,17 @@ func TestUnfitSnapshot(t *testing.T) {
 		{"more behind it", string(good) + row, noon, "", "line 7: more after the trailer"},
 		{"another version", replaced(`"frontsockets_snapshot":1`, `"frontsockets_snapshot":2,"new":3`), noon, "",
 			"a snapshot of version 2; this program reads version 1"},
-		{"no snapshot", "hello\n", noon, "", `line 1: not the header of a snapshot`},
+		{"no snapshot", "hello\n", noon, "", "line 1: not the header of a snapshot; for the output of netstat or ss use" +
+			" -s netstat:FILE or -s ss:FILE"},
+		{"netstat", "Active Internet connections (servers and established)\nProto Recv-Q\n", noon, "",
+			"line 1: this looks like the output of netstat: use -s netstat:FILE"},
+		{"netstat of Windows", "\nAktive Verbindungen\n", noon, "", "line 1: not the header of a snapshot; for"},
+		{"netstat without a title", "tcp4 0 0 10.1.0.7.41213 10.1.2.3.5001 CLOSE_WAIT\n", noon, "",
+			"line 1: this looks like the output of netstat: use -s netstat:FILE"},
+		{"ss", "State  Recv-Q Send-Q Local Address:Port\n", noon, "",
+			"line 1: this looks like the output of ss: use -s ss:FILE"},
+		{"ss without a header", "LISTEN 0 128 0.0.0.0:41213 0.0.0.0:*\n", noon, "",
+			"line 1: this looks like the output of ss: use -s ss:FILE"},
 		{"other JSON", "{}\n", noon, "", `line 1: not the header of a snapshot`},
 		{"binary", "\x00\x01\x02\n", noon, "", `line 1: not text`},
 		{"a state that is none", replaced("time_wait", "time_waits"), noon, "",

@@ -315,7 +315,7 @@ func TestHiddenStates(t *testing.T) {
 		return tcp.Look{Source: "lsof", Provides: ^tcp.Facts(0), HiddenStates: tcp.Set(tcp.TimeWait)}, nil
 	}}}
 	got, code := check(t, p)
-	if code != 3 || !strings.HasPrefix(got, "MDFRONT UNKNOWN: abnormal is not known: ") || !strings.Contains(got,
+	if code != 3 || !strings.HasPrefix(got, "MDFRONT UNKNOWN: cannot judge abnormal: ") || !strings.Contains(got,
 		" | established=") || strings.Contains(got, " time_wait=") {
 		t.Errorf("exit %d, %s", code, got)
 	}

@@ -132,6 +132,7 @@ func (p Profile) readThresholds(o options, s *settings, u *usageError) {
 	s.policy, cause = p.policy(o.Policy, warning, critical)
 	u.reject("--policy", cause)
 	u.reject("-w", neverWarns(s.policy))
+	u.reject("-w", neverWarnsOf(o.Warning, s.policy, critical.codes == nil))
 	s.policy.NoListener, cause = verdict.ParseStatus(o.NoListener)
 	u.reject("--no-listener", withAdvice(cause, suggest.DidYouMean(o.NoListener, verdict.StatusNames),
 		list(verdict.StatusNames)))

@@ -175,7 +175,7 @@ func TestSilentClient(t *testing.T) {
 	for source, want := range map[string]string{
 		"sockdiag": count + ` - one client does not read, 127\.9\.9\.9 (?s:.*)\nevidence: zero window 1, sessions of` +
 			` 127\.9\.9\.9 that have taken no data for 2s or longer\nevidence: unsent_bytes \d{5,}B, wait for 127\.9\.9\.9\n`,
-		"procnet": count + `; accept queue not judged (?s:.*)\nevidence: zero window 1, sessions whose client takes no more` +
+		"procnet": count + `; accept queue not judged(?s:.*)\nevidence: zero window 1, sessions whose client takes no more` +
 			` data\nevidence: missing the time of the last data sent, would tell for how long\n`,
 	} {
 		var out string

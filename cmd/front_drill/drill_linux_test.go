@@ -335,12 +335,14 @@ func TestPortTaken(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer l.Close()
+	port := l.Addr().(*net.TCPAddr).Port
 	var stdout, stderr bytes.Buffer
-	cmd := exec.Command(os.Args[0], "hang", "--port", strconv.Itoa(l.Addr().(*net.TCPAddr).Port))
+	cmd := exec.Command(os.Args[0], "hang", "--port", strconv.Itoa(port))
 	cmd.Env = append(os.Environ(), asDrill)
 	cmd.Stdout, cmd.Stderr = &stdout, &stderr
 	_ = cmd.Run()
-	want := fmt.Sprintf("front_drill: the front cannot listen: listen tcp %s: bind: address already in use\n", l.Addr())
+	want := fmt.Sprintf("front_drill: the front cannot listen: listen tcp %s: bind: address already in use; to see which"+
+		" program has it run ss -ltnp 'sport = :%d', or give another --port\n", l.Addr(), port)
 	if code := cmd.ProcessState.ExitCode(); code != 1 || stderr.String() != want || stdout.Len() > 0 {
 		t.Errorf("code %d, stdout %q, stderr %q", code, &stdout, &stderr)
 	}

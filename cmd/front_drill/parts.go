@@ -4,11 +4,13 @@ import (
 	"bufio"
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"net"
 	"os"
 	"os/signal"
+	"runtime"
 	"slices"
 	"syscall"
 	"time"
@@ -104,6 +106,14 @@ func (p *part) hasBegun(scenario string) bool {
 	}
 }
 
+// whoHasPort returns how to find the program that has the port, if that is why the front cannot listen.
+func (d drill) whoHasPort(err error) string {
+	if runtime.GOOS != "linux" || !errors.Is(err, syscall.EADDRINUSE) {
+		return ""
+	}
+	return fmt.Sprintf("; to see which program has it run ss -ltnp 'sport = :%d', or give another --port", d.port)
+}
+
 // playFront listens, and accepts and serves clients.
 func (p *part) playFront() error {
 	// Keepalive is off: its probes would remove a CLOSE_WAIT socket as soon as the client's
@@ -112,7 +122,7 @@ func (p *part) playFront() error {
 	config.SetMultipathTCP(false)
 	l, err := config.Listen(context.Background(), "tcp", p.endpoint())
 	if err != nil {
-		return fmt.Errorf("the front cannot listen: %w", err)
+		return fmt.Errorf("the front cannot listen: %w%s", err, p.whoHasPort(err))
 	}
 	listener := l.(*net.TCPListener)
 	switch p.scenario {

@@ -16,6 +16,7 @@ import (
 	"github.com/jessevdk/go-flags"
 
 	"frontsockets/internal/report"
+	"frontsockets/internal/suggest"
 	"frontsockets/internal/textfile"
 	"frontsockets/internal/version"
 )
@@ -163,7 +164,7 @@ func parse(args []string) (o options, logs []string, err error) {
 		o.Help = o.Help || arg == "-h" || arg == "--help"
 	}
 	if err != nil || o.Help || o.Version {
-		return o, logs, err
+		return o, logs, unknownOption(parser, err)
 	}
 	for _, option := range parser.Groups()[0].Options() {
 		// A script that fills in an unset variable.
@@ -175,6 +176,20 @@ func parse(args []string) (o options, logs []string, err error) {
 		return o, nil, errors.New("no LOG: give a file or folder that --log wrote")
 	}
 	return o, logs, nil
+}
+
+// unknownOption adds to the error, if it is of an unknown option, which option was meant.
+func unknownOption(parser *flags.Parser, err error) error {
+	var known *flags.Error
+	if !errors.As(err, &known) || known.Type != flags.ErrUnknownFlag {
+		return err
+	}
+	var long []string
+	for _, option := range parser.Groups()[0].Options() {
+		long = append(long, "--"+option.LongName)
+	}
+	_, name, _ := strings.Cut(known.Message, "`")
+	return fmt.Errorf("%w%s", err, suggest.DidYouMean("--"+strings.TrimSuffix(name, "'"), long))
 }
 
 // bounds returns the period to tell of.

@@ -59,7 +59,9 @@ func TestUsage(t *testing.T) {
 		{[]string{"--html", zipped, log}, "--html " + zipped + ": it is a log, which the page would replace"},
 		{[]string{"--lang", "de", log}, "--lang: 'de' is not a language; use en or zh"},
 		{[]string{"--what", log}, "unknown flag 'what'"},
-		{[]string{"-x", log}, "unknown flag 'x'"},
+		{[]string{"-x", log}, "unknown flag 'x' (see "},
+		{[]string{"--htlm", page, log}, "unknown flag 'htlm' (did you mean --html?) (see "},
+		{[]string{"--form=2026-11-25", log}, "unknown flag 'form' (did you mean --from?) (see "},
 		{[]string{log, "--from"}, "expected argument for flag '--from'"},
 		{[]string{"--from", "a\nb\x1b[2J", log}, "--from: 'a\ufffdb\ufffd[2J' is not a time"},
 	} {

@@ -81,6 +81,8 @@ func (r Report) long() string {
 	if len(r.Result.Clients) > 0 && r.Result.Clients[0].Abnormal > 0 {
 		top := r.Result.Clients[0]
 		parts = append(parts, fmt.Sprintf("%d from %s", top.Abnormal, r.who(top.Addr)))
+	} else if !r.Result.Values[tally.AbnormalClients].Known() {
+		parts = append(parts, "from unknown clients")
 	}
 	if r.Excluded > 0 {
 		parts = append(parts, r.excluded())

@@ -35,16 +35,15 @@ const (
 // sorts metrics, puts them after the details, and quotes every label.
 func Nagios(r Report, style Style) []byte {
 	var b strings.Builder
-	tail := line(r.remark(), maxRemark)
-	if hint := r.hint(); hint != "" {
-		tail = " " + line(hint, maxHint) + tail
-	}
-	tail = cut(tail, maxText-minReason)
 	head := r.Service + " " + statusWord(r.Status()) + ": " + r.Reason()
 	limit := maxText
 	if r.Result == nil {
 		limit = maxFailure
+		if strings.ContainsAny(head, "|<>") { // it may quote them, and line replaces them
+			head += " ('/', '(' and ')' may stand for a pipe or an angle bracket)"
+		}
 	}
+	tail := r.tail(limit - utf8.RuneCountInString(head))
 	b.WriteString(line(head, limit-utf8.RuneCountInString(tail)) + tail)
 	if r.Result != nil {
 		b.WriteString(" |" + r.perfdata())
@@ -54,6 +53,19 @@ func Nagios(r Report, style Style) []byte {
 		writeLines(&b, r.details(style))
 	}
 	return []byte(b.String())
+}
+
+// tail returns the hint and the remark. Why an accept queue was not judged is in it only if room
+// characters are enough for all: -v says it too.
+func (r Report) tail(room int) string {
+	hint, remark := r.hint(), r.remark()
+	if hint != "" {
+		hint = " " + line(hint, maxHint)
+	}
+	if utf8.RuneCountInString(hint+remark) > min(room, maxText-minReason) {
+		remark = strings.Replace(remark, r.whyNotJudged(), "", 1)
+	}
+	return cut(hint+line(remark, maxRemark), maxText-minReason)
 }
 
 // perfdata returns every known metric, each after a blank. It leaves out the others, since most readers
@@ -130,6 +142,10 @@ func (r Report) details(style Style) []string {
 		add("there may be more than %s say: %s", strings.Join(names, ", "), why)
 	}
 	lines = append(lines, r.unknownMetrics()...)
+	if r.notJudged() != "" {
+		add("accept queue not judged: a full one would go unseen; on Linux use -s sockdiag, or see ss -ltn: it is full" +
+			" if Recv-Q is over Send-Q")
+	}
 	if p := r.Owner; p != nil {
 		add("process %d (%s): state %s, %.0f%% CPU, %d threads, %d of %d descriptors, started %s", p.PID, p.Name,
 			p.State, p.CPU, p.Threads, p.Descriptors, p.DescriptorLimit, p.Started.Format(time.RFC3339))

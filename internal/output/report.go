@@ -240,7 +240,7 @@ func (r Report) remark() string {
 		add(note)
 	}
 	if r.Result != nil {
-		add(r.notJudged())
+		add(r.notJudged() + r.whyNotJudged())
 		if len(r.Look.Skipped) > 0 && !recorded {
 			add("seen by " + r.source())
 		}
@@ -262,7 +262,7 @@ func (r Report) excluded() string {
 	return plural(tally.Number(float64(r.Excluded)), "session") + " excluded"
 }
 
-// notJudged says that the accept queue was not judged because its backlog is not known, unless a
+// notJudged says that an accept queue was not judged because its backlog is not known, unless a
 // problem says so.
 func (r Report) notJudged() string {
 	told := slices.ContainsFunc(r.Verdict.Problems, func(p verdict.Problem) bool { return p.Metric == tally.AcceptQueue })
@@ -270,6 +270,17 @@ func (r Report) notJudged() string {
 		return ""
 	}
 	return "accept queue not judged"
+}
+
+// whyNotJudged is the end of notJudged: why, and what to run.
+func (r Report) whyNotJudged() string {
+	switch {
+	case r.Result == nil || r.notJudged() == "":
+		return ""
+	case slices.ContainsFunc(r.Result.Listeners, func(l tally.Listener) bool { return !l.Facts.Has(tcp.FactRecvQ) }):
+		return ": not shown by this source"
+	}
+	return ": no backlog, see ss -ltn"
 }
 
 func backlogUnknown(l tally.Listener) bool { return !l.Facts.Has(tcp.FactBacklog) }
@@ -284,7 +295,10 @@ func (r Report) summary() string {
 	}
 	s += " (" + listStates(r.Result.States, r.Result.Rules.Normal) + ")"
 	clients := v[tally.AbnormalClients]
-	if len(r.Result.Clients) == 0 || clients.N == 0 { // listeners only, or clients not known
+	switch {
+	case !clients.Known():
+		return s + " from unknown clients"
+	case clients.N == 0: // listeners only
 		return s
 	}
 	top := r.Result.Clients[0]

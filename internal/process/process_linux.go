@@ -51,7 +51,7 @@ func Find(ctx context.Context, sockets []tcp.Socket) (*Owner, error) {
 		}
 	}
 	if len(s.links) == 0 {
-		return nil, errors.New("this source does not provide inodes")
+		return nil, errors.New("this source does not show who owns a socket")
 	}
 	likely, others, err := s.processes(ctx)
 	if err != nil {

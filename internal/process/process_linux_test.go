@@ -78,7 +78,8 @@ func TestNotFound(t *testing.T) {
 		!strings.Contains(err.Error(), "CAP_SYS_PTRACE") { // where this user may not read all
 		t.Error(err)
 	}
-	if _, err := Find(t.Context(), []tcp.Socket{{}}); err == nil || err.Error() != "this source does not provide inodes" {
+	_, err := Find(t.Context(), []tcp.Socket{{}})
+	if err == nil || err.Error() != "this source does not show who owns a socket" {
 		t.Error(err)
 	}
 	for want, f := range map[string]finder{

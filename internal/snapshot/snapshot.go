@@ -11,6 +11,7 @@ import (
 	"io"
 	"net/netip"
 	"slices"
+	"strings"
 	"time"
 
 	"frontsockets/internal/tcp"
@@ -245,7 +246,7 @@ func readHeader(text *textfile.Lines) (h header, look tcp.Look, err error) {
 		Version int `json:"frontsockets_snapshot"`
 	}
 	if err := json.Unmarshal(line, &version); err != nil || version.Version == 0 {
-		return h, look, text.Wrong(errors.New("not the header of a snapshot"), line)
+		return h, look, text.Wrong(errors.New(otherFile(line)), line)
 	}
 	if version.Version != formatVersion {
 		return h, look, fmt.Errorf("a snapshot of version %d; this program reads version %d",
@@ -258,6 +259,18 @@ func readHeader(text *textfile.Lines) (h header, look tcp.Look, err error) {
 		return h, look, text.Wrong(err, line)
 	}
 	return h, look, nil
+}
+
+// otherFile says of a file that is no snapshot, by its first line, how to read it.
+func otherFile(line []byte) string {
+	word, _, _ := bytes.Cut(bytes.TrimSpace(line), []byte(" "))
+	switch strings.ToLower(string(word)) {
+	case "state", "netid", "listen", "estab":
+		return "this looks like the output of ss: use -s ss:FILE"
+	case "active", "aktive", "proto", "tcp", "tcp4", "tcp6":
+		return "this looks like the output of netstat: use -s netstat:FILE"
+	}
+	return "not the header of a snapshot; for the output of netstat or ss use -s netstat:FILE or -s ss:FILE"
 }
 
 // look returns the look that was recorded.

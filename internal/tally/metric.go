@@ -1,7 +1,6 @@
 package tally
 
 import (
-	"cmp"
 	"fmt"
 	"math"
 	"strconv"
@@ -80,11 +79,11 @@ type definition struct {
 	ofSessions bool
 }
 
-// need is a fact that every socket in scope must provide, and its name.
+// need is a fact that every socket in scope must provide, and its name. shownBy says who provides it.
 type need struct {
-	scope scope
-	facts tcp.Facts
-	name  string
+	scope         scope
+	facts         tcp.Facts
+	name, shownBy string
 }
 
 // scope is the sockets whose facts a metric needs.
@@ -99,22 +98,37 @@ const (
 )
 
 var (
-	clientAddress    = need{ofAll, tcp.FactClient, "the addresses of all clients"}
-	retransmits      = need{ofAll, tcp.FactRetransmits, "retransmits"}
-	acceptQueue      = need{ofListeners, tcp.FactRecvQ, "the accept queue"}
-	backlog          = need{ofListeners, tcp.FactRecvQ | tcp.FactBacklog, "the backlog"}
-	dropsTwice       = need{ofListenersTwice, tcp.FactDrops, "drops"}
-	inodes           = need{ofEstablished, tcp.FactInode, "inodes"}
-	receiveQueue     = need{ofEstablished, tcp.FactRecvQ, "Recv-Q"}
-	readBytes        = need{ofEstablished, tcp.FactRecvQ | tcp.FactLastDataSent, "when or what the front read"}
-	sendQueue        = need{ofEstablished, tcp.FactSendQ, "Send-Q"}
-	lastDataSent     = need{ofEstablished, tcp.FactLastDataSent, "the time of the last data sent"}
-	lastDataReceived = need{ofEstablished, tcp.FactLastDataSent, "the time of the last data received"}
-	roundTripTime    = need{ofEstablished, tcp.FactRTT, "round-trip times"}
+	clientAddress    = need{ofAll, tcp.FactClient, "the client's whole address", "netstat -W does, on macOS -l"}
+	retransmits      = need{ofAll, tcp.FactRetransmits, "retransmits", sockdiag}
+	acceptQueue      = need{ofListeners, tcp.FactRecvQ, "the accept queue", sockdiagOrSS}
+	backlog          = need{ofListeners, tcp.FactRecvQ | tcp.FactBacklog, "the backlog", sockdiagOrSS}
+	dropsTwice       = need{ofListenersTwice, tcp.FactDrops, "drops", sockdiag}
+	inodes           = need{ofEstablished, tcp.FactInode, "who owns a socket", sockdiag}
+	receiveQueue     = need{ofEstablished, tcp.FactRecvQ, "Recv-Q", sockdiagOrSS}
+	readBytes        = need{ofEstablished, tcp.FactRecvQ | tcp.FactLastDataSent, "when or what the front read", sockdiag}
+	sendQueue        = need{ofEstablished, tcp.FactSendQ, "Send-Q", sockdiagOrSS}
+	lastDataSent     = need{ofEstablished, tcp.FactLastDataSent, "when data was last sent", sockdiagOrSSInfo}
+	lastDataReceived = need{ofEstablished, tcp.FactLastDataSent, "when data was last received", sockdiagOrSSInfo}
+	roundTripTime    = need{ofEstablished, tcp.FactRTT, "round-trip times", sockdiagOrSSInfo}
 	everyState       = neededStates{func(Rules) tcp.StateSet { return ^tcp.Set(tcp.Listen) }, "the sockets of all states"}
-	listening        = neededStates{func(Rules) tcp.StateSet { return tcp.Set(tcp.Listen) }, "listening sockets"}
+	listening        = neededStates{func(Rules) tcp.StateSet { return tcp.Set(tcp.Listen) }, "listeners"}
 	abnormalStates   = neededStates{func(r Rules) tcp.StateSet { return ^r.Normal }, "the sockets of all abnormal states"}
 )
+
+// What provides a fact, on Linux: the live source, and a capture.
+const (
+	sockdiag         = "sockdiag does"
+	sockdiagOrSS     = "sockdiag and ss -tan do"
+	sockdiagOrSSInfo = "sockdiag and ss -tani do"
+)
+
+// missing returns why the fact is unknown. provides is what the source can provide.
+func (n need) missing(provides tcp.Facts) string {
+	if provides.Has(n.facts) {
+		return "not every socket shows " + n.name
+	}
+	return "this source does not show " + n.name + " (" + n.shownBy + ")"
+}
 
 // neededStates is a set of states that depends on the rules, and its name.
 type neededStates struct {
@@ -262,13 +276,13 @@ func (m Metric) value(t *Tally, r *Result, provided [numScopes]tcp.Facts, look t
 	case d.sees.set != nil && hidden&d.sees.set(t.rules) != 0:
 		return unknown(notSeen(hidden, d.sees.name))
 	case (d.needs.scope == ofListeners || d.needs.scope == ofListenersTwice) && hidden.Has(tcp.Listen):
-		return unknown("this source does not see listening sockets; a capture needs netstat -an or ss -tan")
+		return unknown(notSeen(hidden, "listeners"))
 	case d.needs.scope == ofEstablished && hidden.Has(tcp.Established):
 		return unknown(notSeen(hidden, "established sockets"))
 	}
 	v := d.compute(t, r)
-	if !provided[d.needs.scope].Has(d.needs.facts) {
-		return unknown(cmp.Or(v.Unknown, "this source does not provide "+d.needs.name))
+	if !provided[d.needs.scope].Has(d.needs.facts) && v != noneEstablished {
+		return unknown(d.needs.missing(look.Provides))
 	}
 	if v.Known() && d.sees.set != nil && look.LowerBound&d.sees.set(t.rules) != 0 {
 		if d.isShare {
@@ -279,12 +293,16 @@ func (m Metric) value(t *Tally, r *Result, provided [numScopes]tcp.Facts, look t
 	return v
 }
 
-// notSeen returns why sockets are unknown, and what to do about a capture of listeners only.
+// notSeen returns why sockets are unknown, and what to do. Only a capture leaves out listeners, or all
+// sessions.
 func notSeen(hidden tcp.StateSet, what string) string {
-	if hidden == everySession {
-		return "no sessions in the capture, only listeners; use netstat -an or ss -tan"
+	switch {
+	case hidden == everySession:
+		return "the capture shows only listeners (netstat -an and ss -tan show all)"
+	case hidden.Has(tcp.Listen):
+		return "the capture does not show " + what + " (netstat -an and ss -tan do)"
 	}
-	return "this source does not see " + what
+	return "this source does not show " + what + " (a capture of netstat -an does)"
 }
 
 // everySession is the states of sessions.

@@ -156,7 +156,7 @@ func TestUnknown(t *testing.T) {
 	onlyListeners := ^tcp.Set(tcp.Listen) & (1<<tcp.NumStates - 2)
 	for _, m := range []Metric{Abnormal, Established, Unread} {
 		got := New(rules, nil, 0).Result(tcp.Look{Provides: everything, HiddenStates: onlyListeners}).Values[m].Unknown
-		if want := "no sessions in the capture, only listeners; use netstat -an or ss -tan"; got != want {
+		if want := "the capture shows only listeners (netstat -an and ss -tan show all)"; got != want {
 			t.Errorf("%s is unknown since %q, want %q", m, got, want)
 		}
 	}
@@ -165,6 +165,36 @@ func TestUnknown(t *testing.T) {
 	check(t, New(rules, nil, 0).Result(tcp.Look{Provides: tcp.FactClient}),
 		"unread=U unsent_bytes=U unaccepted=U retransmitting=U stalled=U accept_queue=U accept_queue_pct=U abnormal=0"+
 			" clients=0 listeners=0")
+}
+
+// TestWhyUnknown: an unknown metric says what is missing and, if the source never has it, what shows it.
+func TestWhyUnknown(t *testing.T) {
+	partial := session(tcp.Established, "10.1.2.3")
+	partial.Facts = tcp.FactClient
+	for _, test := range []struct {
+		look tcp.Look
+		m    Metric
+		want string
+	}{
+		{tcp.Look{}, FeedAge, "this source does not show when data was last sent (sockdiag and ss -tani do)"},
+		{tcp.Look{}, RTT, "this source does not show round-trip times (sockdiag and ss -tani do)"},
+		{tcp.Look{}, Unaccepted, "this source does not show who owns a socket (sockdiag does)"},
+		{tcp.Look{}, TopClient, "this source does not show the client's whole address (netstat -W does, on macOS -l)"},
+		{tcp.Look{Provides: everything}, FeedAge, "not every socket shows when data was last sent"},
+		{tcp.Look{HiddenStates: tcp.Set(tcp.Listen)}, AcceptQueue,
+			"the capture does not show listeners (netstat -an and ss -tan do)"},
+		{tcp.Look{HiddenStates: tcp.Set(tcp.TimeWait)}, Abnormal,
+			"this source does not show the sockets of all abnormal states (a capture of netstat -an does)"},
+	} {
+		count := New(rules, nil, 0)
+		count.Add(&partial)
+		if got := count.Result(test.look).Values[test.m].Unknown; got != test.want {
+			t.Errorf("%s is unknown since %q, want %q", test.m, got, test.want)
+		}
+	}
+	if got := New(rules, nil, 0).Result(tcp.Look{}).Values[FeedAge].Unknown; got != "no client is established" {
+		t.Errorf("without a session the age of the feed is unknown since %q", got)
+	}
 }
 
 // TestUnknownClients: if one client is not known none is named, but all are counted.

@@ -109,8 +109,7 @@ func Judge(p Policy, ports tcp.Ports, r tally.Result, d diagnosis.Diagnosis) Ver
 // whether it has one.
 func missingListeners(p Policy, ports tcp.Ports, r tally.Result) []Problem {
 	if why := r.Values[tally.Listeners].Unknown; r.HiddenStates.Has(tcp.Listen) && p.NoListener != OK {
-		text := tally.Listeners.String() + " is not known"
-		return []Problem{{Unknown, tally.Listeners, text + ": " + why, text}}
+		return []Problem{{Unknown, tally.Listeners, "cannot tell if the front listens: " + why, "listeners unknown"}}
 	}
 	missing := r.PortsWithoutListener(ports)
 	if len(missing) == 0 {
@@ -178,8 +177,7 @@ func judge(p Policy, m tally.Metric, v tally.Value) []Problem {
 		switch {
 		case !set:
 		case !v.Known():
-			text := fmt.Sprintf("%s is not known: %s", m, v.Unknown)
-			return []Problem{{Unknown, m, text, text}}
+			return []Problem{{Unknown, m, fmt.Sprintf("cannot judge %s: %s", m, v.Unknown), m.String() + " unknown"}}
 		case breached:
 			text := fmt.Sprintf("%s is %s%s%s (%s %s)", m, atLeast(v), v, m.Unit(), level.name, limit)
 			return append(problems, Problem{level.status, m, text, short(m, v)})

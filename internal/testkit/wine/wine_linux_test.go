@@ -414,11 +414,11 @@ func (m machine) testUnknown(t *testing.T) {
 
 	all := m.check(t, line+" -v -c "+strings.Join(unknown, "=80 -c ")+"=80", 3)
 	for _, name := range unknown {
-		if !strings.Contains(all, "\nUNKNOWN: "+name+" is not known: ") {
+		if !strings.Contains(all, "\nUNKNOWN: cannot judge "+name+": ") {
 			t.Errorf("-c %s=80: %s", name, all)
 		}
 	}
-	const reply = "ScriptRes:Unknown:accept_queue_pct is not known, "
+	const reply = "ScriptRes:Unknown:cannot judge accept_queue_pct, "
 	out := m.check(t, line+" -f hostmonitor -c accept_queue_pct=80", 0)
 	if !strings.HasPrefix(out, reply) || strings.Count(out, "\n") != 1 {
 		t.Errorf("-f hostmonitor: %q", out)

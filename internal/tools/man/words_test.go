@@ -27,13 +27,15 @@ func TestWords(t *testing.T) {
 				args = args[:2] // a recording has one look only
 			case "metric":
 				args = append(args, "--format", "value")
+			case "reply":
+				args = append(args, "--format", "hostmonitor")
 			}
 			var out strings.Builder
 			plugins.MDFront.Run(args, strings.NewReader(""), &out)
 			text := out.String()
 			answered := strings.Contains(text, " | ") || strings.Contains(text, "cannot be judged")
-			isUsage := strings.Contains(text, "--metric") || strings.HasPrefix(text, "MDFRONT ") && !answered
-			if isUsage {
+			isUsage := strings.Contains(text, "--metric") || strings.Contains(text, "--reply")
+			if isUsage || strings.HasPrefix(text, "MDFRONT ") && !answered {
 				t.Errorf("%v: %s", args, text)
 			}
 		}
