@@ -172,6 +172,13 @@ func TestDiagnose(t *testing.T) {
 				LastDataSent: time.Hour}}), true, asleep, "unclear ?"},
 		{"all log off", look(0, 128, everything, group{200, many("10.1.3", 200), state(tcp.TimeWait)}), false, nil,
 			"mass_logoff many clients logged off"},
+		{"all are disconnected now and then", look(0, 128, everything, group{60, many("10.1.3", 20),
+			state(tcp.TimeWait)}), false, nil, "crash_loop the front disconnects every client?"},
+		{"all are disconnected now and then, and most are back", look(0, 128, everything,
+			group{20, many("10.1.3", 20), well}, group{60, many("10.1.3", 20), state(tcp.TimeWait)}), false, nil,
+			"unclear unclear trouble"},
+		{"two sessions of each were closed, nobody knows when", look(0, 128, everything&^tcp.FactClosed,
+			group{40, many("10.1.3", 20), state(tcp.TimeWait)}), false, nil, "unclear unclear trouble"},
 		{"a bit of all", look(0, 128, everything, group{10, desks, state(tcp.TimeWait)},
 			group{8, desks, state(tcp.CloseWait)}, group{9, desks, state(tcp.SynRecv)}), false, nil, "unclear unclear trouble"},
 

@@ -608,26 +608,35 @@ func (o observation) noPattern() []Evidence {
 // come back, if many may be behind one address, or if their close does not arrive. A front that has ended
 // leaves the same sockets, so its listener must be known.
 func (o observation) massLogoff() bool {
-	if !o.Values[tally.Listeners].Known() {
-		return false
-	}
 	closed := o.closed(o.States) - o.RetransmittingClose
-	if !o.isShare(closed, tally.Abnormal, logoffPct) || !o.atLeast(tally.AbnormalClients, minSessions) {
+	if !o.Values[tally.Listeners].Known() || !o.isShare(closed, tally.Abnormal, logoffPct) ||
+		!o.atLeast(tally.AbnormalClients, minSessions) {
 		return false
 	}
-	if o.Sampled && o.Values[tally.Reconnects].N >= minSessions {
-		return false
-	}
+	returned := o.mayHaveReturned()
 	few := float64(closed) <= sessionsPerLogoff*o.Values[tally.AbnormalClients].N
-	return few || o.Sampled && o.closedTogether()
+	once := few && !o.isShare(returned, tally.AbnormalClients, majorityPct)
+	if o.Sampled {
+		return o.Values[tally.Reconnects].N < minSessions && (once || returned == 0)
+	}
+	return once
 }
 
-// closedTogether reports whether each client's sessions were closed at about the same time, or some time
-// ago. Two looks a moment apart do not see clients that wait before they come back.
-func (o observation) closedTogether() bool {
-	return !slices.ContainsFunc(o.Clients, func(c tally.Client) bool {
-		unknown := c.FirstClosed == 0
-		mayComeBack := c.FirstClosed-c.LastClosed >= crashSpan && c.LastClosed <= recentClose
-		return c.States[tcp.TimeWait] > 0 && (unknown || mayComeBack)
-	})
+// mayHaveReturned counts the clients whose sessions were closed at different times, or at times that are
+// not known, and which may be closed again. Two looks a moment apart do not see clients that wait before they
+// come back.
+func (o observation) mayHaveReturned() int {
+	n := 0
+	for _, c := range o.Clients {
+		closed := c.States[tcp.TimeWait]
+		if closed < 2 {
+			continue
+		}
+		span := c.FirstClosed - c.LastClosed
+		goesOn := c.LastClosed <= max(recentClose, span/time.Duration(closed-1))
+		if c.FirstClosed == 0 || span >= crashSpan && goesOn {
+			n++
+		}
+	}
+	return n
 }

@@ -130,6 +130,7 @@ var situations = []situation{
 		" connect 20 b one; wait 1s; connect 20 b one; wait 1s; connect 20 b one; wait 4s"},
 	{name: "logged-off-behind-nat", acted: "mass_logoff", script: "feed 500ms; connect 20 a; throw b 2s;" +
 		" connect 20 b one; wait 1s; connect 20 b one; wait 1s; connect 20 b one; wait 9s"},
+	{name: "disconnects-idle-clients", acted: "unclear", script: "throw all 5s; connect 40 a return 1s; wait 16s"},
 	{name: "two-sessions-log-off", acted: "mass_logoff",
 		script: "feed 500ms; connect 100 a; connect 100 a; wait 500ms; close a; wait 1s"},
 	{name: "log-off-ipv6", acted: "mass_logoff", network: "ipv6",
