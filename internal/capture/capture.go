@@ -238,6 +238,9 @@ func (t *table) other(line []byte) error {
 		t.inRows = false
 		return nil
 	}
+	if t.n == 1 && bytes.HasPrefix(line, []byte(`{"frontsockets_snapshot"`)) {
+		return advised("a snapshot, which --save wrote: give the file as -s snapshot:FILE")
+	}
 	prompt, command := isPrompt(line)
 	if err := t.rejectHiddenRow(line); err != nil && !command {
 		return err
@@ -293,7 +296,7 @@ func (t *table) errOtherTool(own, other string) error {
 	if t.found {
 		return advised(fmt.Sprintf("a table of %s after one of %s: give one of them alone", other, own))
 	}
-	return advised(fmt.Sprintf("a table of %s: give the file as %s:FILE", other, other))
+	return advised(fmt.Sprintf("a table of %s: give the file as -s %s:FILE", other, other))
 }
 
 // secondTableError returns the error for a table that begins at the current line after another.

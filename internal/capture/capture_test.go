@@ -266,8 +266,8 @@ func TestUnreadable(t *testing.T) {
 			"no socket table in "},
 		{"GBK words", "netstat", "\xbb\xee\xb6\xaf\xc1\xac\xbd\xd3\n\xd0\xad\xd2\xe9\n", "no socket table in "},
 		{"ss for netstat", "netstat", "State Recv-Q Send-Q Local Address:Port Peer Address:Port\nESTAB 0 0" +
-			" 10.1.0.7:41213 10.1.2.3:5\n", "line 1: a table of ss: give the file as ss:FILE"},
-		{"netstat for ss", "ss", header + good, "line 1: a table of netstat: give the file as netstat:FILE"},
+			" 10.1.0.7:41213 10.1.2.3:5\n", "line 1: a table of ss: give the file as -s ss:FILE"},
+		{"netstat for ss", "ss", header + good, "line 1: a table of netstat: give the file as -s netstat:FILE"},
 		{"binary", "netstat", header + "\x7fELF\x02\x01\x01\x00\x00\n",
 			`line 2: not text, perhaps compressed or a packet capture`},
 		{"gzip", "netstat", "\x1f\x8b\x08\x00\x00\x00\x00\x00\x00\x03\xed",

@@ -292,6 +292,9 @@ func TestSecondLook(t *testing.T) {
 			"crash_loop the front disconnects every client"},
 		{"one client, over and over", 0, []group{{60, few[:1], disconnected}}, timesOf(500), everything,
 			"client_loop one client looping, 100 % of them"},
+		{"one client, over and over, once a second", 0, []group{{40, few[:1], disconnected}},
+			func(s *tcp.Socket, i int) { s.Closed = 1100*time.Millisecond + time.Duration(i)*time.Second }, everything,
+			"client_loop one client looping, 100 % of them"},
 		{"one client logged off two seconds ago", 0, []group{{60, few[:1], disconnected}},
 			func(s *tcp.Socket, i int) {
 				timesOf(500)(s, i)

@@ -396,8 +396,18 @@ func (o observation) oneLoops() bool {
 	return comesBack
 }
 
-// stillLoops reports whether the client goes on. With --sample it has made new sessions between the looks.
-func (o observation) stillLoops() bool { return o.Sampled || o.closedSince(o.Clients[0]) }
+// stillLoops reports whether the client goes on: a session was closed since the look before, or not longer
+// ago than usual. With --sample it has made new sessions between the looks.
+func (o observation) stillLoops() bool {
+	const usual = 2 // times the mean
+	c := o.Clients[0]
+	return o.Sampled || o.closedSince(c) || c.LastClosed <= usual*meanGap(c)
+}
+
+// meanGap returns the mean time between two closes of a client's sessions that are in TIME_WAIT.
+func meanGap(c tally.Client) time.Duration {
+	return (c.FirstClosed - c.LastClosed) / time.Duration(max(c.States[tcp.TimeWait]-1, 1))
+}
 
 // oneMayLoop reports whether one client has most of the abnormal sockets, and may come back. Many clients
 // behind one address that log off leave the same sockets.
@@ -628,13 +638,8 @@ func (o observation) massLogoff() bool {
 func (o observation) mayHaveReturned() int {
 	n := 0
 	for _, c := range o.Clients {
-		closed := c.States[tcp.TimeWait]
-		if closed < 2 {
-			continue
-		}
-		span := c.FirstClosed - c.LastClosed
-		goesOn := c.LastClosed <= max(recentClose, span/time.Duration(closed-1))
-		if c.FirstClosed == 0 || span >= crashSpan && goesOn {
+		goesOn := c.FirstClosed-c.LastClosed >= crashSpan && c.LastClosed <= max(recentClose, meanGap(c))
+		if c.States[tcp.TimeWait] > 1 && (c.FirstClosed == 0 || goesOn) {
 			n++
 		}
 	}
