@@ -246,9 +246,8 @@ func neverWarns(p verdict.Policy) error {
 	return nil
 }
 
-// neverWarnsOf returns an error if a diagnosis of -w is CRITICAL whenever it is made. The words are those
-// of -w; preset says that the codes of CRITICAL are the policy's.
-func neverWarnsOf(words []string, p verdict.Policy, preset bool) error {
+// neverWarnsOf returns an error if a diagnosis in the words of -w is one of -c, too.
+func neverWarnsOf(words []string, p verdict.Policy) error {
 	for _, word := range words {
 		list, named := strings.CutPrefix(word, "diagnosis=")
 		if !named {
@@ -260,12 +259,8 @@ func neverWarnsOf(words []string, p verdict.Policy, preset bool) error {
 			if err != nil || len(codes) == 0 || slices.ContainsFunc(codes, warns) {
 				continue
 			}
-			whose, advice := "", "or -c"
-			if preset {
-				whose, advice = " of the policy", "or write your own -c diagnosis=CODE, such as -c diagnosis=none"
-			}
-			return fmt.Errorf("diagnosis=%s never warns, because -c diagnosis=%s%s comes first; leave it out of -w %s", name,
-				name, whose, advice)
+			return fmt.Errorf("diagnosis=%s never warns, because -c diagnosis=%s comes first; leave it out of -w or -c", name,
+				name)
 		}
 	}
 	return nil

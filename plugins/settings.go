@@ -132,7 +132,9 @@ func (p Profile) readThresholds(o options, s *settings, u *usageError) {
 	s.policy, cause = p.policy(o.Policy, warning, critical)
 	u.reject("--policy", cause)
 	u.reject("-w", neverWarns(s.policy))
-	u.reject("-w", neverWarnsOf(o.Warning, s.policy, critical.codes == nil))
+	if critical.codes != nil {
+		u.reject("-w", neverWarnsOf(o.Warning, s.policy))
+	}
 	s.policy.NoListener, cause = verdict.ParseStatus(o.NoListener)
 	u.reject("--no-listener", withAdvice(cause, suggest.DidYouMean(o.NoListener, verdict.StatusNames),
 		list(verdict.StatusNames)))
