@@ -55,6 +55,9 @@ const (
 	minClients = 2
 	// minReturns is the least number of TIME_WAITs of a client that was disconnected again and again.
 	minReturns = 3
+	// loopingPct is the share, in percent of the closed sessions, up to which a client that loops may have
+	// ESTABLISHED ones: with more, it may as well be many clients that log off.
+	loopingPct = 10
 	// crashSpan is the least time between the oldest and the youngest of these TIME_WAITs. recentClose
 	// is the greatest age of the youngest while crashes, or a loop, go on.
 	crashSpan, recentClose = 2 * time.Second, 5 * time.Second

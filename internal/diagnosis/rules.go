@@ -452,7 +452,7 @@ func (o observation) comesBack(c tally.Client) (comesBack, known bool) {
 		return false, true
 	}
 	// While many clients behind one address log off, some of them are still there.
-	comesBack = c.States[tcp.Established] < minSessions
+	comesBack = percent(float64(c.States[tcp.Established]), float64(c.States[tcp.TimeWait])) <= loopingPct
 	return comesBack, comesBack
 }
 
