@@ -399,14 +399,13 @@ func (o observation) oneLoops() bool {
 // stillLoops reports whether the client goes on: a session was closed since the look before, or not longer
 // ago than usual. With --sample it has made new sessions between the looks.
 func (o observation) stillLoops() bool {
-	const usual = 2 // times the mean
 	c := o.Clients[0]
-	return o.Sampled || o.closedSince(c) || c.LastClosed <= usual*meanGap(c)
+	return o.Sampled || o.closedSince(c) || c.LastClosed <= usualGap(c)
 }
 
-// meanGap returns the mean time between two closes of a client's sessions that are in TIME_WAIT.
-func meanGap(c tally.Client) time.Duration {
-	return (c.FirstClosed - c.LastClosed) / time.Duration(max(c.States[tcp.TimeWait]-1, 1))
+// usualGap returns how long it usually takes until another session of a client is closed: twice the mean.
+func usualGap(c tally.Client) time.Duration {
+	return 2 * (c.FirstClosed - c.LastClosed) / time.Duration(max(c.States[tcp.TimeWait]-1, 1))
 }
 
 // oneMayLoop reports whether one client has most of the abnormal sockets, and may come back. Many clients
@@ -638,7 +637,7 @@ func (o observation) massLogoff() bool {
 func (o observation) mayHaveReturned() int {
 	n := 0
 	for _, c := range o.Clients {
-		goesOn := c.FirstClosed-c.LastClosed >= crashSpan && c.LastClosed <= max(recentClose, meanGap(c))
+		goesOn := c.FirstClosed-c.LastClosed >= crashSpan && c.LastClosed <= max(recentClose, usualGap(c))
 		if c.States[tcp.TimeWait] > 1 && (c.FirstClosed == 0 || goesOn) {
 			n++
 		}
