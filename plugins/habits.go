@@ -4,7 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"math"
-	"regexp"
 	"slices"
 	"strings"
 
@@ -15,6 +14,7 @@ import (
 	"frontsockets/internal/suggest"
 	"frontsockets/internal/tally"
 	"frontsockets/internal/tcp"
+	"frontsockets/internal/textfile"
 	"frontsockets/internal/threshold"
 	"frontsockets/internal/verdict"
 )
@@ -32,17 +32,14 @@ var otherPlugins = map[string]string{
 const hostAdvice = "the check judges the host that it runs on: run it there, by NRPE or an agent;" +
 	" -a is the front's local address"
 
-// helpOption is -h, also after -v or -V in one word.
-var helpOption = regexp.MustCompile(`^(-[vV]*h|--help)$`)
-
-// asksForHelp reports whether the command line asks for help. No value can look like -h: a value that
-// starts with '-' is written after '='.
+// asksForHelp reports whether the command line asks for help: by --help or -h, also after -v or -V in one
+// word. No value can look like -h: a value that starts with '-' is written after '='.
 func asksForHelp(args []string) bool {
 	for _, arg := range args {
-		switch {
+		switch letters, short := strings.CutPrefix(arg, "-"); {
 		case arg == "--":
 			return false
-		case helpOption.MatchString(arg):
+		case arg == "--help", short && strings.TrimLeft(letters, "vV") == "h":
 			return true
 		}
 	}
@@ -57,7 +54,7 @@ func (c commandLine) explain(err error, args []string) error {
 		name := strings.TrimSuffix(strings.TrimPrefix(text, "unknown flag '"), "'")
 		text = c.unknownOption(name, args)
 	}
-	if option := withoutValue.FindStringSubmatch(text); option != nil {
+	if option := withoutValue().FindStringSubmatch(text); option != nil {
 		text = option[1] + " needs a value"
 	}
 	if strings.Contains(text, "but got option '-") {
@@ -67,7 +64,7 @@ func (c commandLine) explain(err error, args []string) error {
 }
 
 // withoutValue is go-flags' message for an option at the end of the command line.
-var withoutValue = regexp.MustCompile(`^expected argument for flag '([^']*)'$`)
+var withoutValue = textfile.Lazy(`^expected argument for flag '([^']*)'$`)
 
 // unknownOption returns the message for an unknown option. name has no dashes.
 func (c commandLine) unknownOption(name string, args []string) string {
@@ -205,9 +202,9 @@ func rangeError(m tally.Metric, text string, err error) error {
 		return fmt.Errorf("'%s%s' is more than one range; repeat the option for each metric", metric, text)
 	case unquoted != text && isRange(unquoted):
 		return fmt.Errorf("'%s' is not a range: leave out the quotes; write %s%s", text, metric, unquoted)
-	case twoNumbers.MatchString(text):
+	case twoNumbers().MatchString(text):
 		advice = "a colon: 50:100 alerts outside of it, @50:100 inside"
-	case numberWithUnit.MatchString(text):
+	case numberWithUnit().MatchString(text):
 		if unit := map[string]string{"s": "seconds, such as 0.5", "B": "bytes, such as 1000000"}[m.Unit()]; unit != "" {
 			advice = unit
 		}
@@ -217,8 +214,8 @@ func rangeError(m tally.Metric, text string, err error) error {
 
 // What people write for a range: two numbers without a colon, a number with a unit.
 var (
-	twoNumbers     = regexp.MustCompile(`^\d+(-|\.\.+|,|;)\d+$`)
-	numberWithUnit = regexp.MustCompile(`^[@~:.\d]*\d[a-zA-Z]+:?$`)
+	twoNumbers     = textfile.Lazy(`^\d+(-|\.\.+|,|;)\d+$`)
+	numberWithUnit = textfile.Lazy(`^[@~:.\d]*\d[a-zA-Z]+:?$`)
 )
 
 func isRange(text string) bool {
@@ -267,7 +264,7 @@ func neverWarnsOf(words []string, p verdict.Policy) error {
 }
 
 // sessionHours are the hours of one session.
-var sessionHours = regexp.MustCompile(`\d{1,2}:\d\d-\d{1,2}:\d\d`)
+var sessionHours = textfile.Lazy(`\d{1,2}:\d\d-\d{1,2}:\d\d`)
 
 // sessionError returns an error that says how to write the first session that cannot be read.
 func sessionError(specs []string, err error) error {
@@ -275,7 +272,7 @@ func sessionError(specs []string, err error) error {
 		if _, wrong := session.Parse([]string{spec}, nil, nil); wrong == nil {
 			continue
 		}
-		if hours := sessionHours.FindAllStringIndex(spec, -1); len(hours) > 1 {
+		if hours := sessionHours().FindAllStringIndex(spec, -1); len(hours) > 1 {
 			advice := ""
 			for _, h := range hours {
 				days := strings.TrimRight(spec[:hours[0][0]], " ,;")

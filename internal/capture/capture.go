@@ -221,7 +221,7 @@ func explain(wrong error, line []byte, advice string) error {
 		return errColours
 	case errors.Is(wrong, errHiddenRow) && hasForeignBlanks(line):
 		return errForeignBlanks
-	case errors.Is(wrong, errHiddenRow) && rowInText.Match(line):
+	case errors.Is(wrong, errHiddenRow) && rowInText().Match(line):
 		return errTextBeforeRow
 	case bytes.Contains(line, []byte("…")), bytes.Contains(line, []byte("...")):
 		wrong = errDots
@@ -246,12 +246,12 @@ func (t *table) other(line []byte) error {
 		return err
 	}
 	prose := prompt || isProse(first)
-	whole := prompt || endsTable.Match(line)
+	whole := prompt || endsTable().Match(line)
 	switch {
 	case isState(first):
 		return errHiddenRow
 	case len(bytes.Trim(line, " \t.…[]()")) == 0, t.inRows && !prose && !whole,
-		t.found && !t.inRows && !t.ended && !whole && rowsLeftOut.Match(line):
+		t.found && !t.inRows && !t.ended && !whole && rowsLeftOut().Match(line):
 		return errAfterRow
 	case t.inRows && !whole && t.afterRow == nil:
 		t.afterRow, t.afterRowAt = t.here(errAfterRow, line), t.n

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"math"
 	"net/netip"
-	"regexp"
 	"strconv"
 	"strings"
 	"time"
@@ -52,7 +51,7 @@ func (r *ss) line(line []byte) error {
 	switch {
 	case string(first) == "tcp":
 		state := w.Next()
-		if _, isQueue := textfile.Number(state); isQueue && ofNetstat.Match(line) {
+		if _, isQueue := textfile.Number(state); isQueue && ofNetstat().Match(line) {
 			return r.errOtherTool("ss", "netstat")
 		}
 		return r.row(state, true, &w)
@@ -78,7 +77,7 @@ func (r *ss) line(line []byte) error {
 			return errNoStates
 		}
 	}
-	if r.inDetails && len(first) > 0 && aDetail.Match(line) {
+	if r.inDetails && len(first) > 0 && aDetail().Match(line) {
 		r.broken = true
 		return r.rejectHiddenRow(line)
 	}
@@ -88,17 +87,17 @@ func (r *ss) line(line []byte) error {
 
 // ofNetstat finds a row of netstat: the protocol, queues if there are any, two addresses and the state.
 // It also finds how a row of Solaris begins: with two addresses that have a dot before the port.
-var ofNetstat = regexp.MustCompile(`^\s*((0x)?[0-9a-f]+\s+){0,2}(tcp|TCP|toe)[46]*\s+(\d+\s+\d+\s+)?\S+[:.][0-9*]+\s+` +
+var ofNetstat = textfile.Lazy(`^\s*((0x)?[0-9a-f]+\s+){0,2}(tcp|TCP|toe)[46]*\s+(\d+\s+\d+\s+)?\S+[:.][0-9*]+\s+` +
 	`\S+[:.][0-9*]+\s+[A-Z]|^([0-9a-f.:]+|\*)\.\d+\s+([0-9a-f.:]+|\*)\.[0-9*]+\s+\d+\s+\d+\s`)
 
 // isOfNetstat reports whether a line is a header or a row of netstat.
 func isOfNetstat(line []byte) bool {
 	_, isHeader := readHeader(line)
-	return isHeader && !bytes.Contains(line, []byte("Address:Port")) || ofNetstat.Match(line)
+	return isHeader && !bytes.Contains(line, []byte("Address:Port")) || ofNetstat().Match(line)
 }
 
 // aDetail finds a detail of -i or -m such as "lastsnd:60000".
-var aDetail = regexp.MustCompile(`(^|\s)[a-z_]*:[0-9(]`)
+var aDetail = textfile.Lazy(`(^|\s)[a-z_]*:[0-9(]`)
 
 // newTable reads a header.
 func (r *ss) newTable(line []byte) error {
@@ -238,13 +237,13 @@ func (r *ss) fromLocal(s *tcp.Socket, w *textfile.Words) error {
 }
 
 // users finds the column of -p, in which a user chooses the names of processes.
-var users = regexp.MustCompile(`users:\((\(".{0,31}?",(pid=)?\d+,(fd=)?\d+\),?)+\)`)
+var users = textfile.Lazy(`users:\((\(".{0,31}?",(pid=)?\d+,(fd=)?\d+\),?)+\)`)
 
 // afterPeer returns what follows the peer without the column of -p, and an error if that is
 // another row or a piece of this one.
 func afterPeer(rest []byte) ([]byte, error) {
 	if bytes.Contains(rest, []byte("users:(")) {
-		rest = users.ReplaceAll(rest, []byte(" "))
+		rest = users().ReplaceAll(rest, []byte(" "))
 	}
 	w := textfile.Words{Line: rest}
 	if _, number := textfile.Number(w.Next()); number {

@@ -5,7 +5,6 @@ import (
 	"bytes"
 	"encoding/binary"
 	"io"
-	"regexp"
 	"unicode"
 	"unicode/utf8"
 
@@ -109,12 +108,12 @@ func isTool(word []byte) bool {
 
 // endsTable finds text that follows a whole table: a line that is drawn, the title of another table, a
 // tag of HTML, the time, or the end of a session of ssh.
-var endsTable = regexp.MustCompile("^\\s*([-=#`]{3,}\\s*$|Active |</|Connection to \\S+ closed\\.$)|" +
+var endsTable = textfile.Lazy("^\\s*([-=#`]{3,}\\s*$|Active |</|Connection to \\S+ closed\\.$)|" +
 	`(^|[ T])\d\d:\d\d:\d\d( [A-Z0-9+-]{2,6})*$`)
 
 // rowsLeftOut finds text after a table which says that rows are missing: of a pager, of whoever
 // copied it, or of the end of the command. Text in brackets or after dots may say so in any language.
-var rowsLeftOut = regexp.MustCompile(`^\s*(\.\.|…|--|[(（<\[【])|省略|^lines \d|(?i)omitted|truncated|` +
+var rowsLeftOut = textfile.Lazy(`^\s*(\.\.|…|--|[(（<\[【])|省略|^lines \d|(?i)omitted|truncated|` +
 	`^(killed|terminated)|broken pipe|write error|closed by|timed out`)
 
 // isProse reports whether a line begins with a word that cannot be a piece of a row. Such a word has a
@@ -126,7 +125,7 @@ func isProse(first []byte) bool {
 }
 
 // addressOrState finds an address, whole or cut, or a state, alone or glued to other text.
-var addressOrState = regexp.MustCompile(`\d\.\d+\.\d|[0-9a-f]:[0-9a-f]*:|::|\*[.:]|` +
+var addressOrState = textfile.Lazy(`\d\.\d+\.\d|[0-9a-f]:[0-9a-f]*:|::|\*[.:]|` +
 	`ESTAB|[A-Z][_-]WAIT|SYN[_-]|LISTEN|CLOS(E|ING)|LAST[_-]ACK|UNCONN`)
 
 // mentions reports whether a port of the front stands in the line, alone or after ':', '.' or a colour.
@@ -150,7 +149,7 @@ func (t *table) mentions(line []byte) bool {
 // rejectHiddenRow returns an error if a line that is not a row holds a row or a part of one. That is a
 // port of the front beside an address or a state, or an address beside a state.
 func (t *table) rejectHiddenRow(line []byte) error {
-	if t.mentions(line) && addressOrState.Match(line) {
+	if t.mentions(line) && addressOrState().Match(line) {
 		return errHiddenRow
 	}
 	address, state := false, false
@@ -170,7 +169,7 @@ func (t *table) rejectHiddenRow(line []byte) error {
 }
 
 // rowInText finds a row of netstat or ss in a line.
-var rowInText = regexp.MustCompile(`((tcp|TCP)[46]*\s+\d+\s+\d+|TCP)\s+\S+[.:][0-9*]+\s+\S+[.:]|` +
+var rowInText = textfile.Lazy(`((tcp|TCP)[46]*\s+\d+\s+\d+|TCP)\s+\S+[.:][0-9*]+\s+\S+[.:]|` +
 	`(ESTAB|LISTEN|CLOSE-WAIT|TIME-WAIT|FIN-WAIT-[12]|LAST-ACK|SYN-[A-Z]+)\s+\d+\s+\d+\s+\S+:\d+\s`)
 
 // hasForeignBlanks reports whether a line has bytes beyond ASCII in the name of the protocol or
@@ -181,7 +180,7 @@ func hasForeignBlanks(line []byte) bool {
 		if word == nil {
 			return false
 		}
-		if !isASCII(word) && (isTCP(word[:min(len("tcp"), len(word))]) || addressOrState.Match(word)) {
+		if !isASCII(word) && (isTCP(word[:min(len("tcp"), len(word))]) || addressOrState().Match(word)) {
 			return true
 		}
 	}

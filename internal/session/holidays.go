@@ -4,7 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"regexp"
 	"slices"
 	"strings"
 	"time"
@@ -94,11 +93,11 @@ func parseSpan(text string) (s span, err error) {
 }
 
 // leadingDate is a date at the beginning of a text, as in ISO 8601, or with '/' as spreadsheets write it.
-var leadingDate = regexp.MustCompile(`^(\d{4})(?:-(\d\d)-(\d\d)|/(\d\d?)/(\d\d?)|(\d\d)(\d\d))`)
+var leadingDate = textfile.Lazy(`^(\d{4})(?:-(\d\d)-(\d\d)|/(\d\d?)/(\d\d?)|(\d\d)(\d\d))`)
 
 // cutDate returns the date that the text begins with, and the rest of the text.
 func cutDate(text string) (day time.Time, rest string, err error) {
-	found := leadingDate.FindStringSubmatch(text)
+	found := leadingDate().FindStringSubmatch(text)
 	if found == nil {
 		return day, "", errors.New("there is no date where one should begin")
 	}

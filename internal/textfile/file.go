@@ -8,7 +8,6 @@ import (
 	"io"
 	"io/fs"
 	"os"
-	"regexp"
 	"strings"
 	"time"
 )
@@ -125,7 +124,7 @@ func Each(r io.Reader, name string, take func(line string) error) error {
 		}
 		text := string(line)
 		if strings.Contains(text, "#") { // an expression for every line costs more than all the rest
-			text = comment.ReplaceAllString(text, "")
+			text = comment().ReplaceAllString(text, "")
 		}
 		text = strings.TrimSpace(text)
 		if text == "" {
@@ -137,7 +136,7 @@ func Each(r io.Reader, name string, take func(line string) error) error {
 	}
 }
 
-var comment = regexp.MustCompile(`^\s*#.*|\s#(\s.*)?$`)
+var comment = Lazy(`^\s*#.*|\s#(\s.*)?$`)
 
 // limitedReader fails when more than left bytes are read.
 type limitedReader struct {
