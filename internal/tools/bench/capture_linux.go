@@ -107,7 +107,7 @@ func writeCapture(file string) (counts struct{ all, front int }) {
 			}
 		}
 		fmt.Fprintf(w, "tcp   %6d %6d %-23s %-23s %-11s\n", 0, i%50/49*512, "10.1.0.7:"+strconv.Itoa(local),
-			fmt.Sprintf("10.1.%d.%d:%d", i>>8&7, i&255, 30000+i%30000), state)
+			fmt.Sprintf("10.1.%d.%d:%d", i>>8&255, i&255, 30000+i%30000), state)
 	}
 	must(w.Flush(), "capture")
 	must(f.Close(), "capture")
