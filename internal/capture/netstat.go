@@ -26,7 +26,8 @@ import (
 type netstat struct {
 	*table
 
-	last      rowShape
+	last      rowShape        // of the last row
+	previous  rowShape        // of an earlier one, such as of the rows with other queues
 	tails     map[string]bool // the ends of whole rows, from the state on; a few
 	layout    layout
 	hasHeader bool
@@ -127,9 +128,15 @@ func (n *netstat) readLine(line []byte) error {
 // isUnwanted reports whether a line is a row of another port that is written like the last whole row. It
 // has blanks between the same columns, and from the state on a text that a whole row had.
 func (n *netstat) isUnwanted(line []byte) bool {
+	switch {
+	case n.last.begins(line):
+	case n.previous.begins(line):
+		n.last, n.previous = n.previous, n.last
+	default:
+		return false
+	}
 	l := &n.last
-	if l.state == 0 || len(line) <= l.state || !n.isTail(line[l.state:]) ||
-		string(line[:len(l.prefix)]) != string(l.prefix) || line[l.state-1] != ' ' || line[l.state-2] != ' ' ||
+	if !n.isTail(line[l.state:]) || line[l.state-1] != ' ' || line[l.state-2] != ' ' ||
 		line[l.remote] <= ' ' || line[l.remote-1] != ' ' || line[l.remote-2] != ' ' {
 		return false
 	}
@@ -153,6 +160,14 @@ func (n *netstat) isUnwanted(line []byte) bool {
 	return true
 }
 
+// begins reports whether a line may be a row of this shape.
+func (r *rowShape) begins(line []byte) bool {
+	return r.state > 0 && len(line) > r.state && string(line[:len(r.prefix)]) == string(r.prefix)
+}
+
+// forgetShapes is for the end of a table: another one may have other columns.
+func (n *netstat) forgetShapes() { n.last.prefix, n.last.state, n.previous = nil, 0, rowShape{} }
+
 // isTail reports whether a text was the end of a whole row, from the state on.
 func (n *netstat) isTail(text []byte) bool {
 	return string(text) == string(n.last.tail) || n.tails[string(text)]
@@ -163,7 +178,7 @@ func isRule(line []byte) bool { return len(bytes.Trim(line, "- \t")) == 0 }
 
 // otherText takes a line that is neither a row nor a header.
 func (n *netstat) otherText(line []byte) error {
-	n.last.prefix, n.last.state = nil, 0
+	n.forgetShapes()
 	if rest := bytes.TrimLeft(line, " \t"); len(rest) > 0 {
 		// The programs of Windows -b come after their rows, behind blanks or in brackets.
 		windows := n.inRows && len(rest) < len(line) && !n.last.queues && n.last.proto == "TCP"
@@ -181,7 +196,7 @@ func (n *netstat) otherText(line []byte) error {
 
 // newSection begins the rows of a protocol of Solaris.
 func (n *netstat) newSection(name, family string) error {
-	n.last.prefix, n.last.state = nil, 0
+	n.forgetShapes()
 	if name == "TCP:" {
 		if strings.Contains(n.before, name+family+" ") {
 			return n.secondTableError()
@@ -202,7 +217,7 @@ func (n *netstat) newTable(h layout, line []byte) error {
 		return n.errOtherTool("netstat", "ss")
 	}
 	n.beforeHeader()
-	n.last.prefix, n.last.state = nil, 0
+	n.forgetShapes()
 	family6 := strings.Contains(n.title, "Internet6") // of NetBSD
 	if h.known && n.header > 0 && n.section == "" && !h.repeats && !family6 {
 		return n.secondTableError()
@@ -237,7 +252,7 @@ func (n *netstat) readTitle() {
 
 // otherProtocol passes over a row of another protocol, unless a row of TCP is in it.
 func (n *netstat) otherProtocol(proto []byte, w *textfile.Words) error {
-	n.last.prefix, n.last.state = nil, 0
+	n.forgetShapes()
 	isUnix, isSCTP := string(proto) == "unix", bytes.HasPrefix(proto, []byte("sctp"))
 	wanted, others, odd := 0, 0, false
 	for i, word := 0, w.Next(); word != nil; i, word = i+1, w.Next() {
@@ -328,7 +343,7 @@ func (n *netstat) ordered(line []byte) (ok bool, err error) {
 		again = append(again, ' ')
 	}
 	err = n.tcp(proto, &textfile.Words{Line: append(again, rest...), At: len(proto)})
-	n.last.prefix, n.last.state = nil, 0
+	n.forgetShapes()
 	n.isWhole = n.isWhole && (endsWithState || len(rest) > 0) // any other column may be cut
 	return true, err
 }
@@ -377,10 +392,10 @@ func (n *netstat) tcp(proto []byte, w *textfile.Words) error {
 	case !n.layout.known, n.layout.queues != queues:
 		return n.wrongColumns()
 	}
-	n.last = rowShape{
-		prefix: append(n.last.prefix[:0], w.Line[:w.At-len(local)]...),
-		proto:  string(proto), queues: queues, recvQ: clamp(recvQ), sendQ: clamp(sendQ),
-	}
+	n.last, n.previous = rowShape{
+		prefix: append(n.previous.prefix[:0], w.Line[:w.At-len(local)]...), tail: n.previous.tail,
+		proto: string(proto), queues: queues, recvQ: clamp(recvQ), sendQ: clamp(sendQ),
+	}, n.last
 	if name := string(proto) + " "; !strings.Contains(n.protocols, name) && len(proto) > 0 {
 		if strings.Contains(n.before, name) {
 			return n.secondTableError()
