@@ -286,12 +286,15 @@ func (i *inspection) findOwner(ctx context.Context) {
 	if i.Look.Recorded || len(i.Result.Listeners) == 0 || !wanted || i.OwnerUnknown != "" {
 		return
 	}
+	listeners, owner := i.Result.Listeners, i.listenerOwner
+	if port := i.Diagnosis.Port; port > 0 { // another port may have another process
+		listeners, owner = i.Result.Ports[port].Listeners, nil
+	}
 	p, err := bestEffort(ctx, i, func(ctx context.Context) (tcp.Process, error) {
-		owner := i.listenerOwner
 		var err error
 		if owner == nil {
 			// Of several listeners the one with the longest queue is in trouble.
-			longest := slices.MaxFunc(i.Result.Listeners, func(a, b tally.Listener) int { return cmp.Compare(a.Queue, b.Queue) })
+			longest := slices.MaxFunc(listeners, func(a, b tally.Listener) int { return cmp.Compare(a.Queue, b.Queue) })
 			owner, err = process.Find(ctx, []tcp.Socket{{Facts: longest.Facts, Inode: longest.Inode, UID: longest.UID}})
 		}
 		if err != nil {

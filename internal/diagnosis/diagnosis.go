@@ -14,7 +14,7 @@ import (
 	"frontsockets/internal/tcp"
 )
 
-// Diagnosis is the kind of trouble.
+// Diagnosis is what is wrong, with the evidence.
 type Diagnosis struct {
 	Code Code
 	// Text is the hint in a few words, or empty.
@@ -22,13 +22,15 @@ type Diagnosis struct {
 	Evidence []Evidence
 	// AskOwner says that it would help to know the process that listens.
 	AskOwner bool
-	// Suspicion says that one look is not enough to say so: see Unconfirmed.
+	// Suspicion says that a second look must confirm the diagnosis: see Unconfirmed.
 	Suspicion bool
-	doubt     string // Text of Unconfirmed
+	doubt     string // the Text until then
+	// Port is the only port that it is about, or 0.
+	Port uint16
 	// InTheWay says in a few words what may keep a front that is down from starting.
 	InTheWay string
-	// Client is the client that the diagnosis is about, if it may not be the top client of the first
-	// line. The first line then ends with its address.
+	// Client is set if the diagnosis is about a client that can differ from the top client of the first
+	// line. That line then ends with its address.
 	Client netip.Addr
 }
 
@@ -93,13 +95,16 @@ const (
 // diagnoses that look, or calls Unconfirmed.
 func Diagnose(r tally.Result, ports tcp.Ports, feed bool, owner *tcp.Process) Diagnosis {
 	rule, o := firstRule(observation{Result: r, missing: r.PortsWithoutListener(ports), feed: feed, owner: owner})
-	d := Diagnosis{Code: rule.code, Text: rule.phrase, Evidence: rule.evidence(o)}
+	d := Diagnosis{Code: rule.code, Text: rule.phrase, Port: o.port}
+	d.Evidence = slices.DeleteFunc(rule.evidence(o), func(e Evidence) bool { return e.Value == notKnown })
 	if o.port > 0 {
 		d.Evidence = append(d.Evidence, Evidence{"port", fmt.Sprint(o.port), "these are its sockets only"})
 	}
-	d.doubt = rule.doubt
 	if rule.fill != nil {
-		d.Text, d.doubt = rule.fill(o, rule.phrase), rule.fill(o, rule.doubt)
+		d.Text = rule.fill(o, rule.phrase)
+	}
+	if rule.doubt != "" {
+		d.doubt = rule.fill(o, rule.doubt)
 	}
 	if rule.client != nil {
 		d.Client = rule.client(o)

@@ -404,6 +404,9 @@ func TestSeveralPorts(t *testing.T) {
 			queue := uint32(0)
 			for _, s := range sockets {
 				for range 20 {
+					if port == works {
+						s.RecvQ = 7
+					}
 					client++
 					s.Facts, s.Local = everything, local
 					s.Remote = netip.AddrPortFrom(netip.AddrFrom4([4]byte{10, 1, 2, byte(client)}), client)
@@ -421,9 +424,48 @@ func TestSeveralPorts(t *testing.T) {
 			t.Errorf("%s: %q, want %q", test.name, got, test.want)
 		}
 		aboutPort := Evidence{"port", "41213", "these are its sockets only"}
-		if test.want != "healthy " && !slices.Contains(d.Evidence, aboutPort) {
-			t.Errorf("%s: the evidence %v does not name the port", test.name, d.Evidence)
+		if test.want != "healthy " && (!slices.Contains(d.Evidence, aboutPort) || d.Port != hangs) {
+			t.Errorf("%s: the evidence %v does not name the port; %d", test.name, d.Evidence, d.Port)
 		}
+		bytes := Evidence{"unread_bytes", "1600B", "wait to be read"} // 20 of 80, those of this port
+		if test.name == "one of three reads" && !slices.Contains(d.Evidence, bytes) {
+			t.Errorf("%s: the evidence is %v", test.name, d.Evidence)
+		}
+	}
+}
+
+// TestEvidence: the evidence is about what was diagnosed, and leaves out what is not known.
+func TestEvidence(t *testing.T) {
+	mute := tcp.Socket{State: tcp.Established, Inode: 1, ZeroWindow: true, SendQ: 100, LastDataSent: 5 * time.Second}
+	halfOpen := tcp.Socket{State: tcp.SynRecv, Retransmits: 1}
+	abandoned := tcp.Socket{State: tcp.CloseWait}
+	thrown := group{60, many("10.1.3", 20), tcp.Socket{State: tcp.TimeWait}}
+	for _, test := range []struct {
+		r    tally.Result
+		want Diagnosis
+	}{
+		{look(0, 128, everything, group{30, many("10.1.2", 30), mute}), Diagnosis{Code: Unclear, Evidence: []Evidence{
+			{"zero window", "30", "sessions that have taken no data for 2s or longer"},
+			{"unsent_bytes", "3000B", "wait for the clients"},
+		}}},
+		{look(0, 128, everything&^tcp.FactRecvQ, group{30, many("10.1.2", 30), halfOpen}), Diagnosis{Code: SynBacklog,
+			Evidence: []Evidence{
+				{"syn_recv", "30", "handshakes that their clients do not complete"},
+				{"asked again", "30", "of them were sent the second SYN-ACK"},
+			}}},
+		// Those that have given up in the accept queue do not make the others nobody.
+		{look(5, 128, everything, group{5, many("10.1.2", 5), tcp.Socket{State: tcp.Established, Inode: 1}},
+			group{5, many("10.1.2", 5), abandoned}, thrown), Diagnosis{Code: Unclear, Evidence: []Evidence{
+			{"abnormal", "65", "sockets without a common pattern"}}}},
+	} {
+		d := Diagnose(test.r, tcp.Ports{{Lo: 41213, Hi: 41213}}, true, nil)
+		if d.Code != test.want.Code || !slices.Equal(d.Evidence, test.want.Evidence) {
+			t.Errorf("%s with %v, want %s with %v", d.Code, d.Evidence, test.want.Code, test.want.Evidence)
+		}
+	}
+	d := Diagnose(look(0, 128, everything), tcp.Ports{{Lo: 41213, Hi: 41215}}, true, nil)
+	if want := (Evidence{"listeners", "1", "and none on 2 of the ports"}); !slices.Contains(d.Evidence, want) {
+		t.Errorf("%s with %v, want %v", d.Code, d.Evidence, want)
 	}
 }
 

@@ -1,7 +1,6 @@
 package diagnosis
 
 import (
-	"cmp"
 	"fmt"
 	"net/netip"
 	"slices"
@@ -20,9 +19,9 @@ type rule struct {
 	confirms func(observation) bool
 	// phrase is the hint at the end of the first line, in which N stands for a number.
 	phrase string
-	// doubt is the phrase as long as confirms is to be asked. It is empty if nothing is said then.
+	// doubt is the phrase until a second look confirms it. It is empty if nothing is said until then.
 	doubt string
-	// fill puts the numbers into the phrase. It is nil for a phrase without a number.
+	// fill puts the numbers into a phrase. It is nil for one without a number.
 	fill     func(o observation, phrase string) string
 	evidence func(observation) []Evidence
 	// client returns Diagnosis.Client. It is nil for the rules that leave it unset.
@@ -77,9 +76,9 @@ var rules = []rule{
 	{code: ClientLoop, holds: observation.oneDoesNotRead, phrase: phraseDoesNotRead,
 		evidence: observation.zeroWindow, client: observation.zeroWindowAddr},
 	{code: Down, holds: observation.someListenerMissing, phrase: phraseNoListener, fill: noListener,
-		evidence: metrics(measured{tally.Listeners, "and one port has none"})},
+		evidence: observation.missingListeners},
 	{code: Unclear, holds: observation.abnormalUnknown, evidence: observation.whyUnknown},
-	{code: Unclear, holds: observation.mostDoNotRead, evidence: observation.zeroWindow},
+	{code: Unclear, holds: observation.mostDoNotRead, evidence: observation.zeroWindows},
 	{code: Unclear, holds: observation.mayNotTakeData, evidence: observation.windowTimesUnknown},
 	{code: Healthy, holds: observation.fewAbnormal, evidence: metrics()},
 	{code: MassLogoff, holds: observation.massLogoff, phrase: "many clients logged off",
@@ -143,7 +142,13 @@ func metrics(shown ...measured) func(observation) []Evidence {
 	}
 }
 
+// notKnown is the value of evidence that is left out.
+const notKnown = ""
+
 func (o observation) evidence(m tally.Metric, why string) Evidence {
+	if !o.Values[m].Known() {
+		return Evidence{m.String(), notKnown, why}
+	}
 	return Evidence{m.String(), o.Values[m].Text(m), why}
 }
 
@@ -164,6 +169,10 @@ func percent(part, whole float64) float64 {
 	return part / whole * 100
 }
 
+func (o observation) missingListeners() []Evidence {
+	return []Evidence{o.evidence(tally.Listeners, fmt.Sprintf("and none on %d of the ports", len(o.missing)))}
+}
+
 func (o observation) nothingListens() bool      { return len(o.Listeners) == 0 && len(o.missing) > 0 }
 func (o observation) someListenerMissing() bool { return len(o.missing) > 0 }
 
@@ -176,8 +185,11 @@ func (o observation) abnormalUnknown() bool {
 func (o observation) fewAbnormal() bool { return o.Values[tally.Abnormal].N < minAbnormal }
 
 func (o observation) whyUnknown() []Evidence {
-	return []Evidence{o.evidence(tally.Abnormal, cmp.Or(o.Values[tally.Abnormal].Unknown,
-		o.Values[tally.Abnormal].LowerBound))}
+	v := o.Values[tally.Abnormal]
+	if !v.Known() {
+		return []Evidence{{tally.Abnormal.String(), "unknown", v.Unknown}}
+	}
+	return []Evidence{o.evidence(tally.Abnormal, v.LowerBound)}
 }
 
 // notAccepting reports whether an accept queue overflows, or a connection has waited in it
@@ -208,7 +220,7 @@ func (o observation) acceptQueue() []Evidence {
 		why := "the same connections as " + before + "; none was accepted since"
 		list = append(list, Evidence{"still waiting", fmt.Sprint(o.StuckWaiting), why})
 	}
-	if o.Sampled {
+	if o.Sampled && o.port == 0 { // it is not known for one port
 		list = append(list, o.evidence(tally.ListenDrops, "connections dropped per second"))
 	}
 	return list
@@ -333,7 +345,7 @@ func (o observation) stalledClients() []Evidence {
 // crashLoop reports whether the front closes the sessions of most clients again and again,
 // and nobody stays.
 func (o observation) crashLoop() bool {
-	served := o.Values[tally.Established].N - float64(o.Waiting.N)
+	served := o.Values[tally.Established].N - o.Values[tally.Unaccepted].N
 	return o.HasTimes && served <= 0 && o.atLeast(tally.TimeWait, minAbnormal) && o.returning() >= minClients &&
 		o.isShare(o.returning(), tally.AbnormalClients, majorityPct)
 }
@@ -342,9 +354,9 @@ func (o observation) crashLoop() bool {
 // left then, so these are new. After a log-off nobody comes back.
 func (o observation) stillDisconnecting() bool {
 	if o.Sampled {
-		return o.crashLoop() && o.atLeast(tally.Reconnects, minClients)
+		return o.atLeast(tally.Reconnects, minClients)
 	}
-	return o.crashLoop() && slices.ContainsFunc(o.Clients, o.closedSince)
+	return slices.ContainsFunc(o.Clients, o.closedSince)
 }
 
 // closedSince reports whether a session of the client was closed since the look before.
@@ -403,9 +415,10 @@ func (o observation) stillLoops() bool {
 	return o.Sampled || o.closedSince(c) || c.LastClosed <= usualGap(c)
 }
 
-// usualGap returns how long it usually takes until another session of a client is closed: twice the mean.
+// usualGap returns within what time the next session of a client is usually closed.
 func usualGap(c tally.Client) time.Duration {
-	return 2 * (c.FirstClosed - c.LastClosed) / time.Duration(max(c.States[tcp.TimeWait]-1, 1))
+	const usual = 2 // times the mean
+	return usual * (c.FirstClosed - c.LastClosed) / time.Duration(max(c.States[tcp.TimeWait]-1, 1))
 }
 
 // oneMayLoop reports whether one client has most of the abnormal sockets, and may come back. Many clients
@@ -575,7 +588,7 @@ func (o observation) zeroWindowClient() (client tally.Client, found bool) {
 		}
 	}
 	share := percent(float64(client.NotReading), float64(o.NotReading))
-	return client, client.NotReading > 0 && share >= dominantPct
+	return client, share >= dominantPct
 }
 
 func (o observation) zeroWindowAddr() netip.Addr {
@@ -583,6 +596,15 @@ func (o observation) zeroWindowAddr() netip.Addr {
 	return c.Addr
 }
 
+func (o observation) zeroWindows() []Evidence {
+	return []Evidence{
+		{"zero window", fmt.Sprint(o.NotReading), "sessions that have taken no data for " + tally.MinimumWait.String() +
+			" or longer"},
+		o.evidence(tally.UnsentBytes, "wait for the clients"),
+	}
+}
+
+// zeroWindow is the evidence about the client of zeroWindowClient.
 func (o observation) zeroWindow() []Evidence {
 	c, _ := o.zeroWindowClient()
 	return []Evidence{

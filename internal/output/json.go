@@ -2,6 +2,7 @@ package output
 
 import (
 	"cmp"
+	"math"
 	"slices"
 	"strconv"
 	"strings"
@@ -220,7 +221,7 @@ func (r Report) jsonProcess(t *jsonText) {
 	number(t, "pid", p.PID, true)
 	t.text("name", p.Name)
 	t.text("state", p.State)
-	number(t, "cpu_pct", p.CPU, true)
+	number(t, "cpu_pct", math.Round(p.CPU*10)/10, true)
 	number(t, "threads", p.Threads, true)
 	number(t, "descriptors", p.Descriptors, true)
 	number(t, "descriptor_limit", p.DescriptorLimit, true)

@@ -5,10 +5,11 @@ import "frontsockets/internal/tcp"
 // Port is the sockets of one local port.
 type Port struct {
 	States PortStates
-	// Unread counts the ESTABLISHED sockets with bytes that the front has not read.
-	Unread    int
-	Signs     Signs
-	Listeners []Listener
+	// Unread counts the ESTABLISHED sockets with bytes that the front has not read, UnreadBytes these bytes.
+	Unread      int
+	UnreadBytes uint64
+	Signs       Signs
+	Listeners   []Listener
 }
 
 // PortStates counts the sockets of one local port in each state.
@@ -38,6 +39,7 @@ func (t *Tally) addToPort(s *tcp.Socket) {
 	}
 	if s.State == tcp.Established && s.RecvQ > 0 {
 		p.Unread++
+		p.UnreadBytes += uint64(s.RecvQ)
 	}
 	p.Signs.add(s)
 }
@@ -53,7 +55,8 @@ func (r Result) OnePort(number uint16) Result {
 	queues := &Tally{listeners: one.Listeners}
 	for m, v := range map[Metric]Value{
 		AcceptQueue: longestQueue(queues, nil), AcceptQueuePct: fullestQueue(queues, nil),
-		Unread: count(p.Unread), Abnormal: count(p.States.Outside(r.Rules.Normal)),
+		Unread: count(p.Unread), UnreadBytes: Number(float64(p.UnreadBytes)),
+		Abnormal:    count(p.States.Outside(r.Rules.Normal)),
 		Established: count(p.States[tcp.Established]), CloseWait: count(p.States[tcp.CloseWait]),
 	} {
 		if old := one.Values[m]; old.Known() {
