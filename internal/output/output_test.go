@@ -383,11 +383,20 @@ func TestHostMonitorLong(t *testing.T) {
 	}
 }
 
-// TestNothingIsNotOK: a report that nobody filled in is UNKNOWN in every format.
+// TestNothingIsNotOK: a report that nobody filled in is UNKNOWN in every format, and so is one whose snapshot was
+// not written.
 func TestNothingIsNotOK(t *testing.T) {
 	for _, f := range Formats {
 		out := strings.ToUpper(string(f.Render(Report{}, Style{})))
 		if !strings.Contains(out, "UNKNOWN") || f.ExitCode(Report{Usage: true}) != 3 {
+			t.Errorf("%s: %q", f.Name, out)
+		}
+	}
+	unwritten := reports(t)["healthy"]
+	unwritten.AddWriteError("snapshot not written: the disk is full")
+	for _, f := range Formats {
+		out := strings.ToUpper(string(f.Render(unwritten, Style{})))
+		if !strings.Contains(out, "UNKNOWN") || f.ExitCode(unwritten) != f.ExitCode(Report{}) {
 			t.Errorf("%s: %q", f.Name, out)
 		}
 	}
