@@ -283,12 +283,12 @@ func (i *inspection) lookAgain(ctx context.Context, wait time.Duration) error {
 // when the log does not have these listeners yet.
 func (i *inspection) findOwner(ctx context.Context) {
 	wanted := i.settings.showOwner || i.Diagnosis.AskOwner || i.settings.log != "" && !i.loggedListeners()
-	if i.Look.Recorded || len(i.Result.Listeners) == 0 || !wanted || i.OwnerUnknown != "" {
-		return
-	}
 	listeners, owner := i.Result.Listeners, i.listenerOwner
 	if port := i.Diagnosis.Port; port > 0 { // another port may have another process
 		listeners, owner = i.Result.Ports[port].Listeners, nil
+	}
+	if i.Look.Recorded || len(listeners) == 0 || !wanted || i.OwnerUnknown != "" {
+		return
 	}
 	p, err := bestEffort(ctx, i, func(ctx context.Context) (tcp.Process, error) {
 		var err error
