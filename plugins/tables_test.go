@@ -59,6 +59,8 @@ var alarms = []alarm{
 		"[Check again](#2-check-again-on-the-host)"},
 	{"METRIC is N (warning RANGE)", "see the words after the dash", "see the code", "see the code",
 		"[Check again](#2-check-again-on-the-host)"},
+	{"N socket disconnect", "see the diagnosis by step 2", "HostMonitor's short text: the count only", "see the code",
+		"[Check again](#2-check-again-on-the-host)"},
 	{":PORTS has COUNTS", "none", "a summary", "no", "[Read the alarm](#1-read-the-alarm)"},
 	{"process N (NAME) is in state STATE", "`hung`", "the front", "see the section",
 		"[hung](#hung-the-front-does-not-accept-or-does-not-read)"},
@@ -71,7 +73,7 @@ var alarms = []alarm{
 	{":PORTS cannot be judged: REASON", "none", "the check could not look", "no",
 		"[Where the sockets come from](SOURCES.md)"},
 	{"seen by SOURCE", "none", "a source of second choice", "no", "[Where the sockets come from](SOURCES.md)"},
-	{"seen at TIME by SOURCE", "none", "not seen just now: a snapshot or a capture", "no",
+	{"seen at TIME by SOURCE", "none", "not seen just now: a snapshot or a capture of TIME", "no",
 		"[Where the sockets come from](SOURCES.md)"},
 	{"snapshot not written: REASON", "none", "the check's host", "no", "[Where the sockets come from](SOURCES.md)"},
 	{"log not written: REASON", "none", "the check's host: the owner of the folder, or the disk", "no",
@@ -110,7 +112,11 @@ func TestGeneratedRunbook(t *testing.T) {
 	var phrases []string
 	for _, p := range diagnosis.Phrases() {
 		k := kinds[p.Code]
-		row(alarm{p.Text, "`" + string(p.Code) + "`", string(k.Blame), k.Restart,
+		restart := k.Restart
+		if p.Code == diagnosis.ClientLoop { // a front can be to blame too, and another front tells
+			restart += "; first see how it fares at another front"
+		}
+		row(alarm{p.Text, "`" + string(p.Code) + "`", string(k.Blame), restart,
 			fmt.Sprintf("[%s](#%s)", p.Code, section(t, p.Code))})
 		phrases = append(phrases, p.Text)
 	}
