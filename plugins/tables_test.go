@@ -66,6 +66,8 @@ var alarms = []alarm{
 		"[hung](#hung-the-front-does-not-accept-or-does-not-read)"},
 	{"process N (NAME) uses the port; if not the front, end it and set ip_local_reserved_ports", "`down`",
 		"another program", "end that program first", "[down](#down)"},
+	{"cannot judge METRIC: no client is established", "none", "nobody, if no client should be logged in yet", "no",
+		"[Limits](REFERENCE.md#limits)"},
 	{"cannot judge METRIC: REASON", "none", "the check could not see it", "no",
 		"[Where the sockets come from](SOURCES.md)"},
 	{"cannot tell if the front listens: REASON", "none", "the capture leaves out listeners: capture again", "no",

@@ -77,7 +77,7 @@ var Kinds = []Kind{
 	{FeedStalled, Front, "The clients stay and can be sent data, and all or most were sent nothing for" +
 		" --stalled-after (market data only).",
 		"if only this group stalls", "the front sends nothing",
-		Chinese{"前置不发送数据", "只有这一组停了行情才重启"}},
+		Chinese{"前置不发送数据", "只有这一组行情停止才重启"}},
 	{NotClosing, Front, "CLOSE_WAIT sockets pile up and stay, and the front serves.",
 		"after the close of trading", "the front does not close sessions",
 		Chinese{"前置不关闭会话", "收盘后重启"}},
