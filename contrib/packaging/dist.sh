@@ -1,6 +1,6 @@
 #!/bin/sh
 # Builds the packages of the last commit, without uncommitted changes. The same commit and
-# the same Go give the same bytes, on any machine at any time. Needs GNU tar.
+# the same Go give the same bytes, on any machine at any time. Needs GNU tar, find and sed.
 # Usage: dist.sh FOLDER, with PLATFORMS, NFPM and CYCLONEDX from the Makefile.
 set -eu
 umask 022
@@ -72,14 +72,17 @@ for platform in $PLATFORMS; do
 		  changes:
 		    - note: "Packaged. What has changed is in /usr/share/doc/frontsockets/changelog.gz."
 	END
+	# The examples in the rpm have the folder of its distributions, so that they work as they are.
+	cp -R "$stage/doc" "$stage/rpm-doc"
+	find "$stage/rpm-doc/contrib" -type f -exec sed -i 's|/usr/lib/nagios/plugins|/usr/lib64/nagios/plugins|g' {} +
 	cp "$src/contrib/packaging/nfpm.yaml" "$stage/deb.yaml"
 	{
 		echo 'changelog: changes.yaml'
 		cat "$stage/deb.yaml"
 		cd "$stage"
 		{
-			find doc -type d -printf '  - {dst: "/usr/share/doc/frontsockets/%P", type: dir, packager: rpm}\n'
-			find doc -type f -printf '  - {src: "%p", dst: "/usr/share/doc/frontsockets/%P", type: doc, packager: rpm}\n'
+			find rpm-doc -type d -printf '  - {dst: "/usr/share/doc/frontsockets/%P", type: dir, packager: rpm}\n'
+			find rpm-doc -type f -printf '  - {src: "%p", dst: "/usr/share/doc/frontsockets/%P", type: doc, packager: rpm}\n'
 			find man -type f -printf '  - {src: "%p", dst: "/usr/share/man/man1/%P", type: doc, packager: rpm}\n'
 		} | sort
 		cd "$work"

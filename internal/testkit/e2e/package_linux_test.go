@@ -77,18 +77,44 @@ const (
 func requireFiles(t *testing.T, what, listed, only string) {
 	t.Helper()
 	want := strings.Fields(common + only)
-	committed := run(t, "git", "-c", "safe.directory=*", "-C", repo,
-		"ls-tree", "-r", "--name-only", "HEAD", "contrib", "docs", "README.zh-CN.md", "CONTRIBUTING.md")
-	for _, name := range strings.Fields(committed) {
-		if !strings.HasPrefix(name, "contrib/packaging/") {
-			want = append(want, "/usr/share/doc/frontsockets/"+name)
-		}
+	for _, name := range committed(t, "contrib", "docs", "README.zh-CN.md", "CONTRIBUTING.md") {
+		want = append(want, documents+name)
 	}
 	got := strings.Fields(listed)
 	slices.Sort(got)
 	slices.Sort(want)
 	if !slices.Equal(got, want) {
 		t.Errorf("%s has the files\n%s\nwant\n%s", what, strings.Join(got, "\n"), strings.Join(want, "\n"))
+	}
+}
+
+// documents is the folder of docs and contrib in both packages.
+const documents = "/usr/share/doc/frontsockets/"
+
+// git runs git in this repository.
+func git(t *testing.T, args ...string) string {
+	t.Helper()
+	return run(t, "git", append([]string{"-c", "safe.directory=*", "-C", repo}, args...)...)
+}
+
+// committed returns the files of the last commit in these folders that belong into the packages.
+func committed(t *testing.T, folders ...string) []string {
+	t.Helper()
+	names := git(t, append([]string{"ls-tree", "-r", "--name-only", "HEAD"}, folders...)...)
+	return slices.DeleteFunc(strings.Fields(names), func(name string) bool {
+		return strings.HasPrefix(name, "contrib/packaging/")
+	})
+}
+
+// requireExamples requires that a package's contrib, under root, is that of the last commit, with the
+// folder in which the package installs the checks.
+func requireExamples(t *testing.T, root, plugins string) {
+	t.Helper()
+	for _, name := range committed(t, "contrib") {
+		want := strings.ReplaceAll(git(t, "show", "HEAD:"+name), "/usr/lib/nagios/plugins", plugins)
+		if got := run(t, "cat", root+documents+name); got != want {
+			t.Errorf("%s in %s is\n%s\nwant\n%s", name, root, got, want)
+		}
 	}
 }
 
@@ -143,6 +169,7 @@ func TestDeb(t *testing.T) {
 		}
 	}
 	requireFiles(t, "the deb", files, debOnly)
+	requireExamples(t, root, "/usr/lib/nagios/plugins")
 	if changed := in("dpkg", "--verify", "frontsockets"); changed != "" {
 		t.Errorf("dpkg --verify: %s", changed)
 	}
@@ -236,8 +263,8 @@ func cleanRoot(t *testing.T) string {
 	return root
 }
 
-// TestRPM requires that the rpm installs the same files in the folders of its distributions, that man
-// pages and documents are marked as such, and that rpmlint has no complaint.
+// TestRPM requires that the rpm installs the same files in the folders of its distributions, which its
+// examples name, that man pages and documents are marked as such, and that rpmlint has no complaint.
 func TestRPM(t *testing.T) {
 	if !machine(t) {
 		return
@@ -251,6 +278,7 @@ func TestRPM(t *testing.T) {
 	run(t, "rpm", "--root", root, "-i", "--ignorearch", rpm)
 	const listFiles = `rpm -qpl "$0" | while read -r name; do test -d "$1$name" || echo "$name"; done`
 	requireFiles(t, "the rpm", run(t, "sh", "-c", listFiles, rpm, root), rpmOnly)
+	requireExamples(t, root, "/usr/lib64/nagios/plugins")
 	if changed, code := try(t, "rpm", "--root", root, "-V", "frontsockets"); code != 0 {
 		t.Errorf("rpm -V: %s", changed)
 	}
