@@ -8,19 +8,20 @@ import (
 
 // layout is what a header says of the columns of its table.
 type layout struct {
-	known bool // the order of the columns
-	// columns are their names, in the words of orders. There are none if a row shows its order.
+	known bool // the order of the columns is
+	// columns are their names, in the words of orders. There are none for the two usual orders, which a row
+	// shows by itself.
 	columns []string
 	queues  bool // there are columns for Recv-Q and Send-Q
 	repeats bool // the header may repeat
 	broken  bool // the end of the header is missing
 	// listenQueues says that this is the table of netstat -L.
 	listenQueues bool
-	// width is that of an address, 0 if the header does not tell.
+	// width is that of a column of addresses, 0 if the header does not tell.
 	width int
 }
 
-// inOrder returns the layout of an order, with -A perhaps after other columns.
+// inOrder returns the layout of an order. With -A other columns are before it.
 func inOrder(before []string, order string) layout {
 	l := layout{known: true, queues: strings.Contains(order, "Recv-Q") && strings.Contains(order, "Send-Q")}
 	if order != orderWithQueues && order != orderWithoutQueues {
@@ -39,7 +40,7 @@ func readHeader(line []byte) (l layout, ok bool) {
 		if !known {
 			name = word
 		}
-		if name == "" || strings.HasPrefix("Address", word) {
+		if name == "" || strings.HasPrefix("Address", word) { // or its beginning, in a line that is cut
 			continue
 		}
 		if addresses == "" && (name == "Local" || name == "Foreign") {
@@ -82,7 +83,8 @@ func readHeader(line []byte) (l layout, ok bool) {
 }
 
 // addressWidth returns the width of the first column of addresses, up to the blank before the next column.
-// The column begins with a word, or without one after "Send-Q". The width is 0 if blanks do not tell it.
+// word begins the column; if it is empty, the column begins after "Send-Q". The width is 0 if blanks do not
+// tell it.
 func addressWidth(line []byte, word string) int {
 	start := bytes.Index(line, []byte(word))
 	if word == "" {

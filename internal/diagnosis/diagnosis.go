@@ -65,9 +65,9 @@ const (
 	crashSpan, recentClose = 2 * time.Second, 5 * time.Second
 	// agePrecision is how exact the ages of TIME_WAITs and the time between two looks are.
 	agePrecision = 50 * time.Millisecond
-	// dominantPct is the share, in percent, from which the trouble is one client's.
+	// A client that has dominantPct percent of the trouble is its cause.
 	dominantPct = 70
-	// majorityPct is the share, in percent, from which it is most of the front's.
+	// majorityPct is the share, in percent, that counts as most.
 	majorityPct = 50
 	// retransmittingPct is the share of the sessions, in percent, from which retransmissions
 	// mean the network: in a large population a few clients are always unreachable.
@@ -80,7 +80,7 @@ const (
 	// MinimumInterval is the least time between two looks that blame the front. A healthy front
 	// may accept only two clients a second, read in batches, or pause for half a second.
 	MinimumInterval = time.Second
-	// heartbeat is the time in which a front that serves sends to somebody.
+	// A front that serves sends to somebody at least once in this time.
 	heartbeat = time.Second
 	// subnetBits4 and subnetBits6 are the prefix lengths of what we call one subnet.
 	subnetBits4, subnetBits6 = 24, 64
@@ -109,7 +109,8 @@ func Diagnose(r tally.Result, ports tcp.Ports, feed bool, owner *tcp.Process) Di
 	if rule.client != nil {
 		d.Client = rule.client(o)
 	}
-	tooSoon := !o.Compared || o.Interval > 0 && o.Interval < MinimumInterval // a recording has no interval
+	recorded := o.Interval == 0
+	tooSoon := !o.Compared || !recorded && o.Interval < MinimumInterval
 	d.Suspicion = rule.confirms != nil && tooSoon
 	d.AskOwner = rule.askOwner && owner == nil && !d.Suspicion
 	if d.Code == Hung && owner != nil {
@@ -118,7 +119,7 @@ func Diagnose(r tally.Result, ports tcp.Ports, feed bool, owner *tcp.Process) Di
 	return d
 }
 
-// firstRule returns the first rule that holds, and for what: all ports, or one of them.
+// firstRule returns the first rule that holds, and the view in which it does: of all ports, or of one.
 func firstRule(all observation) (rule, observation) {
 	views := []observation{all}
 	for _, port := range slices.Sorted(maps.Keys(all.Ports)) {

@@ -28,8 +28,8 @@ type rule struct {
 	client func(observation) netip.Addr
 	// askOwner says that it would help to know the process that listens.
 	askOwner bool
-	// anyPort says that the rule also holds if it holds for one of several ports: each may have its own
-	// process, and what one of them does says nothing of the others.
+	// anyPort says to try the rule on each of several ports alone, too: each may have its own process, and
+	// what one of them does says nothing of the others.
 	anyPort bool
 }
 
@@ -72,7 +72,7 @@ var rules = []rule{
 		evidence: metrics(measured{tally.FinWait2, "sessions that the front has closed, and the client has not"}),
 		client:   observation.topClient},
 	{code: Network, holds: observation.severalRetransmit, phrase: "network trouble toward N clients",
-		fill: unreachable, evidence: observation.lostSegments},
+		fill: clientsAndSubnet, evidence: observation.lostSegments},
 	{code: ClientLoop, holds: observation.oneDoesNotRead, phrase: phraseDoesNotRead,
 		evidence: observation.zeroWindow, client: observation.zeroWindowAddr},
 	{code: Down, holds: observation.someListenerMissing, phrase: phraseNoListener, fill: noListener,
@@ -116,7 +116,7 @@ func number(m tally.Metric) func(observation, string) string {
 
 func noListener(o observation, _ string) string { return NoListener(o.missing) }
 
-func unreachable(o observation, phrase string) string {
+func clientsAndSubnet(o observation, phrase string) string {
 	clients, _ := o.retransmitting()
 	text := strings.Replace(phrase, "N", fmt.Sprint(len(clients)), 1)
 	if subnet, one := commonSubnet(clients); one {
@@ -304,8 +304,8 @@ func (o observation) unreadCloses() []Evidence {
 // halfOpen reports whether most abnormal sockets are handshakes, and half of them had to be
 // answered again.
 func (o observation) halfOpen() bool {
-	half := int(o.Values[tally.SynRecv].N)
-	return o.atLeast(tally.SynRecv, minAbnormal) && o.isShare(half, tally.Abnormal, majorityPct) &&
+	handshakes := int(o.Values[tally.SynRecv].N)
+	return o.atLeast(tally.SynRecv, minAbnormal) && o.isShare(handshakes, tally.Abnormal, majorityPct) &&
 		o.isShare(o.SynRetransmits, tally.SynRecv, majorityPct)
 }
 
@@ -350,8 +350,8 @@ func (o observation) crashLoop() bool {
 		o.isShare(o.returning(), tally.AbnormalClients, majorityPct)
 }
 
-// stillDisconnecting reports whether the front has closed sessions since the look before. No session was
-// left then, so these are new. After a log-off nobody comes back.
+// stillDisconnecting reports whether the front has closed sessions since the look before. That look saw no
+// session, so these are new. After a log-off nobody comes back.
 func (o observation) stillDisconnecting() bool {
 	if o.Sampled {
 		return o.atLeast(tally.Reconnects, minClients)
@@ -480,8 +480,8 @@ func (o observation) maybeLooping() []Evidence {
 		Evidence{"missing", "--sample, or the times of the closes", "would tell whether the client comes back"})
 }
 
-// oneDoesNotClose reports whether most abnormal sockets are one client's in FIN_WAIT2, and already were
-// at the look before.
+// oneDoesNotClose reports whether most abnormal sockets are one client's in FIN_WAIT2, and already were at
+// the look before. Only --sample sees that: FIN_WAIT2 alone is no reason for a second look.
 func (o observation) oneDoesNotClose() bool {
 	return o.atLeast(tally.TopClient, minAbnormal) && o.atLeast(tally.TopClientPct, dominantPct) &&
 		o.isShare(min(o.StuckFinWait2, o.Clients[0].States[tcp.FinWait2]), tally.Abnormal, dominantPct)

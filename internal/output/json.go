@@ -17,27 +17,24 @@ import (
 // JSON returns the report as one object on one line. What is not known is null.
 func JSON(r Report, style Style) []byte {
 	clients := r.counted().Clients
-	return r.json(pointers(clients[:min(style.Top, len(clients))]), allPorts, allPorts)
+	return r.json(pointers(clients[:min(style.Top, len(clients))]), noLimit, noLimit)
 }
 
-// allPorts is more than there are ports, and than listeners that anybody has.
-const allPorts = 1 << 30
+const noLimit = math.MaxInt
 
 // Limits of a line of the log. With them, and the longest names and port lists, a line is shorter than
 // the 1 MiB that front_report reads.
 const (
 	maxLoggedClients = 200
-	// maxLoggedPorts is how many ports ByPort may have. It is left out as a whole, because a part of it
-	// does not add up.
+	// With more ports than maxLoggedPorts, by_port is left out: a part of it would not add up to the states.
 	maxLoggedPorts = 200
 	// maxLoggedListeners is more than the SO_REUSEPORT sockets of any front.
 	maxLoggedListeners = 1000
 )
 
 // LogLine returns the report as JSON does, with at most maxLoggedClients clients: first those with most
-// abnormal sockets, then those with most sessions. What a check of very many ports has more than
-// front_report can read is left out: ByPort, and the listeners with the highest addresses. These are in
-// the order of their addresses, so the same ones are in every line, and front_report sees a restart.
+// abnormal sockets, then those with most sessions. Above the limits it leaves out by_port, and the listeners
+// with the highest addresses: every line has the same ones, so front_report sees a restart.
 func LogLine(r Report) []byte {
 	clients := pointers(r.counted().Clients)
 	slices.SortStableFunc(clients, func(a, b *tally.Client) int {
@@ -61,12 +58,12 @@ const jsonFormat = 1
 // other formats, so that nothing is cut in practice.
 const maxJSONReason = 8 << 10
 
-// json returns the report on one line, with these clients of all. It has the members that
+// json returns the report on one line, with only these clients. It has the members that
 // docs/answer.schema.json describes.
 func (r Report) json(clients []*tally.Client, maxPorts, maxListeners int) []byte {
 	counted := r.counted()
-	const most, each = 4 << 10, 300 // bytes: of the answer without clients, and of a client
-	t := make(jsonText, 0, most+each*len(clients))
+	const usual, ofClient = 4 << 10, 300 // bytes: of an answer without clients, and of a client
+	t := make(jsonText, 0, usual+ofClient*len(clients))
 	t.open("", '{')
 	t.text("name", r.Name)
 	t.text("ports", r.Ports.String())
@@ -277,16 +274,16 @@ func (t *jsonText) flag(name string, b bool) {
 	*t = strconv.AppendBool(*t, b)
 }
 
-// number writes null if the number is not known. It is never negative.
+// number writes a number, which must not be negative, or null if it is not known.
 func number[N int | int32 | uint16 | uint32 | uint64 | float64](t *jsonText, name string, n N, known bool) {
-	switch f, isFloat := any(n).(float64); {
-	case !known:
+	if !known {
 		t.null(name)
-	case isFloat:
-		t.member(name)
+		return
+	}
+	t.member(name)
+	if f, isFloat := any(n).(float64); isFloat {
 		*t = strconv.AppendFloat(*t, f, 'f', -1, 64)
-	default:
-		t.member(name)
+	} else {
 		*t = strconv.AppendUint(*t, uint64(n), 10)
 	}
 }
