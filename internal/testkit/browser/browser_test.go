@@ -50,7 +50,8 @@ func run(m *testing.M) int {
 	defer os.RemoveAll(programs)
 	if file := findChromium(); file != "" {
 		options := append(slices.Clone(chromedp.DefaultExecAllocatorOptions[:]), chromedp.ExecPath(file),
-			chromedp.NoSandbox, // root may not have one, and the pages are ours
+			chromedp.NoSandbox,                     // root may not have one, and the pages are ours
+			chromedp.WSURLReadTimeout(time.Minute), // a busy host
 			chromedp.WindowSize(1240, 900))
 		allocator, cancel := chromedp.NewExecAllocator(context.Background(), options...)
 		defer cancel()
