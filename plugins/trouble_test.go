@@ -70,7 +70,7 @@ func TestFaultyClients(t *testing.T) {
 		"10.1.2.0/24 Secret|b\n":                       "1: not a name after the prefix; use up to 64",
 		"10.1.2.0/24 <b>Secret</b>\n":                  "1: not a name after the prefix; use up to 64",
 		"10.1.2.0/24 \xb9\xfa\xcc\xa9\n":               "1: not UTF-8; convert GBK by iconv -f GBK -t UTF-8",
-		"10.1.2.0/24 A\n" + strings.Repeat("x", 1<<17): "2: over 65536 bytes long",
+		"10.1.2.0/24 A\n" + strings.Repeat("x", 1<<17): "2: the line is too long: over 65536 bytes",
 	} {
 		out, code := at(noon, front(60), "--clients", file(t, text), "-f", "json")
 		reason := metrics(t, out)["reason"]

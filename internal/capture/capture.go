@@ -132,11 +132,11 @@ const (
 	errTextBeforeRow = advised("text before a row, as grep -n, cat -n or a quotation adds it: give the rows as the" +
 		" command printed them")
 	errBrokenHeader = advised("the header is broken into two lines: the window was too narrow; capture into a file")
-	errAfterRow     = advised("not a row, but after one: a row is broken, rows were left out, or other text was added;" +
+	errAfterRow     = advised("not a row of the table: a row is broken, rows were left out, or other text was added;" +
 		" give all that the command printed, and nothing else")
 	errBetweenRows = advised("text between rows: a row is broken, rows were left out, or another table follows;" +
 		" give one table as it was printed")
-	errBeforeRows = advised("neither a row nor a header, but rows without a header follow: give one table as it was" +
+	errBeforeRows = advised("text before rows that have no header: give one table alone, as it was" +
 		" printed")
 	errSeveralTables   = advised("give a file with one table, the newest, or capture again")
 	errCut             = advised("cut short in the middle of a row: copy or capture the text again")
@@ -341,9 +341,10 @@ func (t *table) admit(local, remote, line []byte, whole, merge bool) (bool, erro
 	case !seen:
 		return true, t.again.end()
 	case before.state != t.row.State:
-		return false, fmt.Errorf("the same session as in line %d, in another state: %w", before.line, errSeveralTables)
+		return false, fmt.Errorf("the session of line %d again, in another state: perhaps two captures; %w", before.line,
+			errSeveralTables)
 	}
-	err := fmt.Errorf("the same session as in line %d: %w", before.line, errSeveralTables)
+	err := fmt.Errorf("the session of line %d again: perhaps two captures; %w", before.line, errSeveralTables)
 	if !merge || before.row != row {
 		return false, err
 	}
@@ -360,7 +361,8 @@ func (t *table) listener(local []byte) error {
 	before, seen := t.sessions[key]
 	t.sessions[key] = session{state: tcp.Listen, line: t.n}
 	if seen && before.line < t.sessionsAt {
-		return fmt.Errorf("the same listener as in line %d, after sessions: %w", before.line, errSeveralTables)
+		return fmt.Errorf("the listener of line %d again, below sessions: perhaps two captures; %w", before.line,
+			errSeveralTables)
 	}
 	return nil
 }

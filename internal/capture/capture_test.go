@@ -269,11 +269,11 @@ func TestUnreadable(t *testing.T) {
 			" 10.1.0.7:41213 10.1.2.3:5\n", "line 1: a table of ss: give the file as -s ss:FILE"},
 		{"netstat for ss", "ss", header + good, "line 1: a table of netstat: give the file as -s netstat:FILE"},
 		{"binary", "netstat", header + "\x7fELF\x02\x01\x01\x00\x00\n",
-			`line 2: not text, perhaps compressed or a packet capture`},
+			`line 2: not text but binary: unpack it, or capture again`},
 		{"gzip", "netstat", "\x1f\x8b\x08\x00\x00\x00\x00\x00\x00\x03\xed",
 			"not text: it is compressed (gzip); unpack it with gunzip, or pipe the output of zcat into -s netstat:-"},
 		{"a NUL in the state", "netstat", header + "tcp 0 0 10.1.0.7:41213 10.1.2.3:5 TIME_WA\x00T\n", "line 2: not text"},
-		{"one long line", "netstat", header + strings.Repeat("x", 1<<18), "line 2: over 65536 bytes long"},
+		{"one long line", "netstat", header + strings.Repeat("x", 1<<18), "line 2: the line is too long: over 65536 bytes"},
 		{"cut in the state", "netstat", header + good + "tcp 0 0 10.1.0.7:41213 10.1.2.3:5 TIME_W",
 			"line 3: cut short in the middle of a row: copy or capture the text again: "},
 		{"cut in the port", "netstat", header + good + "tcp 0 0 10.1.0.7:4121", "line 3: cut short"},
@@ -281,7 +281,7 @@ func TestUnreadable(t *testing.T) {
 		{"cut after CLOSE_", "netstat", strings.Replace(header+good, "TIME_WAIT\n", "CLOSE_", 1), "line 2: cut short"},
 		{"broken after CLOSE_", "netstat", strings.Replace(header+good, "TIME_WAIT", "CLOSE_", 1),
 			"line 2: 'CLOSE_' is not the word for a TCP state"},
-		{"cut in the first word", "netstat", header + good + "tc", "line 3: not a row, but after one"},
+		{"cut in the first word", "netstat", header + good + "tc", "line 3: not a row of the table: "},
 		{"no newline at all", "netstat", strings.ReplaceAll(header+good, "\n", "\r"),
 			"line 1: all lines end with a carriage return alone"},
 		{"cut ss", "ss", "ESTAB 0 0 10.1.0.7:41213 10.1.2.3:5", "line 1: cut short"},
@@ -298,17 +298,17 @@ func TestUnreadable(t *testing.T) {
 		{"client's port over 65535", "netstat", "tcp 0 0 10.1.0.7:41213 10.1.2.3:99999 TIME_WAIT\n",
 			"line 1: '10.1.2.3:99999' has a port over 65535"},
 		{"name of a service", "netstat", "tcp 0 0 10.1.0.7:ssh 10.1.2.3:5 TIME_WAIT\n",
-			"line 1: '10.1.0.7:ssh' is not an address with its port, in digits (option -n)"},
+			"line 1: '10.1.0.7:ssh' has no port in digits: a name (use -n), or it is cut"},
 		{"no address", "netstat", "tcp 0 0 10.1.0.777:41213 10.1.2.3:5 TIME_WAIT\n",
 			"line 1: '10.1.0.777' is not an IP address"},
 		{"name of a client", "netstat", "tcp 0 0 10.1.0.7:41213 desk2:5 TIME_WAIT\n",
-			"line 1: 'desk2' is not an IP address, but a name (option -n)"},
+			"line 1: 'desk2' is not an IP address, but a name (use -n)"},
 		{"Solaris, garbled", "netstat", "TCP: IPv4\n10.1.0.7.41213 10.1.2.3.50000 64240 x 64240 0 TIME_WAIT\n",
-			"line 2: not a row of netstat -an"},
+			"line 2: no row of netstat -an"},
 		{"Solaris with -u", "netstat", "10.1.0.7.41213 10.1.2.3.50000 trade 77 front 64240 0 64240 0 TIME_WAIT\n",
-			"line 1: not a row of netstat -an"},
+			"line 1: no row of netstat -an"},
 		{"busybox, port cut", "netstat", "tcp 0 0 2001:db8:1111:2222::41: 2001:db8:1111:2222::7:5 TIME_WAIT\n",
-			"is not an address with its port"},
+			"has no port in digits"},
 		{"busybox, port cut in half", "netstat", "tcp 0 0 2001:db8:1111:2222::412 2001:db8:1111:2222::7:5 TIME_WAIT\n" +
 			good, "netstat -antW"},
 		{"BSD -A, port cut", "netstat", "f1000e00004a3bb8 tcp4 0 0 192.168.100.200.41 10.1.2.3.5 TIME_WAIT\n",
@@ -388,7 +388,7 @@ func TestCutAddresses(t *testing.T) {
 		t.Errorf("without -a: %d rows, %v", len(rows), err)
 	}
 	if _, _, err := readText("netstat", local, q); err == nil || !strings.Contains(err.Error(),
-		"the address of '2001:db8:1:2:3::7:41213' may be cut, so -a cannot tell; capture with LC_ALL=C netstat -antW") {
+		"the address of '2001:db8:1:2:3::7:41213' may be cut, so -a cannot match it; capture with LC_ALL=C netstat -antW") {
 		t.Errorf("with -a: %v", err)
 	}
 	if rows, _, err := readText("netstat", local+whole, q); err != nil || len(rows) != 1 {
@@ -419,21 +419,21 @@ func TestRepeats(t *testing.T) {
 	}{
 		{"equal", "netstat", listener + listener + row + row + row + other, 4, ""},
 		{"a block", "netstat", listener + row + other + row + other + third, 4, ""},
-		{"a part of a block", "netstat", listener + row + other + row + third, 0, "line 4: the same session as in line 2"},
+		{"a part of a block", "netstat", listener + row + other + row + third, 0, "line 4: the session of line 2 again"},
 		{"a part of a block at the end", "netstat", listener + row + other + third + row + other, 0,
-			"line 5: the same session as in line 2"},
+			"line 5: the session of line 2 again"},
 		{"half-open ones come and go", "netstat", listener + halfOpen + row + halfOpen + row + halfOpen + other, 4, ""},
 		{"a listener after sessions", "netstat", listener + row + listener + other, 0,
-			"line 3: the same listener as in line 1, after sessions"},
+			"line 3: the listener of line 1 again, below sessions"},
 		{"a listener after sessions of ss", "ss", ssListener + ssRow + ssListener, 0,
-			"line 3: the same listener as in line 1, after sessions"},
+			"line 3: the listener of line 1 again, below sessions"},
 		{"listeners of BSD", "netstat", bsdListener + bsdRow + bsdListener, 3, ""},
 		{"no zone", "netstat", link + link, 2, ""},
 		{"another queue", "netstat", row + strings.Replace(row, "tcp 0", "tcp 1", 1), 0,
-			"line 2: the same session as in line 1"},
+			"line 2: the session of line 1 again"},
 		{"another state", "netstat", row + other + strings.Replace(row, "TIME", "CLOSE", 1), 0,
-			"line 3: the same session as in line 1, in another state"},
-		{"ss", "ss", ssRow + ssRow, 0, "line 2: the same session as in line 1"},
+			"line 3: the session of line 1 again, in another state"},
+		{"ss", "ss", ssRow + ssRow, 0, "line 2: the session of line 1 again"},
 		{"ss on two links", "ss", "ESTAB 0 0 10.1.0.7%a:41213 10.1.2.3:5\nESTAB 0 0 10.1.0.7%b:41213 10.1.2.3:5\n", 2, ""},
 	} {
 		rows, _, err := readText(test.kind, test.text, front)

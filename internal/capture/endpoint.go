@@ -45,7 +45,7 @@ func (e *endpoint) parse(b []byte) error {
 		i--
 	}
 	if b[i] != ':' && b[i] != '.' || i == len(b)-1 {
-		return fmt.Errorf("'%s' is not an address with its port, in digits (option -n)", b)
+		return fmt.Errorf("'%s' has no port in digits: a name (use -n), or it is cut", b)
 	}
 	e.host, e.port, e.dotted = b[:i], uint16(n), b[i] == '.'
 	return nil
@@ -66,7 +66,7 @@ func (e *endpoint) addr() (netip.Addr, error) {
 	}
 	a, err := netip.ParseAddr(string(host))
 	if err != nil {
-		return a, fmt.Errorf("'%s' is not an IP address, but a name (option -n) or changed text", host)
+		return a, fmt.Errorf("'%s' is not an IP address, but a name (use -n), cut or changed", host)
 	}
 	return a.Unmap(), nil
 }

@@ -122,7 +122,7 @@ func (n *netstat) readLine(line []byte) error {
 		n.layout = inOrder(nil, orderOfSolaris)
 		return n.readLine(line)
 	}
-	return errors.New("not a row of netstat -an, or its headings are missing")
+	return errors.New("no row of netstat -an, or without its heading 'TCP:'")
 }
 
 // isUnwanted reports whether a line is a row of another port that is written like the last whole row. It
@@ -437,8 +437,7 @@ func (n *netstat) row(shape *rowShape, localWord []byte, w *textfile.Words) erro
 	n.padded = n.padded || len(rest) > 0 && isRule(rest)
 	n.isWhole = len(rest) > 0 || !bytes.HasSuffix(w.Line, []byte("CLOSE"))
 	if n.padded && !n.isWhole {
-		return errors.New("the line ends with CLOSE, which may be the first part of CLOSE_WAIT: other rows have blanks" +
-			" after the state, so a line break was added")
+		return errors.New("the state CLOSE may be a broken CLOSE_WAIT: it lacks the blanks that other rows have after it")
 	}
 	if row.rest, err = afterState(rest); err != nil {
 		return err
@@ -475,7 +474,7 @@ func (n *netstat) wantedRow(shape *rowShape, row *netstatRow, line []byte) error
 		return err
 	}
 	if cutsHost(&row.local, row.cutLocal) {
-		n.widths.note(row.cutLocal).local = fmt.Errorf("the address of '%s' may be cut, so -a cannot tell", row.localWord)
+		n.widths.note(row.cutLocal).local = fmt.Errorf("the address of '%s' may be cut, so -a cannot match it", row.localWord)
 	}
 	remote, err := n.address(&row.remote, row.cutRemote > 0)
 	if err != nil {

@@ -137,7 +137,7 @@ func (r *ss) otherProtocol(proto string, w *textfile.Words) error {
 	}
 	const most = 2 // of a row
 	if r.netidKnown && !r.netid {
-		return fmt.Errorf("'%s' before a row, and no column for it: changed, or two rows in one line", proto)
+		return fmt.Errorf("'%s' before the state: text was added, or two rows are in one line", proto)
 	}
 	if endpoints > most || odd {
 		return errTwoRows

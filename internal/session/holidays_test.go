@@ -87,7 +87,7 @@ func TestWrongHolidays(t *testing.T) {
 		}
 	}
 	if h, err := ParseHolidays(strings.NewReader("2\x000\x002\x006\x00\n"), "utf16"); h != nil || err == nil ||
-		err.Error() != "line 1: not text, perhaps compressed or a packet capture, in utf16" {
+		err.Error() != "line 1: not text but binary: unpack it, or capture again, in utf16" {
 		t.Errorf("%v, %v", h, err)
 	}
 	cut := io.MultiReader(strings.NewReader("2026-01-01\n2026-01-02\n"), iotest.ErrReader(io.ErrUnexpectedEOF))
@@ -96,7 +96,7 @@ func TestWrongHolidays(t *testing.T) {
 		t.Errorf("%v, %v", h, err)
 	}
 	if h, err := ParseHolidays(strings.NewReader("\n#"+strings.Repeat("x", 1<<17)), "long"); h != nil || err == nil ||
-		err.Error() != "line 2: over 65536 bytes long, in long" {
+		err.Error() != "line 2: the line is too long: over 65536 bytes, in long" {
 		t.Errorf("%v, %v", h, err)
 	}
 }

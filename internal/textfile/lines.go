@@ -90,7 +90,7 @@ func (l *Lines) Next() ([]byte, error) {
 			return line, l.at(ErrNoNewline)
 		case len(l.rest) > MaxLine:
 			l.N++
-			return nil, l.at(fmt.Errorf("over %d bytes long", MaxLine))
+			return nil, l.at(fmt.Errorf("the line is too long: over %d bytes", MaxLine))
 		}
 		if err := l.fill(); err != nil {
 			return nil, err
@@ -112,7 +112,7 @@ func (l *Lines) take() ([]byte, error) {
 			line = line[:cr]
 		}
 		if bytes.IndexByte(line, 0) >= 0 {
-			return nil, l.at(errors.New("not text, perhaps compressed or a packet capture"))
+			return nil, l.at(errors.New("not text but binary: unpack it, or capture again"))
 		}
 	}
 	if l.continued {
