@@ -136,7 +136,7 @@ func reports(t *testing.T) map[string]Report {
 		"looping":  front{name: "front7", listens: true, sessions: looping}.report(t),
 		"down":     front{listens: false}.report(t),
 		"full":     full,
-		"at-least": front{listens: true, lowerBound: tcp.Set(tcp.TimeWait), sessions: healthy}.report(t),
+		"bounds":   front{listens: true, lowerBound: tcp.Set(tcp.TimeWait), sessions: healthy}.report(t),
 		"feed":     front{name: "front7", listens: true, feedAge: old, sessions: healthy, policy: onFeed}.report(t),
 		"both":     front{listens: true, feedAge: old, sessions: looping, policy: append(onFeed, "clients=2")}.report(t),
 		"empty":    front{listens: true, policy: onFeed}.report(t),
