@@ -99,7 +99,7 @@ allowed_hosts=127.0.0.1,192.0.2.0/24
 type nagiosService struct {
 	state, hard               int
 	output, details, perfdata string
-	checked                   time.Time
+	checked                   time.Time // the end of the check, up to a second too early
 }
 
 // readNagios reads status.dat and returns the states of services, by "host: service", and of hosts,
@@ -135,7 +135,12 @@ func readNagios() (map[string]nagiosService, error) {
 		if last, err = strconv.ParseInt(values["last_check"], 10, 64); err != nil {
 			return nil, err
 		}
-		s.checked = time.Unix(last, 0)
+		// last_check is the whole second in which the check began.
+		took, err := strconv.ParseFloat(values["check_execution_time"], 64)
+		if err != nil {
+			return nil, err
+		}
+		s.checked = time.Unix(last, 0).Add(time.Duration(took * float64(time.Second)))
 		s.output, s.details, s.perfdata = values["plugin_output"], values["long_plugin_output"], values["performance_data"]
 		name := values["host_name"]
 		if isService {
