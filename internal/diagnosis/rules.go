@@ -47,7 +47,7 @@ var rules = []rule{
 		evidence: observation.unreadCloses, askOwner: true, anyPort: true},
 	{code: Hung, holds: observation.closesUnread, confirms: observation.closesStayUnread, phrase: phraseNotReading,
 		evidence: observation.unreadCloses, askOwner: true, anyPort: true},
-	{code: Unclear, holds: observation.mayNotRead, evidence: observation.readUnknown, anyPort: true},
+	{code: Unclear, holds: observation.frontMayNotRead, evidence: observation.readUnknown, anyPort: true},
 	{code: SynBacklog, holds: observation.halfOpen, phrase: "half-open connections pile up",
 		evidence: observation.halfOpenSockets},
 	{code: ClientLoop, holds: observation.zeroWindowsFromOneClient, phrase: phraseDoesNotRead,
@@ -61,25 +61,25 @@ var rules = []rule{
 	{code: NotClosing, holds: observation.notClosing, confirms: observation.closesStay, phrase: "the front does not close",
 		evidence: metrics(measured{tally.CloseWait, "clients that closed, and the front has not"},
 			measured{tally.AcceptQueue, "wait to be accepted"}), anyPort: true},
-	{code: Network, holds: observation.oneCutOff, phrase: "the way to one client is cut off",
+	{code: Network, holds: observation.oneClientIsCutOff, phrase: "the way to one client is cut off",
 		evidence: observation.lostSegments, client: observation.cutOffAddr},
-	{code: ClientLoop, holds: observation.oneLoops, confirms: observation.stillLoops,
+	{code: ClientLoop, holds: observation.oneClientLoops, confirms: observation.stillLoops,
 		phrase: "one client looping, N % of them", doubt: phraseMayLoop,
 		fill: number(tally.TopClientPct), evidence: observation.loopingClient},
-	{code: Unclear, holds: observation.oneMayLoop, phrase: phraseMayLoop,
+	{code: Unclear, holds: observation.oneClientMayLoop, phrase: phraseMayLoop,
 		fill: number(tally.TopClientPct), evidence: observation.maybeLooping},
-	{code: ClientLoop, holds: observation.oneDoesNotClose, phrase: "one client does not close",
+	{code: ClientLoop, holds: observation.oneClientDoesNotClose, phrase: "one client does not close",
 		evidence: metrics(measured{tally.FinWait2, "sessions that the front has closed, and the client has not"}),
 		client:   observation.topClient},
 	{code: Network, holds: observation.severalRetransmit, phrase: "network trouble toward N clients",
 		fill: clientsAndSubnet, evidence: observation.lostSegments},
-	{code: ClientLoop, holds: observation.oneDoesNotRead, phrase: phraseDoesNotRead,
+	{code: ClientLoop, holds: observation.oneClientDoesNotRead, phrase: phraseDoesNotRead,
 		evidence: observation.zeroWindow, client: observation.zeroWindowAddr},
 	{code: Down, holds: observation.someListenerMissing, phrase: phraseNoListener, fill: noListener,
 		evidence: observation.missingListeners},
 	{code: Unclear, holds: observation.abnormalUnknown, evidence: observation.whyUnknown},
-	{code: Unclear, holds: observation.mostDoNotRead, evidence: observation.zeroWindows},
-	{code: Unclear, holds: observation.mayNotTakeData, evidence: observation.windowTimesUnknown},
+	{code: Unclear, holds: observation.mostClientsDoNotRead, evidence: observation.zeroWindows},
+	{code: Unclear, holds: observation.clientMayNotRead, evidence: observation.windowTimesUnknown},
 	{code: Healthy, holds: observation.fewAbnormal, evidence: metrics()},
 	{code: MassLogoff, holds: observation.massLogoff, phrase: "many clients logged off",
 		evidence: metrics(measured{tally.TimeWait, "sessions that were closed in order"},
@@ -239,9 +239,9 @@ func (o observation) readNone() bool {
 	return o.StuckUnread >= minSessions && o.isShare(o.StuckUnread, tally.Established, majorityPct) && o.Read == 0
 }
 
-// mayNotRead reports whether half of the sessions have unread bytes, and the source does not
+// frontMayNotRead reports whether half of the sessions have unread bytes, and the source does not
 // tell whether the front reads.
-func (o observation) mayNotRead() bool {
+func (o observation) frontMayNotRead() bool {
 	return o.mostUnread() && o.Compared && !o.HasBytesRead && o.Read == 0
 }
 
@@ -399,8 +399,8 @@ func (o observation) closesStay() bool {
 	return o.StuckCloseWait >= minAbnormal && o.isShare(o.StuckCloseWait, tally.CloseWait, majorityPct)
 }
 
-// oneLoops reports whether one client has most of the abnormal sockets, and comes back.
-func (o observation) oneLoops() bool {
+// oneClientLoops reports whether one client has most of the abnormal sockets, and comes back.
+func (o observation) oneClientLoops() bool {
 	if !o.oneClientDominates() {
 		return false
 	}
@@ -421,9 +421,9 @@ func usualGap(c tally.Client) time.Duration {
 	return usual * (c.FirstClosed - c.LastClosed) / time.Duration(max(c.States[tcp.TimeWait]-1, 1))
 }
 
-// oneMayLoop reports whether one client has most of the abnormal sockets, and may come back. Many clients
+// oneClientMayLoop reports whether one client has most of the abnormal sockets, and may come back. Many clients
 // behind one address that log off leave the same sockets.
-func (o observation) oneMayLoop() bool {
+func (o observation) oneClientMayLoop() bool {
 	if !o.oneClientDominates() {
 		return false
 	}
@@ -480,9 +480,9 @@ func (o observation) maybeLooping() []Evidence {
 		Evidence{"missing", "--sample, or the times of the closes", "would tell whether the client comes back"})
 }
 
-// oneDoesNotClose reports whether most abnormal sockets are one client's in FIN_WAIT2, and already were at
+// oneClientDoesNotClose reports whether most abnormal sockets are one client's in FIN_WAIT2, and already were at
 // the look before. Only --sample sees that: FIN_WAIT2 alone is no reason for a second look.
-func (o observation) oneDoesNotClose() bool {
+func (o observation) oneClientDoesNotClose() bool {
 	return o.atLeast(tally.TopClient, minAbnormal) && o.atLeast(tally.TopClientPct, dominantPct) &&
 		o.isShare(min(o.StuckFinWait2, o.Clients[0].States[tcp.FinWait2]), tally.Abnormal, dominantPct)
 }
@@ -496,9 +496,9 @@ func (o observation) severalRetransmit() bool {
 		percent(float64(sockets), o.sessions()) >= retransmittingPct
 }
 
-// oneCutOff reports whether most sessions retransmit, or most of the abnormal sockets do,
+// oneClientIsCutOff reports whether most sessions retransmit, or most of the abnormal sockets do,
 // and all that retransmit are one client's.
-func (o observation) oneCutOff() bool {
+func (o observation) oneClientIsCutOff() bool {
 	clients, sockets := o.retransmitting()
 	most := percent(float64(sockets), o.sessions()) >= majorityPct ||
 		o.atLeast(tally.Abnormal, minAbnormal) && o.isShare(o.RetransmittingClose, tally.Abnormal, dominantPct)
@@ -550,14 +550,14 @@ func commonSubnet(clients []netip.Addr) (netip.Prefix, bool) {
 	return subnet, true
 }
 
-// mostDoNotRead reports whether most clients take no more data.
-func (o observation) mostDoNotRead() bool {
+// mostClientsDoNotRead reports whether most clients take no more data.
+func (o observation) mostClientsDoNotRead() bool {
 	return o.NotReading >= minSessions && o.isShare(o.NotReading, tally.Established, majorityPct)
 }
 
-// mayNotTakeData reports whether a window is closed, and the source does not tell for how long: that of a
+// clientMayNotRead reports whether a window is closed, and the source does not tell for how long: that of a
 // client that reads slowly is closed for moments.
-func (o observation) mayNotTakeData() bool { return o.ZeroWindows > 0 && !o.HasTimes }
+func (o observation) clientMayNotRead() bool { return o.ZeroWindows > 0 && !o.HasTimes }
 
 func (o observation) windowTimesUnknown() []Evidence {
 	return []Evidence{
@@ -566,16 +566,16 @@ func (o observation) windowTimesUnknown() []Evidence {
 	}
 }
 
-// zeroWindowsFromOneClient reports mostDoNotRead if most of these windows are one client's, such as a
+// zeroWindowsFromOneClient reports mostClientsDoNotRead if most of these windows are one client's, such as a
 // proxy's.
 func (o observation) zeroWindowsFromOneClient() bool {
 	_, found := o.zeroWindowClient()
-	return found && o.mostDoNotRead()
+	return found && o.mostClientsDoNotRead()
 }
 
-// oneDoesNotRead reports whether most of the windows that stay closed are one client's, and little else is
+// oneClientDoesNotRead reports whether most of the windows that stay closed are one client's, and little else is
 // wrong.
-func (o observation) oneDoesNotRead() bool {
+func (o observation) oneClientDoesNotRead() bool {
 	_, found := o.zeroWindowClient()
 	return found && !o.atLeast(tally.Abnormal, minAbnormal)
 }
