@@ -32,8 +32,8 @@ const (
 	// number below 2^63, and one in 10,000 is shorter. A shorter number may be somebody's own, such as a
 	// date and a time.
 	leftoverDigits = 15
-	// removalLimit is how long the removal of the temporary file may take when ctx has ended. A
-	// disk that does not answer would otherwise keep the check from ending.
+	// removalLimit is how long giving up may take when ctx has ended. A disk that does not answer would
+	// otherwise keep the check from ending.
 	removalLimit = 200 * time.Millisecond
 )
 
@@ -49,16 +49,7 @@ func replaceFile(ctx context.Context, name string, content []byte) error {
 		return err
 	case <-ctx.Done():
 	}
-	replaced := make(chan bool, 1)
-	go func() { replaced <- r.giveUp() }()
-	select {
-	case done := <-replaced:
-		if done {
-			return nil
-		}
-	case <-time.After(removalLimit):
-	}
-	return ctx.Err()
+	return r.giveUp(ctx, written)
 }
 
 // replacement is a file on its way to replace another.
@@ -68,7 +59,7 @@ type replacement struct {
 	mu        sync.Mutex
 	temporary string // its path, empty while there is none
 	givenUp   bool
-	replaced  bool
+	renames   bool // it is being put, or was put, in the place of the old file
 }
 
 // write writes the temporary file and puts it in the place of the old one.
@@ -113,26 +104,42 @@ func (r *replacement) begin(temporary string) bool {
 // commit puts the temporary file in the place of the old one, unless the caller has given up:
 // what was told to have failed must not take place afterwards.
 func (r *replacement) commit(f *renameio.PendingFile) error {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	if r.givenUp {
+	if !r.startRename() {
 		return context.Canceled
 	}
-	err := f.CloseAtomicallyReplace()
-	r.replaced = err == nil
-	return err
+	return f.CloseAtomicallyReplace()
 }
 
-// giveUp removes the temporary file. The program may end before write notices. It reports whether it
-// came too late: then the old file is replaced already.
-func (r *replacement) giveUp() (tooLate bool) {
+// startRename notes that the file is to be put in its place, and reports whether it is still wanted.
+func (r *replacement) startRename() bool {
 	r.mu.Lock()
 	defer r.mu.Unlock()
+	r.renames = !r.givenUp
+	return r.renames
+}
+
+// giveUp removes the temporary file and returns why ctx ended. The program may end before write notices.
+// If the file is just being put in its place, giveUp waits for what write says, but no longer than half of
+// removalLimit.
+func (r *replacement) giveUp(ctx context.Context, written <-chan error) error {
+	r.mu.Lock()
 	r.givenUp = true
-	if r.temporary != "" {
-		os.Remove(r.temporary) // after a commit there is none of this name
+	temporary, renames := r.temporary, r.renames
+	r.mu.Unlock()
+	if renames {
+		select {
+		case err := <-written:
+			return err
+		case <-time.After(removalLimit / 2):
+		}
 	}
-	return r.replaced
+	removed := make(chan error, 1)
+	go func() { removed <- os.Remove(temporary) }() // if it was renamed after all, there is none
+	select {
+	case <-removed:
+	case <-time.After(removalLimit / 2):
+	}
+	return ctx.Err()
 }
 
 // checkReplaceable returns an error if there is something other than a regular file.

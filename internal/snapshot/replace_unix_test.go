@@ -66,8 +66,10 @@ func TestGivenUp(t *testing.T) {
 	if err != nil || !r.begin(f.Name()) {
 		t.Fatal(err)
 	}
-	if r.giveUp() {
-		t.Error("giveUp says that the file was replaced")
+	ended, cancel := context.WithCancel(context.Background())
+	cancel()
+	if err := r.giveUp(ended, nil); !errors.Is(err, context.Canceled) {
+		t.Errorf("giveUp returns %v", err)
 	}
 	if left := names(t, dir); len(left) > 0 {
 		t.Errorf("the folder has %q", left)
@@ -81,17 +83,16 @@ func TestGivenUp(t *testing.T) {
 func TestDoneAtTheLastMoment(t *testing.T) {
 	dir := t.TempDir()
 	r := &replacement{name: filepath.Join(dir, "mdfront")}
-	if err := r.write([]byte("new")); err != nil {
-		t.Fatal(err)
-	}
-	if !r.giveUp() {
-		t.Error("the file was replaced, and giveUp does not say so")
+	ended, cancel := context.WithCancel(context.Background())
+	cancel()
+	written := make(chan error, 1)
+	written <- r.write([]byte("new"))
+	if err := r.giveUp(ended, written); err != nil {
+		t.Errorf("the file was replaced, and giveUp says %v", err)
 	}
 	if got, err := os.ReadFile(r.name); err != nil || string(got) != "new" {
 		t.Errorf("%q, %v", got, err)
 	}
-	ended, cancel := context.WithCancel(context.Background())
-	cancel()
 	for range 200 { // done and given up at the same moment
 		os.Remove(r.name)
 		err := replaceFile(ended, r.name, []byte("new"))
@@ -99,6 +100,21 @@ func TestDoneAtTheLastMoment(t *testing.T) {
 		if _, missing := os.Stat(r.name); (err == nil) != (missing == nil) {
 			t.Fatalf("replaceFile says %v, but the file: %v", err, missing)
 		}
+	}
+}
+
+// TestStuckRename: a rename that does not end leaves no temporary file behind.
+func TestStuckRename(t *testing.T) {
+	dir := t.TempDir()
+	r := &replacement{name: filepath.Join(dir, "mdfront")}
+	f, err := renameio.NewPendingFile(r.name, renameio.WithTempDir(dir))
+	if err != nil || !r.begin(f.Name()) || !r.startRename() {
+		t.Fatal(err)
+	}
+	ended, cancel := context.WithCancel(context.Background())
+	cancel()
+	if err := r.giveUp(ended, make(chan error)); !errors.Is(err, context.Canceled) || len(names(t, dir)) > 0 {
+		t.Errorf("giveUp returns %v, the folder has %q", err, names(t, dir))
 	}
 }
 
