@@ -116,7 +116,7 @@ func TestIncompleteCapture(t *testing.T) {
 	const listens = "tcp 0 0 0.0.0.0:41213 0.0.0.0:* LISTEN\n"
 	const sessionsOnly = "cannot tell if the front listens: the capture does not show listeners (netstat -an and ss" +
 		" -tan do)"
-	const listenersOnly = "the capture shows only listeners (netstat -an and ss -tan show all)"
+	const listenersOnly = "the capture shows only listeners (was it made with -l, or was there no session?)"
 	const noServers = "Active Internet connections (w/o servers)\n" + header + closeWait
 	const both = "Active Internet connections (servers and established)\n" + header + listens + closeWait
 	for _, test := range []struct{ name, source, text, args, want string }{
@@ -126,9 +126,9 @@ func TestIncompleteCapture(t *testing.T) {
 		{"netstat without -a, in HostMonitor", "netstat", noServers, "-f hostmonitor",
 			"ScriptRes:Unknown:" + strings.Replace(sessionsOnly, ":", ",", 1)},
 		{"a threshold on listeners", "netstat", noServers, "--no-listener ok -c listeners=1:",
-			"UNKNOWN: cannot judge listeners: the capture does not show listeners (netstat -an and ss -tan do); "},
+			"UNKNOWN: cannot judge listeners: the capture does not show listeners (netstat -an and ss -tan do"},
 		{"a threshold on the accept queue", "netstat", noServers, "--no-listener ok -c accept_queue=5",
-			"UNKNOWN: cannot judge accept_queue: the capture does not show listeners (netstat -an and ss -tan do); "},
+			"UNKNOWN: cannot judge accept_queue: the capture does not show listeners (netstat -an and ss -tan do"},
 		{"ss -l", "ss", ssHeader + "LISTEN 0 128 0.0.0.0:41213 0.0.0.0:*\n", "",
 			"UNKNOWN: cannot judge abnormal: " + listenersOnly},
 		{"netstat -l", "netstat", "Active Internet connections (only servers)\n" + header + listens, "-v",

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 	"sync/atomic"
 	"time"
 
@@ -60,7 +61,11 @@ func (p Profile) inspect(ctx context.Context, s settings, report output.Report) 
 	done, err := await(ctx, func() (*inspection, error) { return i, i.run(ctx, &answered) })
 	if err != nil {
 		if done = answered.Load(); done == nil {
-			report.Failure = s.late(err, "no answer")
+			what := "no answer"
+			if name := s.sources[0].Name; strings.Contains(name, ":") { // a recording: it is not the front that is slow
+				what = name + " not read"
+			}
+			report.Failure = s.late(err, what)
 			return report
 		}
 		done.Notes = append(done.Notes, "no second look or search for the process: "+s.late(err, "no time for it"))

@@ -18,6 +18,9 @@ import (
 func readList[T any](ctx context.Context, name string, read func(io.Reader, string) (T, error)) (T, error) {
 	return await(ctx, func() (v T, err error) {
 		// Opening a FIFO would wait for a writer, and a device must not be opened.
+		if name == "-" {
+			return v, errors.New("'-' is not a file: stdin is not read here")
+		}
 		info, err := statList(name)
 		if err == nil {
 			if err := textfile.CheckRegular(info.Mode()); err != nil {
@@ -67,16 +70,16 @@ func parseClients(r io.Reader, name string) (clientList, error) {
 		client = strings.TrimSpace(client)
 		prefix, err := parseRemote(word)
 		if err != nil {
-			return errors.New("the first word is no address or CIDR prefix of a client")
+			return errors.New("no address of a client first; write 10.1.2.3 NAME")
 		}
 		if client == "" {
-			return errors.New("no name after the prefix")
+			return errors.New("no name; write 10.1.2.3 NAME")
 		}
 		if !isName(client) {
-			return errors.New("not a name after the prefix; " + nameRule)
+			return errors.New("not a name; " + nameRule)
 		}
 		if other, twice := names[prefix]; twice && other != client {
-			return errors.New("the prefix has another name on a line above")
+			return errors.New("a second name for a prefix of a line above")
 		}
 		names[prefix] = client
 		return nil

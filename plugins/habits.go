@@ -57,14 +57,25 @@ func (c commandLine) explain(err error, args []string) error {
 	if option := withoutValue().FindStringSubmatch(text); option != nil {
 		text = option[1] + " needs a value"
 	}
-	if strings.Contains(text, "but got option '-") {
-		text += " (a value that starts with '-' is written after '=', as in -w=-5:5)"
+	if option := otherOption().FindStringSubmatch(text); option != nil {
+		text = fmt.Sprintf("%s needs a value, and '%s' comes next", option[1], option[2])
+		if digits := strings.TrimLeft(option[2], "-@~:."); digits != "" && digits[0] <= '9' {
+			text += " (a value that starts with '-' is written after '=', as in -w=-5:5)"
+		}
+	}
+	if option := withValue().FindStringSubmatch(text); option != nil {
+		text = option[1] + " takes no value (-vv says more than -v)"
 	}
 	return errors.New(text + ", see --help")
 }
 
-// withoutValue is go-flags' message for an option at the end of the command line.
-var withoutValue = textfile.Lazy(`^expected argument for flag '([^']*)'$`)
+// What go-flags says of an option at the end of the command line, of one that another option follows, and
+// of a value for an option that takes none.
+var (
+	withoutValue = textfile.Lazy(`^expected argument for flag '([^']*)'$`)
+	otherOption  = textfile.Lazy(`^expected argument for flag '([^']*)', but got option '(.*)'$`)
+	withValue    = textfile.Lazy(`^bool flag '([^']*)' cannot have an argument$`)
+)
 
 // unknownOption returns the message for an unknown option. name has no dashes.
 func (c commandLine) unknownOption(name string, args []string) string {
@@ -120,12 +131,18 @@ func (c commandLine) longWithOneDash(args []string) string {
 	return ""
 }
 
-// unexpectedArgument returns the error for a word that is not an option.
-func unexpectedArgument(word string) error {
+// unexpectedArgument returns the error for a word of the command line that is not an option.
+func unexpectedArgument(word string, args []string) error {
 	advice := "everything is an option"
 	switch {
 	case strings.HasPrefix(word, "–") || strings.HasPrefix(word, "—"):
-		advice = "it begins with a long dash; type -" + strings.TrimLeft(word, "–—")
+		name, dashes := strings.TrimLeft(word, "–—"), "-"
+		if letters, _, _ := strings.Cut(name, "="); len(letters) > 1 {
+			dashes = "--"
+		}
+		advice = "it begins with a long dash; type " + dashes + name
+	case slices.Contains([]string{"-v", "--verbose"}, args[max(slices.Index(args, word)-1, 0)]):
+		advice = "-v takes no value; for more write -vv"
 	case isRange(word):
 		advice += "; a range follows its metric and '=', as in -w clients=20"
 	case strings.Contains(word, ":"):

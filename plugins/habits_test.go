@@ -57,8 +57,8 @@ func TestHabits(t *testing.T) {
 		{[]string{"-c", "feed_age=500ms"}, "-c: '500ms'" + ranges + "the end '500ms' is not a number; use seconds, such" +
 			" as 0.5"},
 		{[]string{"-c", "unread_bytes=1M"}, "-c: '1M'" + ranges + "the end '1M' is not a number; use bytes, such as"},
-		{[]string{"-c", ">50"}, "-c: a range has no sign of comparison; for 50 and more write @50: or clients=@50: instead"},
-		{[]string{"-c", "abnormal>=50"}, "-c: a range has no sign of comparison; for 50 and more write @50: or clients=@50:"},
+		{[]string{"-c", ">50"}, "-c: a range has no sign of comparison: write 50 for more than 50, @50: for 50 and more, 5:"},
+		{[]string{"-c", "abnormal>=50"}, "-c: a range has no sign of comparison: write 50 for more than 50"},
 		{[]string{"-c", "50-100"}, "-c: '50-100'" + ranges + "the end '50-100' is not a number; use a colon: 50:100 alerts" +
 			" outside of it, @50:100 inside"},
 		{[]string{"-w", "clients=20,unread=10"}, "-w: 'clients=20,unread=10' is more than one range; repeat the option"},
@@ -76,8 +76,24 @@ func TestHabits(t *testing.T) {
 			" -c diagnosis=front comes first; leave it out of -w or -c"},
 		{[]string{"--reply", "long"}, "--reply: -f nagios has no reply; add -f hostmonitor, or leave out --reply"},
 		{[]string{"--reply=text", "-v"}, "--reply: -f nagios has no reply; add -f hostmonitor, or leave out --reply"},
-		{[]string{"-n", "a<b>|c"}, "-n: 'a(b)/c' is not a name; use up to 64 printable characters, none of them a pipe or" +
-			" an angle bracket ('/', '(' and ')' may stand for a pipe or an angle bracket)"},
+		{[]string{"-n", "a<b>|c"}, "-n: not a name: it has a pipe or an angle bracket"},
+		{[]string{"—session", "cn-futures"}, "unexpected argument '—session': it begins with a long dash; type --session,"},
+		{[]string{"-v", "3"}, "unexpected argument '3': -v takes no value; for more write -vv, see --help"},
+		{[]string{"--verbose=3"}, "-v, --verbose takes no value (-vv says more than -v), see --help"},
+		{[]string{"-p", "-s", "auto"}, "-p, --port needs a value, and '-s' comes next, see --help"},
+		{[]string{"-w", "-5:5"}, "-w, --warning needs a value, and '-5:5' comes next (a value that starts with '-' is" +
+			" written after '=', as in -w=-5:5), see --help"},
+		{[]string{"-w=6", "-w=7"}, "-w: '7' is a second range for abnormal, which has 6; give one range for each metric"},
+		{[]string{"-w==5"}, "-w: '=5' has no metric before '='"},
+		{[]string{"-t", "1d"}, "-t: '1d' is not a time above 0; use seconds such as 5, or a duration such as 500ms or 24h"},
+		{[]string{"-s", "netstat:x", "--sample", "1"}, "--sample: 'netstat:x' is one look; leave out --sample"},
+		{[]string{"-s", "x.txt"}, "-s: 'x.txt' is not a source; for a file use netstat:x.txt, ss:x.txt or snapshot:x.txt"},
+		{[]string{"-s", "file:/tmp/x"}, "-s: 'file:/tmp/x' is not a source; use one of auto, "},
+		{[]string{"-a", "10.1.0.7:41213"}, "-a: '10.1.0.7:41213' is not an IP address or CIDR prefix; leave out the port"},
+		{[]string{"-a", "10.1.0.7,10.1.0.8"}, "-a: '10.1.0.7,10.1.0.8' is not an IP address or CIDR prefix; repeat the"},
+		{[]string{"-a", "fe80::1%eth0"}, "-a: 'fe80::1%eth0' is not an IP address or CIDR prefix; leave out the zone"},
+		{[]string{"-x", "::/0"}, "-x: '::/0' leaves no session to judge: every address is in it; name only"},
+		{[]string{"--holidays", "-", "--session", "cn-futures"}, "--holidays: '-' is not a file: stdin is not read here"},
 		{[]string{"-w", "clients=@7:", "-c", "clients=5"}, "-w: clients=@7: never warns, because -c clients=5 is" +
 			" breached first; lower -w or raise -c"},
 	} {

@@ -17,13 +17,14 @@ func TestFIFOs(t *testing.T) {
 	for args, want := range map[string]string{
 		"--clients ":                       "--clients: not a regular file: a FIFO: ",
 		"--session cn-futures --holidays ": "--holidays: not a regular file: a FIFO: ",
-		"-t 300ms -s netstat:":             ":41213 cannot be judged: no answer within 300ms (-t)",
-		"-t 300ms -s snapshot:":            ":41213 cannot be judged: no answer within 300ms (-t)",
+		"-t 300ms -s netstat:":             ":41213 cannot be judged: netstat:FIFO not read within 300ms (-t)",
+		"-t 300ms -s snapshot:":            ":41213 cannot be judged: snapshot:FIFO not read within 300ms (-t)",
 	} {
 		start := time.Now()
 		out, code := at(noon, front0(strings.TrimPrefix(args, "-t 300ms ")), strings.Fields(args+fifo)...)
 		took := time.Since(start)
-		if code != 3 || !strings.HasPrefix(out, "MDFRONT UNKNOWN: "+want) || took > 3*time.Second {
+		want = "MDFRONT UNKNOWN: " + strings.Replace(want, "FIFO", fifo, 1)
+		if code != 3 || !strings.HasPrefix(out, want) || took > 3*time.Second {
 			t.Errorf("%s: exit %d after %s, %s", args, code, took, out)
 		}
 	}

@@ -160,7 +160,7 @@ func (p Profile) parse(args []string, recorded textfile.File) (settings, error) 
 		err = parser.needsOtherFormat(o)
 	}
 	if len(rest) > 0 {
-		err = unexpectedArgument(rest[0])
+		err = unexpectedArgument(rest[0], args)
 	}
 	if long := parser.longWithOneDash(args); err != nil && long != "" {
 		err = fmt.Errorf("%w (did you mean %s? a long option has two dashes)", err, long)

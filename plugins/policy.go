@@ -81,11 +81,15 @@ func parseLevel(words []string) (level, error) {
 	l := level{ranges: verdict.Thresholds{}}
 	for _, word := range words {
 		if strings.ContainsAny(word, "<>") { // the output cannot quote them
-			return l, errors.New("a range has no sign of comparison; for 50 and more write @50: or clients=@50: instead")
+			return l, errors.New("a range has no sign of comparison: write 50 for more than 50, @50: for 50 and more, 5: for" +
+				" less than 5")
 		}
 		name, text, named := strings.Cut(word, "=")
 		if !named {
 			name, text = tally.Abnormal.String(), word
+		}
+		if name == "" {
+			return l, fmt.Errorf("'%s' has no metric before '='", word)
 		}
 		if name == "diagnosis" {
 			codes, err := parseCodes(text)
@@ -104,7 +108,8 @@ func parseLevel(words []string) (level, error) {
 			return l, rangeError(metric, text, err)
 		}
 		if other, twice := l.ranges[metric]; twice {
-			return l, fmt.Errorf("'%s' is a second range for %s, which has %s", word, metric, other)
+			return l, fmt.Errorf("'%s' is a second range for %s, which has %s; give one range for each metric", word, metric,
+				other)
 		}
 		l.ranges[metric] = limit
 	}

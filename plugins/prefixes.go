@@ -13,8 +13,7 @@ func parsePrefix(s string) (netip.Prefix, error) {
 	if err != nil {
 		addr, errAddr := netip.ParseAddr(s)
 		if errAddr != nil || addr.Zone() != "" {
-			const such = "use one such as 10.1.2.3 or 10.1.0.0/16"
-			return netip.Prefix{}, fmt.Errorf("'%s' is not an IP address or CIDR prefix; %s", s, such)
+			return netip.Prefix{}, fmt.Errorf("'%s' is not an IP address or CIDR prefix; %s", s, prefixAdvice(s))
 		}
 		prefix = netip.PrefixFrom(addr, addr.BitLen())
 	}
@@ -23,6 +22,20 @@ func parsePrefix(s string) (netip.Prefix, error) {
 		prefix = netip.PrefixFrom(addr.Unmap(), prefix.Bits()-mappedBits)
 	}
 	return prefix.Masked(), nil
+}
+
+// prefixAdvice says what to write instead of something that is not a prefix.
+func prefixAdvice(s string) string {
+	_, errPort := netip.ParseAddrPort(s)
+	switch {
+	case strings.ContainsAny(s, ", "):
+		return "repeat the option for each"
+	case strings.Contains(s, "%"):
+		return "leave out the zone"
+	case errPort == nil:
+		return "leave out the port (the front's is -p)"
+	}
+	return "use one such as 10.1.2.3 or 10.1.0.0/16"
 }
 
 // parseLocal reads local addresses of the front.
@@ -73,11 +86,11 @@ func parseExclude(words []string) ([]netip.Prefix, error) {
 		name  string
 		every netip.Prefix
 	}{
-		{"IPv4", in6Prefix(netip.MustParsePrefix("0.0.0.0/0"))},
-		{"IPv6", netip.MustParsePrefix("::/0")},
+		{"", netip.MustParsePrefix("::/0")}, // those of IPv4 are in it
+		{"IPv4 ", in6Prefix(netip.MustParsePrefix("0.0.0.0/0"))},
 	} {
 		if covers(in6, family.every) {
-			return nil, fmt.Errorf("'%s' leaves no session to judge: every %s address is in it; "+
+			return nil, fmt.Errorf("'%s' leaves no session to judge: every %saddress is in it; "+
 				"name only the addresses of the health checkers, such as 10.1.2.3 or 10.1.0.0/16",
 				strings.Join(words, " "), family.name)
 		}

@@ -96,19 +96,20 @@ func TestUnfitSnapshot(t *testing.T) {
 		now        time.Time
 		args, want string
 	}{
-		{"too old", string(good), noon.Add(151 * time.Second), "", "is too old: 2m31s; at most 2m30s is allowed (--max-age)"},
+		{"too old", string(good), noon.Add(151 * time.Second), "", "too old: 2m31s, and --max-age is 2m30s: does"},
 		{"too old for us", string(good), noon.Add(2 * time.Second), "--max-age 1.5",
-			"is too old: 2s; at most 1.5s is allowed (--max-age)"},
-		{"from the future", string(good), noon.Add(-time.Minute), "", "is dated 1m0s in the future"},
-		{"another port", string(good), noon, "-p 41213-41214", "port 41214 was not recorded, only 41213"},
+			"too old: 2s, and --max-age is 1.5s: does"},
+		{"from the future", string(good), noon.Add(-time.Minute), "", "dated 1m0s in the future: "},
+		{"another port", string(good), noon, "-p 41213-41214", "port 41214 was not recorded, only 41213: "},
 		{"empty", "", noon, "", "empty"},
-		{"cut short", header + row, noon, "", "truncated after line 2: no trailer"},
+		{"cut short", header + row, noon, "", "cut short after line 2: copy it again, or save it again"},
 		{"cut in a row", strings.TrimSpace(string(good)[:len(header)+30]), noon, "",
 			"line 2: cut short, it has no end of line"},
-		{"a row lost", header + row + trailer, noon, "", `line 3: 1 rows came before, so some are lost`},
-		{"more behind it", string(good) + row, noon, "", "line 7: more after the trailer"},
+		{"a row lost", header + row + trailer, noon, "",
+			`line 3: 1 rows came before, and it counts 4: some were lost;`},
+		{"more behind it", string(good) + row, noon, "", "line 7: text after the end of the snapshot: "},
 		{"another version", replaced(`"frontsockets_snapshot":1`, `"frontsockets_snapshot":2,"new":3`), noon, "",
-			"a snapshot of version 2; this program reads version 1"},
+			"a snapshot of version 2, and this check reads version 1: a newer check saved it;"},
 		{"no snapshot", "hello\n", noon, "", "line 1: not the header of a snapshot; for the output of netstat or ss use" +
 			" -s netstat:FILE or -s ss:FILE"},
 		{"netstat", "Active Internet connections (servers and established)\nProto Recv-Q\n", noon, "",
@@ -123,17 +124,19 @@ func TestUnfitSnapshot(t *testing.T) {
 		{"other JSON", "{}\n", noon, "", `line 1: not the header of a snapshot`},
 		{"binary", "\x00\x01\x02\n", noon, "", `line 1: not text`},
 		{"a state that is none", replaced("time_wait", "time_waits"), noon, "",
-			`line 3: it names an unknown TCP state`},
-		{"a fact that is none", replaced(`"drops"`, `"dropz"`), noon, "", `line 1: it names an unknown fact`},
+			`line 3: not as --save wrote it (an unknown TCP state): it was changed,`},
+		{"a fact that is none", replaced(`"drops"`, `"dropz"`), noon, "",
+			`line 1: not as --save wrote it (an unknown fact)`},
 		{"a member that is none", replaced(`"inode":`, `"inodes":`), noon, "",
-			`line 2: not as --save wrote it: an unknown member, or a value that cannot be read`},
-		{"no facts", replaced(`"blind":[]`, `"blind":null`), noon, "", "line 1: the header is incomplete"},
+			`line 2: not as --save wrote it (an unknown member, or a value that cannot be read)`},
+		{"no facts", replaced(`"blind":[]`, `"blind":null`), noon, "",
+			"line 1: not as --save wrote it (the header is incomplete)"},
 		{"a port that was not asked for", replaced("10.1.0.7:41213", "10.1.0.7:41214"), noon, "",
-			"line 3: port 41214 was not recorded"},
+			"line 3: not as --save wrote it (port 41214 is not in line 1)"},
 		{"a negative number", replaced(`"recv_q":0`, `"recv_q":-5`), noon, "",
-			"line 2: not as --save wrote it: recv_q has a wrong value"},
+			"line 2: not as --save wrote it (recv_q has a wrong value)"},
 		{"an address that is none", replaced("10.1.2.3:", "10.1.2.300:"), noon, "",
-			`line 3: not as --save wrote it: an unknown member, or a value that cannot be read`},
+			`line 3: not as --save wrote it (an unknown member, or a value that cannot be read)`},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			file := filepath.Join(t.TempDir(), "snapshot")
@@ -158,9 +161,9 @@ func TestUnfitSnapshot(t *testing.T) {
 func TestSnapshotOfAddresses(t *testing.T) {
 	file := saved(t, 3, "-a", "10.1.0.0/16")
 	for args, want := range map[string]string{
-		"":                          ": not all addresses were recorded, only [10.1.0.0/16] (-a)\n",
-		"-a 10.0.0.0/8":             ": address 10.0.0.0/8 was not recorded, only [10.1.0.0/16] (-a)\n",
-		"-a 10.1.0.7 -a 10.2.0.0/9": ": address 10.0.0.0/9 was not recorded, only [10.1.0.0/16] (-a)\n",
+		"":                          ": it was saved with -a 10.1.0.0/16: give that here, too, or save it without -a\n",
+		"-a 10.0.0.0/8":             ": 10.0.0.0/8 was not recorded: it was saved with -a 10.1.0.0/16; give",
+		"-a 10.1.0.7 -a 10.2.0.0/9": ": 10.0.0.0/9 was not recorded: it was saved with -a 10.1.0.0/16; give",
 		"-a 10.1.0.7":               " OK: :41213 has 3 abnormal sockets (3 TIME_WAIT) from 10.1.2.3; ",
 	} {
 		if out, _ := at(noon, MDFront, append(strings.Fields(args), "-s", "snapshot:"+file)...); !strings.Contains(out,
@@ -184,9 +187,9 @@ func TestOverMidnight(t *testing.T) {
 		-time.Second: "ScriptRes:Ok:49", 0: "ScriptRes:Ok:49",
 		time.Second: "ScriptRes:Ok:49", 2 * time.Minute: "ScriptRes:Ok:49",
 		2*time.Minute + time.Second: "ScriptRes:Unknown:snapshot " + file +
-			", is too old, 2m31s; at most 2m30s is allowed (--max-age)",
+			", too old, 2m31s, and --max-age is 2m30s, does the job that writes it still run?",
 		24 * time.Hour: "ScriptRes:Unknown:snapshot " + file +
-			", is too old, 24h0m30s; at most 2m30s is allowed (--max-age)",
+			", too old, 24h0m30s, and --max-age is 2m30s, does the job that writes it still run?",
 	} {
 		if out, code := at(midnight.Add(after), MDFront, "-s", "snapshot:"+file, "-f", "hostmonitor"); code != 0 ||
 			out != want+"\n" {
@@ -251,7 +254,7 @@ func TestBadRecordings(t *testing.T) {
 	}
 	for source, want := range map[string]string{
 		"netstat:" + file: `netstat:` + file + `: line 2: '10.1.2.3:70000' has a port over 65535; ` +
-			`capture with LC_ALL=C netstat -antW into a file, or -ant if it has no -W: ` +
+			`capture with LC_ALL=C netstat -antW into a file, or with ss -tan for -s ss:FILE: ` +
 			`"tcp 0 0 10.1.0.7:41213 10.1.2.3:70000 TIME_WAIT"`,
 		"netstat:" + dir:                 "netstat:" + dir + ": is a directory",
 		"ss:" + dir + "/none":            "ss:" + dir + "/none: no such file or directory",
@@ -290,7 +293,7 @@ func TestOldCapture(t *testing.T) {
 	for args, old := range map[string]bool{"": false, "--max-age 24h": false, "--max-age 23h": true} {
 		out, code := at(noon.Add(24*time.Hour), MDFront, append(strings.Fields(args), "-s", "netstat:"+file)...)
 		if !old && (code != 0 || !want.MatchString(out)) || old && (code != 3 || !strings.Contains(out,
-			": is too old: 24h0m0s; at most 23h0m0s is allowed (--max-age)\n")) {
+			": too old: 24h0m0s, and --max-age is 23h0m0s: does the job that writes it still run?\n")) {
 			t.Errorf("%q: exit %d, %s", args, code, out)
 		}
 	}
@@ -301,11 +304,11 @@ func TestOldCapture(t *testing.T) {
 	}
 	defer f.Close()
 	if out, code := MDFront.respond([]string{"-s", "netstat:-", "--max-age", "1"}, f, noon.Add(time.Hour)); code != 3 ||
-		!strings.Contains(string(out), "is too old: 1h0m0s; at most 1s is allowed") {
+		!strings.Contains(string(out), "too old: 1h0m0s, and --max-age is 1s: ") {
 		t.Errorf("exit %d, %s", code, out)
 	}
 	if out, code := at(noon.Add(-time.Hour), MDFront, "-s", "netstat:"+file, "--max-age", "1h"); code != 3 ||
-		!strings.Contains(out, "is dated 1h0m0s in the future") {
+		!strings.Contains(out, "dated 1h0m0s in the future: compare the clocks") {
 		t.Errorf("exit %d, %s", code, out)
 	}
 	// From a pipe it is as old as the look.

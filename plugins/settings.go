@@ -171,7 +171,7 @@ func (s settings) parseSample(o options) (time.Duration, error) {
 	}
 	switch {
 	case apart > 0 && strings.Contains(o.Source, ":"):
-		return 0, fmt.Errorf("'%s' is a recording, and one look only", o.Source)
+		return 0, fmt.Errorf("'%s' is one look; leave out --sample", o.Source)
 	case s.timeout > 0 && apart >= s.timeout:
 		return 0, fmt.Errorf("two looks %s apart take longer than -t %s; raise -t", apart, s.timeout)
 	case apart > 0:
@@ -284,6 +284,9 @@ func isName(name string) bool {
 // checkName refuses what would break a line of service output.
 func checkName(name string) error {
 	if !isName(name) {
+		if strings.ContainsAny(name, "|<>") { // the output has others for these, so it cannot quote them
+			return errors.New("not a name: it has a pipe or an angle bracket")
+		}
 		return fmt.Errorf("'%s' is not a name; %s", name, nameRule)
 	}
 	return nil
@@ -293,7 +296,7 @@ func checkName(name string) error {
 func parseDuration(s string) (time.Duration, error) {
 	d, err := parseSeconds(s)
 	if err != nil || d <= 0 {
-		return 0, fmt.Errorf("'%s' is not a time above 0; use seconds such as 5, or a duration such as 500ms", s)
+		return 0, fmt.Errorf("'%s' is not a time above 0; use seconds such as 5, or a duration such as 500ms or 24h", s)
 	}
 	return d, nil
 }

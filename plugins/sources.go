@@ -40,6 +40,10 @@ func sourcesByName(name, netns string, recorded textfile.File) ([]tcp.Source, er
 	case kind == "snapshot":
 		return []tcp.Source{snapshot.From(recorded)}, nil
 	}
+	if strings.ContainsAny(kind, "./-") {
+		return nil, fmt.Errorf("'%s' is not a source; for a file use netstat:%s, ss:%s or snapshot:%s", name, kind, kind,
+			kind)
+	}
 	return nil, fmt.Errorf("'%s' is not a source%s; use one of %s", name, sourceMeant(name),
 		strings.Join(SourceNames(), ", "))
 }

@@ -63,14 +63,14 @@ func TestClients(t *testing.T) {
 // has the line's number and the reason, and no text of the file.
 func TestFaultyClients(t *testing.T) {
 	for text, want := range map[string]string{
-		"10.1.2.0/24 SecretA\n10.1.2.7/24 SecretB\n":   "2: the prefix has another name on a line above",
-		"10.1.2.0/33 Secret\n":                         "1: the first word is no address or CIDR prefix of a client",
-		"root:Secret:20000\n":                          "1: the first word is no address or CIDR prefix of a client",
-		"\n10.1.2.0/24\n":                              "2: no name after the prefix",
-		"10.1.2.0/24 Secret|b\n":                       "1: not a name after the prefix; use up to 64",
-		"10.1.2.0/24 <b>Secret</b>\n":                  "1: not a name after the prefix; use up to 64",
-		"10.1.2.0/24 \xb9\xfa\xcc\xa9\n":               "1: not UTF-8; convert GBK by iconv -f GBK -t UTF-8",
-		"10.1.2.0/24 A\n" + strings.Repeat("x", 1<<17): "2: the line is too long: over 65536 bytes",
+		"10.1.2.0/24 SecretA\n10.1.2.7/24 SecretB\n":   "2: a second name for a prefix of a line above",
+		"10.1.2.0/33 Secret\n":                         "1: no address of a client first; write 10.1.2.3 NAME",
+		"root:Secret:20000\n":                          "1: no address of a client first; write 10.1.2.3 NAME",
+		"\n10.1.2.0/24\n":                              "2: no name; write 10.1.2.3 NAME",
+		"10.1.2.0/24 Secret|b\n":                       "1: not a name; use up to 64 printable",
+		"10.1.2.0/24 <b>Secret</b>\n":                  "1: not a name; use up to 64 printable",
+		"10.1.2.0/24 \xb9\xfa\xcc\xa9\n":               "1: not UTF-8: if it is GBK, write it anew with iconv -f GBK",
+		"10.1.2.0/24 A\n" + strings.Repeat("x", 1<<17): "2: over 65536 bytes long",
 	} {
 		out, code := at(noon, front(60), "--clients", file(t, text), "-f", "json")
 		reason := metrics(t, out)["reason"]

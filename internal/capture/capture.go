@@ -35,9 +35,6 @@ func From(tool string, file textfile.File) tcp.Source {
 		if err == nil && file.MaxAge > 0 {
 			err = file.CheckAge(written, file.MaxAge)
 		}
-		if errors.Is(err, textfile.ErrGzip) {
-			err = fmt.Errorf("%w; unpack it with gunzip, or pipe the output of zcat into -s %s:-", err, tool)
-		}
 		return tcp.Look{
 			Source: name, Provides: t.provides, HiddenStates: t.hidden, Recorded: true, Time: written,
 		}, err
@@ -116,8 +113,10 @@ type earlier struct{ error }
 const maxRows = 1 << 18
 
 var (
-	errHiddenRow = errors.New("neither a row nor a header, but with an address or a state: a row was changed, or" +
-		" this is other text")
+	errHiddenRow = errors.New("not a row, but it has an address or a state: if you added this text, leave it out")
+	// errLacksColumns follows the word header.
+	errLacksColumns = errors.New("lacks columns, as after awk or in a narrow window")
+	errNoQueues     = errors.New("Recv-Q and Send-Q are not two numbers: columns were left out or changed")
 	errTwoRows      = errors.New("two rows in one line: a line break was lost")
 	errDots         = errors.New("dots in a row: a part of it, or other rows, were left out")
 	errJoinedHeader = errors.New("a row after the header in one line: line breaks were lost, as in echo $(...)")
@@ -131,13 +130,11 @@ func (a advised) Error() string { return string(a) }
 const (
 	errTextBeforeRow = advised("text before a row, as grep -n, cat -n or a quotation adds it: give the rows as the" +
 		" command printed them")
-	errBrokenHeader = advised("the header is broken into two lines: the window was too narrow; capture into a file")
-	errAfterRow     = advised("not a row of the table: a row is broken, rows were left out, or other text was added;" +
-		" give all that the command printed, and nothing else")
-	errBetweenRows = advised("text between rows: a row is broken, rows were left out, or another table follows;" +
-		" give one table as it was printed")
-	errBeforeRows = advised("text before rows that have no header: give one table alone, as it was" +
-		" printed")
+	errAfterRow = advised("not a row of the table: a row is broken, rows were left out, or other text was added, such" +
+		" as an error message (2>&1); give all rows as the command printed them, and nothing else")
+	errBetweenRows = advised("text between rows: if you added it, leave it out; if not, rows may be missing, so" +
+		" capture again")
+	errBeforeRows      = advised("text before rows that have no header: give the output of one command, with its header")
 	errSeveralTables   = advised("give a file with one table, the newest, or capture again")
 	errCut             = advised("cut short in the middle of a row: copy or capture the text again")
 	errCarriageReturns = advised("all lines end with a carriage return alone: change these to newlines, as with" +
@@ -193,13 +190,13 @@ func (t *table) read(ctx context.Context, r io.Reader, g grammar) error {
 	case t.found:
 		return g.end()
 	case text.N == 0:
-		return fmt.Errorf("empty: the command that wrote it printed nothing; %s", g.advice())
+		return errors.New("empty: the command that wrote it printed nothing; run it alone to see why")
 	}
 	lines := "1 line"
 	if text.N > 1 {
 		lines = fmt.Sprintf("%d lines", text.N)
 	}
-	return fmt.Errorf("no socket table in %s; %s", lines, g.advice())
+	return fmt.Errorf("no socket table in %s: perhaps an error message, so read it first; %s", lines, g.advice())
 }
 
 // howCut returns the error for a last line that has no end and is not a whole row.
@@ -313,10 +310,12 @@ func (t *table) admit(local, remote, line []byte, whole, merge bool) (bool, erro
 		return false, nil
 	}
 	if t.hidden.Has(t.row.State) {
-		return false, fmt.Errorf("%s, but the title of the table says that such rows are left out", t.row.State)
+		return false, fmt.Errorf("the title of the table leaves out rows such as this: perhaps two captures; %w",
+			errSeveralTables)
 	}
 	if t.wanted++; t.wanted > maxRows {
-		return false, fmt.Errorf("more than %d rows with the ports %s", maxRows, t.query.Ports)
+		return false, advised(fmt.Sprintf("more than %d rows with the ports %s: give fewer ports (-p), or one of several"+
+			" captures", maxRows, t.query.Ports))
 	}
 	if t.row.State == tcp.Listen {
 		if err := t.listener(local); err != nil {

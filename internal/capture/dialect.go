@@ -134,7 +134,7 @@ func (t *table) state(word []byte) (tcp.State, error) {
 		return 0, errors.New("the state is missing: the row is cut or broken in two")
 	}
 	if word[0] < 'A' || word[len(word)-1] == '_' { // CLOSE_ is the beginning of CLOSE_WAIT
-		return 0, fmt.Errorf("'%s' is not the word for a TCP state", word)
+		return 0, fmt.Errorf("'%s' is not a whole TCP state in English", word)
 	}
 	s, ok := stateWords[string(word)]
 	var err error
@@ -145,7 +145,7 @@ func (t *table) state(word []byte) (tcp.State, error) {
 	case err != nil && (bytes.HasSuffix(word, []byte("tcp")) || bytes.HasSuffix(word, []byte("TCP"))):
 		return 0, errTwoRows
 	case err != nil && !isASCII(word):
-		return 0, fmt.Errorf("'%s' is not a TCP state in English", word)
+		return 0, fmt.Errorf("'%s' is not a whole TCP state in English", word)
 	}
 	const longest = 17 // of all true spellings
 	if err == nil && len(word) <= longest {

@@ -122,7 +122,7 @@ func (n *netstat) readLine(line []byte) error {
 		n.layout = inOrder(nil, orderOfSolaris)
 		return n.readLine(line)
 	}
-	return errors.New("no row of netstat -an, or without its heading 'TCP:'")
+	return errors.New("not a socket (netstat -r or -i?), or a row of Solaris without the heading 'TCP:' above it")
 }
 
 // isUnwanted reports whether a line is a row of another port that is written like the last whole row. It
@@ -243,7 +243,7 @@ func (n *netstat) readTitle() {
 	case ok:
 		n.hidden |= hidden
 		n.titled = true
-	case said == "" && strings.HasPrefix(title, "Active Internet"), // a BSD without -a
+	case !strings.Contains(title, "(") && strings.HasPrefix(title, "Active Internet"), // a BSD without -a
 		strings.HasPrefix(said, "w/o"):
 		n.hidden |= listen
 		n.titled = true
@@ -302,7 +302,11 @@ func (n *netstat) inTCP() bool { return n.section == "" || n.section == "TCP:" }
 
 // wrongColumns returns the error for a row that the last header does not describe.
 func (n *netstat) wrongColumns() error {
-	return fmt.Errorf("the header in line %d is not known, or does not have the columns of this row", n.headed)
+	if !n.layout.known {
+		return fmt.Errorf("the header in line %d is not known", n.headed)
+	}
+	return fmt.Errorf("this row does not have the columns of the header in line %d: the text was changed, or is of two"+
+		" systems", n.headed)
 }
 
 // ordered reads a row by the columns of its header. ok is false if a word does not fit its column.
@@ -360,7 +364,7 @@ func (n *netstat) tcpLine(proto []byte, w *textfile.Words) error {
 	case !n.inRows && isProse(second) && e.parse(second) != nil: // a heading that begins with TCP
 		return n.otherText(w.Line)
 	case n.section != "":
-		return errors.New("a row in a table of Solaris")
+		return fmt.Errorf("a row of another system in a table of Solaris: perhaps two captures; %w", errSeveralTables)
 	case n.hasHeader && n.layout.columns != nil:
 		return n.wrongColumns()
 	}
@@ -375,13 +379,13 @@ func (n *netstat) tcp(proto []byte, w *textfile.Words) error {
 	if queues {
 		var ok bool
 		if sendQ, ok = textfile.Number(w.Next()); !ok {
-			return errors.New("the Send-Q is not a number")
+			return errNoQueues
 		}
 		local = w.Next()
 		n.provides |= tcp.FactRecvQ | tcp.FactSendQ
 	}
 	if n.layout.broken {
-		return fmt.Errorf("above this row, in line %d, %w", n.headed, errBrokenHeader)
+		return fmt.Errorf("the header in line %d %w", n.headed, errLacksColumns)
 	}
 	if err := n.beginRow(); err != nil {
 		return err
@@ -474,7 +478,8 @@ func (n *netstat) wantedRow(shape *rowShape, row *netstatRow, line []byte) error
 		return err
 	}
 	if cutsHost(&row.local, row.cutLocal) {
-		n.widths.note(row.cutLocal).local = fmt.Errorf("the address of '%s' may be cut, so -a cannot match it", row.localWord)
+		n.widths.note(row.cutLocal).local = fmt.Errorf(
+			"the address of '%s' may be cut, and -a needs it whole (or leave out -a)", row.localWord)
 	}
 	remote, err := n.address(&row.remote, row.cutRemote > 0)
 	if err != nil {
@@ -628,11 +633,11 @@ func (n *netstat) advice() string {
 	case n.section != "":
 		return "capture with netstat -an -P tcp into a file"
 	case n.found && !n.last.queues && n.last.proto == "TCP":
-		return "capture with netstat -an into a file"
+		return "capture with netstat -an into a file, on Windows in English"
 	case n.layout.repeats:
 		return "capture with netstat -anW into a file, on macOS with -anl"
 	case !n.found:
 		return "capture with netstat -an into a file, on Linux with LC_ALL=C netstat -antW"
 	}
-	return "capture with LC_ALL=C netstat -antW into a file, or -ant if it has no -W"
+	return "capture with LC_ALL=C netstat -antW into a file, or with ss -tan for -s ss:FILE"
 }

@@ -39,7 +39,7 @@ var (
 	errNoStates = errors.New("no column of states, as ss prints with a filter such as 'state close-wait'")
 	errUnix     = errors.New("a unix socket, as ss prints without -t: any user of the host can give it a name that looks" +
 		" like rows of TCP")
-	errColumns = errors.New("a row with other columns than the header or the rows before")
+	errColumns = advised("some rows begin with the protocol, and some do not: perhaps two captures; give one of them")
 )
 
 func (r *ss) isUnwanted([]byte) bool { return false }
@@ -93,7 +93,8 @@ var ofNetstat = textfile.Lazy(`^\s*((0x)?[0-9a-f]+\s+){0,2}(tcp|TCP|toe)[46]*\s+
 // isOfNetstat reports whether a line is a header or a row of netstat.
 func isOfNetstat(line []byte) bool {
 	_, isHeader := readHeader(line)
-	return isHeader && !bytes.Contains(line, []byte("Address:Port")) || ofNetstat().Match(line)
+	ofSS := bytes.Contains(line, []byte("Address:Port")) || bytes.Contains(line, []byte("Peer"))
+	return isHeader && !ofSS || ofNetstat().Match(line)
 }
 
 // aDetail finds a detail of -i or -m such as "lastsnd:60000".
@@ -115,9 +116,9 @@ func (r *ss) newTable(line []byte) error {
 	r.beginTable()
 	switch r.wrongHeader = nil; {
 	case strings.HasPrefix(ssHeader, header) && header != ssHeader && strings.Contains(header, "Local"):
-		return errBrokenHeader
+		return fmt.Errorf("the header %w", errLacksColumns)
 	case !strings.HasPrefix(header, ssHeader):
-		r.wrongHeader = fmt.Errorf("line %d is not the header of ss -tan", r.n)
+		r.wrongHeader = r.here(fmt.Errorf("not the header of ss -tan (changed by awk or cut?); %s", r.advice()), line)
 	}
 	r.netid, r.netidKnown = netid, true
 	return nil
@@ -170,7 +171,7 @@ func (r *ss) row(stateWord []byte, netid bool, w *textfile.Words) error {
 	recvQ, okRecvQ := textfile.Number(w.Next())
 	sendQ, okSendQ := textfile.Number(w.Next())
 	if !okRecvQ || !okSendQ {
-		return errors.New("the Recv-Q or Send-Q is not a number")
+		return errNoQueues
 	}
 	r.provides |= tcp.FactRecvQ | tcp.FactSendQ | tcp.FactBacklog
 	s := &r.table.row
@@ -284,7 +285,7 @@ func (r *ss) details(line []byte) error {
 			r.ages = true
 			ms, ok := textfile.Number(value)
 			if !ok || ms > math.MaxUint32 {
-				return fmt.Errorf("'%s' is not a number of milliseconds", word)
+				return advised(fmt.Sprintf("'%s' is not a number of milliseconds: the text was changed; capture again", word))
 			}
 			switch age := time.Duration(ms) * time.Millisecond; name[len("last")] {
 			case 's':
@@ -297,7 +298,8 @@ func (r *ss) details(line []byte) error {
 			rtt, _, _ := bytes.Cut(value, []byte("/"))
 			ms, err := strconv.ParseFloat(string(rtt), 64)
 			if err != nil || !(ms >= 0 && ms <= math.MaxUint32/1e3) { // NaN too; the kernel's unit is 1 µs
-				return fmt.Errorf("'%s' is not a round-trip time in milliseconds", word)
+				return advised(fmt.Sprintf("'%s' is not a round-trip time in milliseconds: the text was changed; capture again",
+					word))
 			}
 			s.RTT = time.Duration(ms * float64(time.Millisecond)).Round(time.Microsecond)
 			s.Facts |= tcp.FactRTT

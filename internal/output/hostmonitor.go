@@ -6,6 +6,7 @@ import (
 
 	"frontsockets/internal/diagnosis"
 	"frontsockets/internal/tally"
+	"frontsockets/internal/textfile"
 	"frontsockets/internal/verdict"
 )
 
@@ -18,6 +19,9 @@ func HostMonitor(r Report, style Style) []byte {
 	switch {
 	case r.Status() == verdict.Unknown:
 		status, reply = "Unknown", r.unknown()
+		if r.Usage && hasColon().MatchString(reply) { // without it a range says something else
+			reply += "; colons are left out here, -f nagios shows them"
+		}
 	case r.Status() == verdict.OK:
 		status = "Ok"
 	case !style.Number:
@@ -31,6 +35,9 @@ func HostMonitor(r Report, style Style) []byte {
 	}
 	return []byte("ScriptRes:" + status + ":" + ascii(line(reply, maxText)) + "\n")
 }
+
+// hasColon finds a colon that somebody may want to copy: in a word, or at the end of a range.
+var hasColon = textfile.Lazy(`\S:\S|@[0-9.]+:|~:`)
 
 // unknown returns the first problem that makes the status UNKNOWN.
 func (r Report) unknown() string {

@@ -132,6 +132,9 @@ func (r Report) details(style Style) []string {
 	if r.WriteError != "" {
 		add("%s: %s", statusWord(verdict.Unknown), r.WriteError)
 	}
+	for _, note := range r.Notes { // the first line may cut it
+		add("note: %s", note)
+	}
 	if r.Diagnosis.Code != "" {
 		add("diagnosis: %s", r.Diagnosis.Code)
 	}

@@ -77,7 +77,7 @@ func TestWrongHolidays(t *testing.T) {
 		"202610011":                   noBlank,
 		"2026-10-08..2026-10-01":      "it ends before it starts",
 		"2026-10-01..2026-11-01":      "it is over 31 days long",
-		"2026-10-01 \xb9\xfa\xc7\xec": "not UTF-8; convert GBK by iconv -f GBK -t UTF-8",
+		"2026-10-01 \xb9\xfa\xc7\xec": "not UTF-8: if it is GBK, write it anew with iconv -f GBK -t UTF-8",
 	} {
 		h, err := ParseHolidays(strings.NewReader("# two lines before\n2026-01-01\n"+text+" # and more\n2026-01-02\n"),
 			"/etc/holidays")
@@ -87,7 +87,11 @@ func TestWrongHolidays(t *testing.T) {
 		}
 	}
 	if h, err := ParseHolidays(strings.NewReader("2\x000\x002\x006\x00\n"), "utf16"); h != nil || err == nil ||
-		err.Error() != "line 1: not text but binary: unpack it, or capture again, in utf16" {
+		err.Error() != "line 1: not text but binary: give a file of plain text, in utf16" {
+		t.Errorf("%v, %v", h, err)
+	}
+	if h, err := ParseHolidays(strings.NewReader("\xff\xfe2\x000\x00"), "utf16"); h != nil || err == nil ||
+		!strings.HasPrefix(err.Error(), "not UTF-8 but UTF-16: write it anew with iconv -f UTF-16 -t UTF-8") {
 		t.Errorf("%v, %v", h, err)
 	}
 	cut := io.MultiReader(strings.NewReader("2026-01-01\n2026-01-02\n"), iotest.ErrReader(io.ErrUnexpectedEOF))
@@ -96,7 +100,7 @@ func TestWrongHolidays(t *testing.T) {
 		t.Errorf("%v, %v", h, err)
 	}
 	if h, err := ParseHolidays(strings.NewReader("\n#"+strings.Repeat("x", 1<<17)), "long"); h != nil || err == nil ||
-		err.Error() != "line 2: the line is too long: over 65536 bytes, in long" {
+		err.Error() != "line 2: over 65536 bytes long: line breaks were lost, or it is no text, in long" {
 		t.Errorf("%v, %v", h, err)
 	}
 }

@@ -134,7 +134,7 @@ func parse(spec string) (h hours, err error) {
 	}
 	open, end, isRange := strings.Cut(times, "-")
 	if !isRange {
-		return h, fmt.Errorf("'%s' is not two times with a '-'", times)
+		return h, fmt.Errorf("'%s' is not two times with a plain '-' between them", times)
 	}
 	if h.open, err = parseTime(open); err != nil {
 		return h, err

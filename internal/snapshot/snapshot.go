@@ -132,8 +132,7 @@ func jsonLine(v any) []byte {
 func (r *Recording) Save(ctx context.Context, file string, q tcp.Query, look tcp.Look) error {
 	text := r.encode(q, look)
 	if header, _, _ := bytes.Cut(text, []byte("\n")); len(header) > textfile.MaxLine {
-		return fmt.Errorf("its header is over %d bytes long, which -s snapshot: does not read:"+
-			" too many ports (-p) or addresses (-a)", textfile.MaxLine)
+		return errors.New("too many ranges of ports (-p) or addresses (-a)")
 	}
 	return replaceFile(ctx, file, text)
 }
@@ -202,7 +201,7 @@ func read(text *textfile.Lines, file textfile.File, q tcp.Query, visit tcp.Visit
 		line, err := text.Next()
 		switch {
 		case err == io.EOF:
-			return tcp.Look{}, fmt.Errorf("truncated after line %d: no trailer", text.N)
+			return tcp.Look{}, fmt.Errorf("cut short after line %d: copy it again, or save it again", text.N)
 		case err != nil:
 			return tcp.Look{}, err
 		}
@@ -212,7 +211,8 @@ func read(text *textfile.Lines, file textfile.File, q tcp.Query, visit tcp.Visit
 				return tcp.Look{}, text.Wrong(err, line)
 			}
 			if t.Sockets != n {
-				return tcp.Look{}, text.Wrong(fmt.Errorf("%d rows came before, so some are lost", n), line)
+				return tcp.Look{}, text.Wrong(fmt.Errorf("%d rows came before, and it counts %d: some were lost;"+
+					" copy it again, or save it again", n, t.Sockets), line)
 			}
 			break
 		}
@@ -221,14 +221,14 @@ func read(text *textfile.Lines, file textfile.File, q tcp.Query, visit tcp.Visit
 			return tcp.Look{}, text.Wrong(err, line)
 		}
 		if !recorded.Has(s.Local.Port()) {
-			return tcp.Look{}, text.Wrong(fmt.Errorf("port %d was not recorded", s.Local.Port()), line)
+			return tcp.Look{}, text.Wrong(changed(fmt.Sprintf("port %d is not in line 1", s.Local.Port())), line)
 		}
 		if q.Wants(&s) {
 			visit(&s)
 		}
 	}
 	if line, err := text.Next(); err != io.EOF {
-		return tcp.Look{}, text.Wrong(errors.New("more after the trailer"), line)
+		return tcp.Look{}, text.Wrong(errTwoSnapshots, line)
 	}
 	return look, nil
 }
@@ -237,7 +237,7 @@ func read(text *textfile.Lines, file textfile.File, q tcp.Query, visit tcp.Visit
 func readHeader(text *textfile.Lines) (h header, look tcp.Look, err error) {
 	line, err := text.Next()
 	if err == io.EOF {
-		return h, look, errors.New("empty")
+		return h, look, errors.New("empty: save it again (--save)")
 	}
 	if err != nil {
 		return h, look, err
@@ -249,8 +249,8 @@ func readHeader(text *textfile.Lines) (h header, look tcp.Look, err error) {
 		return h, look, text.Wrong(errors.New(otherFile(line)), line)
 	}
 	if version.Version != formatVersion {
-		return h, look, fmt.Errorf("a snapshot of version %d; this program reads version %d",
-			version.Version, formatVersion)
+		return h, look, fmt.Errorf("a snapshot of version %d, and this check reads version %d: a newer check saved it;"+
+			" install that version here, too", version.Version, formatVersion)
 	}
 	if err := strictJSON(line, &h); err != nil {
 		return h, look, text.Wrong(err, line)
@@ -278,12 +278,12 @@ func (h header) look() (tcp.Look, error) {
 	look := tcp.Look{Source: h.Source, Recorded: true, Host: h.Host, Time: h.Time,
 		Skipped: h.Skipped, Compared: h.Compared, MaxBacklog: h.MaxBacklog}
 	if h.Time.IsZero() || h.Source == "" || h.Addresses == nil || h.Provides == nil || h.HiddenStates == nil {
-		return look, errors.New("the header is incomplete")
+		return look, changed("the header is incomplete")
 	}
 	for _, name := range h.Provides {
 		i := slices.Index(factNames, name)
 		if i < 0 {
-			return look, errors.New("it names an unknown fact")
+			return look, changed("an unknown fact")
 		}
 		look.Provides |= 1 << i
 	}
@@ -302,23 +302,25 @@ func (h header) answers(q tcp.Query, file textfile.File) (tcp.Ports, error) {
 	}
 	recorded, err := tcp.ParsePorts(h.Ports)
 	if err != nil {
-		return nil, errors.New("line 1: its ports are not a list of ports")
+		return nil, fmt.Errorf("line 1: %w", changed("not a list of ports"))
 	}
 	for port := range q.Ports.All {
 		if !recorded.Has(port) {
-			return nil, fmt.Errorf("port %d was not recorded, only %s", port, recorded)
+			return nil, fmt.Errorf("port %d was not recorded, only %s: give these as -p, or save it with -p %d, too", port,
+				recorded, port)
 		}
 	}
 	if len(h.Addresses) == 0 {
 		return recorded, nil
 	}
 	if len(q.Addresses) == 0 {
-		return nil, fmt.Errorf("not all addresses were recorded, only %v (-a)", h.Addresses)
+		return nil, fmt.Errorf("it was saved with -a %s: give that here, too, or save it without -a", list(h.Addresses))
 	}
 	for _, asked := range q.Addresses {
 		covers := func(p netip.Prefix) bool { return p.Bits() <= asked.Bits() && p.Contains(asked.Addr()) }
 		if !slices.ContainsFunc(h.Addresses, covers) {
-			return nil, fmt.Errorf("address %s was not recorded, only %v (-a)", asked, h.Addresses)
+			return nil, fmt.Errorf("%s was not recorded: it was saved with -a %s; give that here, or save it without -a", asked,
+				list(h.Addresses))
 		}
 	}
 	return recorded, nil
@@ -333,7 +335,7 @@ func parseSnapshotRow(line []byte) (s tcp.Socket, err error) {
 		return s, errUnknownState
 	}
 	if s.Local = row.Local; s.Local.Port() == 0 {
-		return s, errors.New("no local port")
+		return s, changed("no local port")
 	}
 	s.MPTCP, s.ZeroWindow = row.MPTCP, row.ZeroWindow
 	known(&s, tcp.FactClient, row.Remote, &s.Remote)
@@ -349,7 +351,7 @@ func parseSnapshotRow(line []byte) (s tcp.Socket, err error) {
 	knownTime(&s, tcp.FactRTT, row.RTT, time.Microsecond, &s.RTT)
 	knownTime(&s, tcp.FactClosed, row.Closed, time.Millisecond, &s.Closed)
 	if s.Progress, err = tcp.ParseProgress(row.Progress); err != nil {
-		return s, errors.New("it names an unknown progress")
+		return s, changed("an unknown progress")
 	}
 	return s, nil
 }
@@ -369,7 +371,23 @@ func known[T any](s *tcp.Socket, f tcp.Facts, from, to *T) {
 }
 
 // errUnknownState does not say which: no error quotes the file.
-var errUnknownState = errors.New("it names an unknown TCP state")
+var errUnknownState = changed("an unknown TCP state")
+
+var errTwoSnapshots = errors.New("text after the end of the snapshot: perhaps two in one file; give one")
+
+// changed returns an error for a line that no --save of this version wrote.
+func changed(how string) error {
+	return fmt.Errorf("not as --save wrote it (%s): it was changed, or a newer check wrote it (-V); save it again", how)
+}
+
+// list joins the prefixes with commas. One that is a single address has no length.
+func list(prefixes []netip.Prefix) string {
+	var words []string
+	for _, p := range prefixes {
+		words = append(words, strings.TrimSuffix(p.String(), fmt.Sprintf("/%d", p.Addr().BitLen())))
+	}
+	return strings.Join(words, " -a ")
+}
 
 // strictJSON reads a line that has one value and no member that v does not know. Its errors do
 // not quote the line, as those of encoding/json do.
@@ -382,14 +400,14 @@ func strictJSON(line []byte, v any) error {
 	switch {
 	case err == nil:
 	case errors.As(err, &syntax), errors.Is(err, io.ErrUnexpectedEOF), errors.Is(err, io.EOF):
-		return errors.New("not as --save wrote it: not a line of JSON")
+		return changed("not a line of JSON")
 	case errors.As(err, &kind):
-		return fmt.Errorf("not as --save wrote it: %s has a wrong value", cmp.Or(kind.Field, "the line"))
+		return changed(cmp.Or(kind.Field, "the line") + " has a wrong value")
 	default: // an address or a time, or a member that v does not know
-		return errors.New("not as --save wrote it: an unknown member, or a value that cannot be read")
+		return changed("an unknown member, or a value that cannot be read")
 	}
 	if _, err := d.Token(); err != io.EOF {
-		return errors.New("not as --save wrote it: more than one value")
+		return changed("more than one value")
 	}
 	return nil
 }

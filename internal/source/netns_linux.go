@@ -51,7 +51,10 @@ func enter(netns string) (leave func() error, err error) {
 	other, err := unix.Open(path, unix.O_RDONLY|unix.O_CLOEXEC|unix.O_NONBLOCK, 0)
 	if err != nil {
 		unix.Close(own)
-		return nil, needs(fmt.Errorf("open %s: %w", path, err), "CAP_SYS_PTRACE, to open that of another user's process")
+		if errors.Is(err, unix.ENOENT) {
+			return nil, fmt.Errorf("%s does not exist: see ip netns, or ps", path)
+		}
+		return nil, needs(fmt.Errorf("open %s: %w", path, err), "CAP_SYS_PTRACE, which root has")
 	}
 	defer unix.Close(other)
 	if err := unix.Setns(other, unix.CLONE_NEWNET); err != nil {

@@ -298,7 +298,7 @@ func (m Metric) value(t *Tally, r *Result, provided [numScopes]tcp.Facts, look t
 func notSeen(hidden tcp.StateSet, what string) string {
 	switch {
 	case hidden == everySession:
-		return "the capture shows only listeners (netstat -an and ss -tan show all)"
+		return "the capture shows only listeners (was it made with -l, or was there no session?)"
 	case hidden.Has(tcp.Listen):
 		return "the capture does not show " + what + " (netstat -an and ss -tan do)"
 	}

@@ -45,7 +45,7 @@ func (f File) Read(read func(io.Reader) error) (written time.Time, err error) {
 	}
 	after, err := file.Stat()
 	if err == nil && (after.Size() != before.Size() || !after.ModTime().Equal(before.ModTime())) {
-		err = errors.New("the file changed while it was read")
+		err = errors.New("the file changed while it was read: wait until it is written, or rename it into its place")
 	}
 	return before.ModTime(), err
 }
@@ -86,9 +86,10 @@ func (f File) CheckAge(recorded time.Time, limit time.Duration) error {
 	const clockSkew = 2 * time.Second // the clocks of two hosts may differ by this much
 	switch age := f.Now.Sub(recorded); {
 	case age > limit:
-		return fmt.Errorf("is too old: %s; at most %s is allowed (--max-age)", age.Round(time.Second), limit)
+		return fmt.Errorf("too old: %s, and --max-age is %s: does the job that writes it still run?", age.Round(time.Second),
+			limit)
 	case age < -clockSkew:
-		return fmt.Errorf("is dated %s in the future", -age.Round(time.Second))
+		return fmt.Errorf("dated %s in the future: compare the clocks of both hosts", -age.Round(time.Second))
 	}
 	return nil
 }

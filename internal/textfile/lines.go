@@ -44,19 +44,25 @@ func NewLines(ctx context.Context, r io.Reader) *Lines {
 // ErrNoNewline says that the last line has no end: more of it may have been meant to come.
 var ErrNoNewline = errors.New("cut short, it has no end of line")
 
-// ErrGzip says that the text is compressed.
-var ErrGzip = errors.New("not text: it is compressed (gzip)")
-
-// compressed is how files that are compressed begin.
-var compressed = []struct {
+// unreadable is how files begin that cannot be read as they are.
+var unreadable = []struct {
 	magic string
 	err   error
 }{
-	{"\x1f\x8b", ErrGzip}, // RFC 1952
-	{"BZh91AY&SY", errors.New("not text: it is compressed (bzip2); unpack it with bunzip2")},
-	{"\xfd7zXZ\x00", errors.New("not text: it is compressed (xz); unpack it with unxz")},
-	{"\x28\xb5\x2f\xfd", errors.New("not text: it is compressed (zstd); unpack it with unzstd")},
-	{"PK\x03\x04", errors.New("not text: it is an archive (zip); unpack it with unzip")},
+	{"\x1f\x8b", unpack("gzip", "zcat")}, // RFC 1952
+	{"BZh91AY&SY", unpack("bzip2", "bzcat")},
+	{"\xfd7zXZ\x00", unpack("xz", "xzcat")},
+	{"\x28\xb5\x2f\xfd", unpack("zstd", "zstdcat")},
+	{"PK\x03\x04", errors.New("not text but an archive: unpack it with unzip")},
+	{"\xff\xfe", errUTF16},
+	{"\xfe\xff", errUTF16},
+}
+
+var errUTF16 = errors.New("not UTF-8 but UTF-16: write it anew with iconv -f UTF-16 -t UTF-8")
+
+// unpack needs no name that ends in .gz, as gunzip does.
+func unpack(format, program string) error {
+	return fmt.Errorf("not text but %s: write its text into a file with %s", format, program)
 }
 
 // Next returns the next line without its end, and io.EOF after the last. The line is valid
@@ -90,7 +96,7 @@ func (l *Lines) Next() ([]byte, error) {
 			return line, l.at(ErrNoNewline)
 		case len(l.rest) > MaxLine:
 			l.N++
-			return nil, l.at(fmt.Errorf("the line is too long: over %d bytes", MaxLine))
+			return nil, l.at(fmt.Errorf("over %d bytes long: line breaks were lost, or it is no text", MaxLine))
 		}
 		if err := l.fill(); err != nil {
 			return nil, err
@@ -112,7 +118,7 @@ func (l *Lines) take() ([]byte, error) {
 			line = line[:cr]
 		}
 		if bytes.IndexByte(line, 0) >= 0 {
-			return nil, l.at(errors.New("not text but binary: unpack it, or capture again"))
+			return nil, l.at(errors.New("not text but binary: give a file of plain text"))
 		}
 	}
 	if l.continued {
@@ -136,7 +142,7 @@ func (l *Lines) fill() error {
 	l.rest = l.buf[:kept+n]
 	fresh := l.rest[kept:]
 	l.hasControl = l.hasControl && kept > 0 || bytes.IndexByte(fresh, 0) >= 0 || bytes.IndexByte(fresh, '\r') >= 0
-	for _, c := range compressed {
+	for _, c := range unreadable {
 		if l.N == 0 && bytes.HasPrefix(l.rest, []byte(c.magic)) {
 			return c.err
 		}
