@@ -59,7 +59,7 @@ func TestDumpSignals(t *testing.T) {
 		w.Close()
 		stdin.Close()
 		if code := cmd.ProcessState.ExitCode(); code != 3 || stderr.Len() > 0 ||
-			!strings.Contains(stdout.String(), "cannot be judged: netstat:- not read within 1.5s (-t)") {
+			!strings.Contains(stdout.String(), "cannot be judged: ss:- not read within 1.5s (-t)") {
 			t.Errorf("%s: exit %d, %s, stderr has %.200s", signal, code, &stdout, &stderr)
 		}
 	}
