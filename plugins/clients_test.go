@@ -12,7 +12,7 @@ func FuzzParseClients(f *testing.F) {
 	for _, text := range []string{
 		"", "10.1.2.3 Client A", "10.1.0.0/16\tdesk 2 # comment\r\n\n# x\n2001:db8::/32 y", "10.1.2.3",
 		"\ufeff::ffff:10.1.2.3 a\n10.1.2.3 a", "10.1.2.3 a\n10.1.2.3/32 b", "10.1.2.3 a<b", "10.1.2.3 \xff",
-		"0.0.0.0/0 all\n::/0 all", "fe80::1%eth0 a", "10.1.2.3/33 a",
+		"10.1.2.3 a #\v", "10.1.2.3 a\u3000# x", "0.0.0.0/0 all\n::/0 all", "fe80::1%eth0 a", "10.1.2.3/33 a",
 	} {
 		f.Add(text)
 	}

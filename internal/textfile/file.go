@@ -137,7 +137,8 @@ func Each(r io.Reader, name string, take func(line string) error) error {
 	}
 }
 
-var comment = Lazy(`^\s*#.*|\s#(\s.*)?$`)
+// comment takes for a blank what strings.TrimSpace does.
+var comment = Lazy(`^[\s\v\x{85}\pZ]*#.*|[\s\v\x{85}\pZ]#([\s\v\x{85}\pZ].*)?$`)
 
 // limitedReader fails when more than left bytes are read.
 type limitedReader struct {
