@@ -41,10 +41,12 @@ func TestGeneratedReference(t *testing.T) {
 type alarm struct{ phrase, code, blame, restart, section string }
 
 var alarms = []alarm{
-	{"accept queue of port N is full, N of N", "`hung`", "the front", "yes, after saving the evidence",
+	{"accept queue of port N is full, N of N", "`hung`", "the front",
+		"yes, if the process is not just stopped; save the evidence first",
 		"[hung](#hung-the-front-does-not-accept-or-does-not-read)"},
 	{"accept queue of port N is full, N of at most N (somaxconn)", "`hung`", "the front",
-		"yes, after saving the evidence", "[hung](#hung-the-front-does-not-accept-or-does-not-read)"},
+		"yes, if the process is not just stopped; save the evidence first",
+		"[hung](#hung-the-front-does-not-accept-or-does-not-read)"},
 	{"accept queue of port N does not empty (N, then N) and may be full: its backlog is not known", "none",
 		"the front, if `ss -ltn` shows it full", "see the section",
 		"[hung](#hung-the-front-does-not-accept-or-does-not-read)"},

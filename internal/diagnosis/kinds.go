@@ -64,8 +64,9 @@ var Kinds = []Kind{
 	{Hung, Front, fmt.Sprintf("The front accepts nothing while the accept queue overflows or a connection has waited in"+
 		" it for %s. Or it reads nothing while most clients have sent data, or have closed. Another look, %s"+
 		" later, finds the same.", tally.MinimumWait, MinimumInterval),
-		"yes, after saving the evidence", "the front does not accept or read",
-		Chinese{"前置不接受连接或不读数据", "是，先保存现场"}},
+		"yes, if the process is not just stopped; save the evidence first",
+		"the front does not accept or read",
+		Chinese{"前置不接受连接或不读数据", "先保存现场再重启；进程只是被暂停的不必重启"}},
 	{OutOfDescriptors, Front, "As hung, and the process has as many descriptors open as it may. Without the right to" +
 		" read the process's descriptors the diagnosis is hung.",
 		"not if the limit can be raised", "the front has no free descriptors",
