@@ -34,13 +34,15 @@ func TestFleetPlaybook(t *testing.T) {
 	run(t, "install", "-d", "-o", "zabbix", "/run/zabbix", "/var/log/zabbix", "/var/log/zabbix-agent")
 	run(t, "install", "-d", "-o", "nagios", "/run/nagios")
 
-	play := func(args ...string) {
+	play := func(args ...string) (second string) {
 		t.Helper()
 		words := slices.Concat([]string{"-C", dir, "ansible-playbook", "-i", "inventory.yml", "-c", "local"}, args)
 		run(t, "env", append(words, "fronts.yml")...)
-		if again := run(t, "env", append(words, "fronts.yml")...); strings.Contains(again, "changed: ") {
-			t.Errorf("the second run changes something:\n%s", again)
+		second = run(t, "env", append(words, "fronts.yml")...)
+		if strings.Contains(second, "changed: ") {
+			t.Errorf("the second run changes something:\n%s", second)
 		}
+		return second
 	}
 	run(t, "env", "-C", dir, "ansible-playbook", "-i", "inventory.yml", "--syntax-check", "fronts.yml")
 
@@ -74,7 +76,13 @@ func TestFleetPlaybook(t *testing.T) {
 	write(t, "/etc/icinga2/conf.d/api-users.conf", apiUser)
 	i := &icinga{t: t, name: icingaMaster, address: "127.0.0.1"}
 	i.start()
-	play("--limit", "group7.example.net,"+icingaMaster)
+	second := play("--limit", "group7.example.net,"+icingaMaster)
+	_, recap, _ := strings.Cut(second, "PLAY RECAP")
+	for line := range strings.Lines(textOfFleet(t)) {
+		if strings.Contains(line, " ok=") && !strings.Contains(recap, strings.TrimSpace(line)) {
+			t.Errorf("docs/FLEET.md shows %q, the second run says\n%s", line, recap)
+		}
+	}
 	await(t, slow, "the services of all fronts", func() (bool, string) {
 		var found []struct{ Name string }
 		i.call("GET", "objects/services?attrs=name", nil, &found)
@@ -85,14 +93,19 @@ func TestFleetPlaybook(t *testing.T) {
 // blockOfFleet returns the block of code in docs/FLEET.md that begins with the name as a comment.
 func blockOfFleet(t *testing.T, name string) string {
 	t.Helper()
-	text, err := os.ReadFile(filepath.Join(repo, "docs/FLEET.md"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	_, block, found := strings.Cut(string(text), "```yaml\n# "+name+"\n")
+	_, block, found := strings.Cut(textOfFleet(t), "```yaml\n# "+name+"\n")
 	block, _, closed := strings.Cut(block, "\n```\n")
 	if !found || !closed {
 		t.Fatalf("docs/FLEET.md has no block that begins with # %s", name)
 	}
 	return block + "\n"
+}
+
+func textOfFleet(t *testing.T) string {
+	t.Helper()
+	text, err := os.ReadFile(filepath.Join(repo, "docs/FLEET.md"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(text)
 }
