@@ -154,7 +154,7 @@ func (i *inspection) takeBaseline(ctx context.Context) error {
 		i.listenerOwner, err = bestEffort(ctx, i, func(ctx context.Context) (*process.Owner, error) {
 			owner, err := process.Find(ctx, listeners)
 			if err == nil {
-				owner.StartCPU(ctx)
+				owner.StartCPU()
 			}
 			return owner, err
 		})
@@ -305,7 +305,7 @@ func (i *inspection) findOwner(ctx context.Context) {
 		if err != nil {
 			return tcp.Process{}, err
 		}
-		return owner.Describe(ctx), nil
+		return owner.Describe(), nil
 	})
 	if err != nil {
 		i.OwnerUnknown = err.Error()
@@ -340,7 +340,7 @@ func (i *inspection) findPortUser(ctx context.Context) {
 			if err != nil {
 				return tcp.Process{}, err
 			}
-			return user.Describe(ctx), nil
+			return user.Describe(), nil
 		})
 		i.Diagnosis = i.Diagnosis.PortInUse(session, p, err)
 		return

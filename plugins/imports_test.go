@@ -72,18 +72,17 @@ func TestImports(t *testing.T) {
 	const workshop = "internal/testkit/kernels internal/testkit/population internal/tools/bench internal/tools/faults" +
 		" internal/tools/lab internal/tools/soak"
 	only := map[string]string{ // import → the packages that may
-		"github.com/jessevdk/go-flags":          "plugins cmd/front_drill cmd/front_report",
-		"github.com/tidwall/gjson":              "internal/report internal/output",
-		"github.com/atc0005/go-nagios":          "internal/output",
-		"github.com/shirou/gopsutil/v3/net":     "internal/source internal/tools/bench",
-		"github.com/shirou/gopsutil/v3/common":  "internal/source internal/process",
-		"github.com/shirou/gopsutil/v3/process": "internal/process",
-		"golang.org/x/sys/unix":                 "internal/source internal/logfile plugins cmd/front_drill " + workshop,
-		"golang.org/x/sys/windows":              "internal/source cmd/front_drill",
-		"golang.org/x/text/encoding/unicode":    "internal/capture",
-		"github.com/google/renameio/v2":         "internal/snapshot",
-		"os/exec":                               "cmd/front_drill internal/tools/lint " + workshop,
-		"testing":                               "internal/testkit/population internal/testkit/golden",
+		"github.com/jessevdk/go-flags":         "plugins cmd/front_drill cmd/front_report",
+		"github.com/tidwall/gjson":             "internal/report internal/output",
+		"github.com/atc0005/go-nagios":         "internal/output",
+		"github.com/shirou/gopsutil/v3/net":    "internal/source internal/tools/bench",
+		"github.com/shirou/gopsutil/v3/common": "internal/source",
+		"golang.org/x/sys/unix":                "internal/source internal/logfile plugins cmd/front_drill " + workshop,
+		"golang.org/x/sys/windows":             "internal/source cmd/front_drill",
+		"golang.org/x/text/encoding/unicode":   "internal/capture",
+		"github.com/google/renameio/v2":        "internal/snapshot",
+		"os/exec":                              "cmd/front_drill internal/tools/lint " + workshop,
+		"testing":                              "internal/testkit/population internal/testkit/golden",
 	}
 	for _, line := range lines {
 		fields := strings.Fields(line)

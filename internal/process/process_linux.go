@@ -7,10 +7,9 @@ import (
 	"os"
 	"slices"
 	"strconv"
+	"strings"
 	"time"
 
-	"github.com/shirou/gopsutil/v3/common"
-	"github.com/shirou/gopsutil/v3/process"
 	"golang.org/x/sys/unix"
 
 	"frontsockets/internal/tcp"
@@ -18,8 +17,10 @@ import (
 
 // Owner is the process that owns a socket.
 type Owner struct {
-	p        *process.Process
-	measured bool // StartCPU was called, so Describe has something to compare with
+	pid int32
+	// before is what StartCPU has read, at that time since the start of the host; nil if it was not called.
+	before   *stat
+	beforeAt time.Duration
 }
 
 // Numbers of the search. A descriptor costs about 3 µs of system time, so 300,000 of them cost
@@ -64,8 +65,7 @@ func Find(ctx context.Context, sockets []tcp.Socket) (*Owner, error) {
 			return nil, err
 		}
 		if pid > 0 {
-			p, err := process.NewProcessWithContext(fixedProc(ctx), pid)
-			return &Owner{p: p}, err
+			return &Owner{pid: pid}, nil
 		}
 	}
 	return nil, s.notFound()
@@ -178,52 +178,128 @@ func (s *finder) notFound() error {
 		" run ss -ltnp as root on the host")
 }
 
-// fixedProc keeps a variable HOST_PROC in the environment from naming another folder.
-func fixedProc(ctx context.Context) context.Context {
-	return context.WithValue(ctx, common.EnvKey, common.EnvMap{common.HostProcEnvKey: "/proc"})
-}
-
 // StartCPU notes the processor time used so far. Describe then returns the share used
 // since; without it, the average since the process started.
-func (o *Owner) StartCPU(ctx context.Context) {
-	_, err := o.p.PercentWithContext(fixedProc(ctx), 0)
-	o.measured = err == nil
+func (o *Owner) StartCPU() {
+	if now, err := readStat(o.pid); err == nil {
+		o.before, o.beforeAt = &now, uptime()
+	}
 }
 
-// Describe returns what can be read of the process.
-func (o *Owner) Describe(ctx context.Context) tcp.Process {
-	ctx = fixedProc(ctx)
-	d := tcp.Process{PID: o.p.Pid, Descriptors: o.descriptors(ctx)}
-	d.Name, _ = o.p.NameWithContext(ctx)
-	if words, err := o.p.StatusWithContext(ctx); err == nil && len(words) > 0 {
-		d.State = words[0]
+// Describe returns what can be read of the process. It never reads /proc/PID/cmdline, which waits for a
+// lock of the process's memory that a process in state D may hold.
+func (o *Owner) Describe() tcp.Process {
+	d := tcp.Process{PID: o.pid, Descriptors: o.descriptors(), DescriptorLimit: descriptorLimit(o.pid)}
+	now, err := readStat(o.pid)
+	if err != nil {
+		return d
 	}
-	if o.measured {
-		d.CPU, _ = o.p.PercentWithContext(ctx, 0)
-	} else {
-		d.CPU, _ = o.p.CPUPercentWithContext(ctx)
+	d.Name, d.State, d.Threads = now.name, now.state, now.threads
+	used, since := now.used, now.start
+	if o.before != nil && o.before.start == now.start {
+		used, since = now.used-o.before.used, o.beforeAt
 	}
-	d.Threads, _ = o.p.NumThreadsWithContext(ctx)
-	if limits, err := o.p.RlimitWithContext(ctx); err == nil {
-		for _, l := range limits {
-			if l.Resource == process.RLIMIT_NOFILE {
-				d.DescriptorLimit = l.Soft
-			}
-		}
+	if wall := uptime() - since; wall > 0 {
+		d.CPU = 100 * used.Seconds() / wall.Seconds()
 	}
-	if ms, err := o.p.CreateTimeWithContext(ctx); err == nil {
-		d.Started = time.UnixMilli(ms)
+	if boot, err := bootTime(); err == nil {
+		d.Started = boot.Add(now.start)
 	}
 	return d
 }
 
+// stat is what /proc/PID/stat says, see proc_pid_stat(5).
+type stat struct {
+	name    string // comm: at most 15 bytes
+	state   string // as in tcp.Process
+	threads int32
+	used    time.Duration // processor time, of user and system
+	start   time.Duration // since the start of the host
+}
+
+// states are the words for the kernel's letters. A debugger stops a process too.
+var states = map[string]string{
+	"R": "running", "S": "sleep", "D": "blocked", "T": "stop", "t": "stop", "Z": "zombie", "I": "idle"}
+
+// tick is the unit of times in /proc: USER_HZ is 100 on every processor that Go knows.
+const tick = time.Second / 100
+
+func readStat(pid int32) (s stat, err error) {
+	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
+	if err != nil {
+		return s, err
+	}
+	// The name stands in parentheses, and may contain blanks and parentheses.
+	head, tail := strings.LastIndexByte(string(text), ')'), ""
+	open := strings.IndexByte(string(text), '(')
+	if open < 0 || head < open {
+		return s, errors.New("no name in /proc/PID/stat")
+	}
+	s.name, tail = string(text[open+1:head]), string(text[head+1:])
+	const first, state, utime, stime, threads, start = 3, 3, 14, 15, 20, 22 // numbers of the fields in the manual
+	fields := strings.Fields(tail)
+	if len(fields) <= start-first {
+		return s, errors.New("too few fields in /proc/PID/stat")
+	}
+	number := func(field int) (n int64) {
+		n, wrong := strconv.ParseInt(fields[field-first], 10, 64)
+		err = errors.Join(err, wrong)
+		return n
+	}
+	s.state = states[fields[state-first]]
+	s.threads = int32(number(threads))
+	s.used = time.Duration(number(utime)+number(stime)) * tick
+	s.start = time.Duration(number(start)) * tick
+	return s, err
+}
+
+// uptime is the time since the start of the host, as the kernel counts it for the start of a process.
+func uptime() time.Duration {
+	var t unix.Timespec
+	if unix.ClockGettime(unix.CLOCK_BOOTTIME, &t) != nil {
+		return 0
+	}
+	return time.Duration(t.Nano())
+}
+
+// bootTime is when the host started: btime in /proc/stat, in whole seconds. It stays the same from check to
+// check, as now less uptime would not.
+func bootTime() (time.Time, error) {
+	text, err := os.ReadFile("/proc/stat")
+	if err != nil {
+		return time.Time{}, err
+	}
+	_, rest, _ := strings.Cut(string(text), "\nbtime ")
+	word, _, _ := strings.Cut(rest, "\n")
+	seconds, err := strconv.ParseInt(word, 10, 64)
+	return time.Unix(seconds, 0), err
+}
+
+// descriptorLimit is the soft limit of open descriptors, or 0 if it is not known.
+func descriptorLimit(pid int32) uint64 {
+	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/limits", pid))
+	if err != nil {
+		return 0
+	}
+	_, rest, _ := strings.Cut(string(text), "\nMax open files ")
+	if fields := strings.Fields(rest); len(fields) > 0 {
+		soft, _ := strconv.ParseUint(fields[0], 10, 64)
+		return soft
+	}
+	return 0
+}
+
 // descriptors counts the open descriptors. Since Linux 6.2 that is the size of their folder
 // (proc_readfd_count in fs/proc/fd.c); before, the size is 0 and they have to be listed.
-func (o *Owner) descriptors(ctx context.Context) uint64 {
-	info, err := os.Stat(fmt.Sprintf("/proc/%d/fd", o.p.Pid))
+func (o *Owner) descriptors() uint64 {
+	folder := fmt.Sprintf("/proc/%d/fd", o.pid)
+	info, err := os.Stat(folder)
 	if err == nil && info.Size() > 0 {
 		return uint64(info.Size())
 	}
-	n, _ := o.p.NumFDsWithContext(ctx)
-	return uint64(max(n, 0))
+	all, err := os.ReadDir(folder)
+	if err != nil {
+		return 0
+	}
+	return uint64(len(all))
 }

@@ -5,6 +5,7 @@ import (
 	"net"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"strings"
 	"syscall"
 	"testing"
@@ -39,7 +40,7 @@ func TestFind(t *testing.T) {
 			if err != nil {
 				t.Fatalf("behind %d descriptors: %v", before, err)
 			}
-			if d := owner.Describe(t.Context()); int(d.PID) != os.Getpid() || d.Descriptors < uint64(before) {
+			if d := owner.Describe(); int(d.PID) != os.Getpid() || d.Descriptors < uint64(before) {
 				t.Errorf("behind %d descriptors: %+v", before, d)
 			}
 		}
@@ -118,4 +119,71 @@ func TestFindEndedProcess(t *testing.T) {
 	if _, err := Find(t.Context(), []tcp.Socket{listener(t)}); err != nil {
 		t.Error(err)
 	}
+}
+
+// TestDescribe describes real processes. The name of the first looks like further fields of /proc/PID/stat.
+func TestDescribe(t *testing.T) {
+	sleep, err := exec.LookPath("sleep")
+	if err != nil {
+		t.Fatal(err)
+	}
+	text, err := os.ReadFile(sleep)
+	if err != nil {
+		t.Fatal(err)
+	}
+	const name = "a) Z 1 (b"
+	file := filepath.Join(t.TempDir(), name)
+	if err := os.WriteFile(file, text, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	started := time.Now()
+	idle := start(t, file, "60")
+	limit := unix.Rlimit{Cur: 77, Max: 78}
+	if err := unix.Prlimit(idle, unix.RLIMIT_NOFILE, &limit, nil); err != nil {
+		t.Fatal(err)
+	}
+	owner := Owner{pid: int32(idle)}
+	owner.StartCPU()
+	for state, signal := range map[string]syscall.Signal{"sleep": syscall.SIGCONT, "stop": syscall.SIGSTOP} {
+		if err := syscall.Kill(idle, signal); err != nil {
+			t.Fatal(err)
+		}
+		var d tcp.Process
+		for range 100 { // until the signal has its effect
+			if d = owner.Describe(); d.State == state {
+				break
+			}
+			time.Sleep(10 * time.Millisecond)
+		}
+		if d.Name != name || d.State != state || d.Threads != 1 || d.DescriptorLimit != 77 ||
+			d.Descriptors < 3 || d.CPU > 20 || d.Started.Sub(started).Abs() > 5*time.Second {
+			t.Errorf("a process that sleeps: %+v, want state %s", d, state)
+		}
+	}
+
+	const wait = 500 * time.Millisecond
+	busy := Owner{pid: int32(start(t, "sh", "-c", "while :; do :; done"))}
+	busy.StartCPU()
+	time.Sleep(wait)
+	if d := busy.Describe(); d.State != "running" || d.CPU < 5 || d.CPU > 110 { // it may get less than its share
+		t.Errorf("a process that computes: %+v", d)
+	}
+
+	if d := (&Owner{pid: 1 << 30}).Describe(); d != (tcp.Process{PID: 1 << 30}) {
+		t.Errorf("a process that is not there: %+v", d)
+	}
+}
+
+// start starts a program that ends with the test, and returns its number.
+func start(t *testing.T, name string, args ...string) int {
+	t.Helper()
+	cmd := exec.Command(name, args...)
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		cmd.Process.Kill()
+		cmd.Wait()
+	})
+	return cmd.Process.Pid
 }

@@ -20,7 +20,7 @@ func Find(context.Context, []tcp.Socket) (*Owner, error) {
 }
 
 // StartCPU does nothing.
-func (*Owner) StartCPU(context.Context) {}
+func (*Owner) StartCPU() {}
 
 // Describe returns nothing.
-func (*Owner) Describe(context.Context) tcp.Process { return tcp.Process{} }
+func (*Owner) Describe() tcp.Process { return tcp.Process{} }

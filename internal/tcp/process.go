@@ -5,7 +5,7 @@ import "time"
 // Process is the process that owns a socket on the front's port. A field that could not be read is zero.
 type Process struct {
 	PID  int32
-	Name string
+	Name string // comm in the kernel: at most 15 bytes
 	// State is the first word of the kernel's state: "running", "sleep", "blocked"
 	// (uninterruptible), "stop", "zombie", "idle" and so on.
 	State string
