@@ -21,7 +21,7 @@ const english, chinese = ".md", ".zh-CN.md"
 var (
 	defaultsInChinese = map[string]string{
 		"none": "无", "any": "任意", "now": "当前时间", "own": "当前命名空间",
-		"those of --policy": "取自 --policy", "always in session": "始终在时段内",
+		"those of --policy": "由 --policy 决定", "always in session": "始终在时段内",
 	}
 	frontsInChinese = strings.NewReplacer(" (md front)", "（行情前置）", ", ", "，", " (trade front)", "（交易前置）")
 )
