@@ -232,6 +232,7 @@ func TestTitles(t *testing.T) {
 func TestOneLook(t *testing.T) {
 	wantWords(t, storyOf(t, text(look{at: begin})), "Fronts: 1, from 2026-11-25 10:00:00 to 10:00:00 (+08:00). Looks: 1.",
 		"\n  front7: 1 look: 1 OK\n", "No incident: every look was OK.")
+	wantWords(t, storyOf(t, text(look{at: begin, closed: true})), "\n  front7: 1 look: 1 OK; 1 of these out of session\n")
 }
 
 // TestRestarts: another listener is a restart, unless the same process has opened it.

@@ -14,8 +14,9 @@ type Language struct {
 	comma, list, and, colon, stop string // list is between the members of an enumeration
 
 	// The summary.
-	period, looks, oneLook, gap, moreGaps, restarted, moreRestarts string
-	skipped, moreSkipped, noIncident, untold                       string
+	period, looks, oneLook, outOfSession     string
+	gap, moreGaps, restarted, moreRestarts   string
+	skipped, moreSkipped, noIncident, untold string
 
 	// An incident.
 	incident, until, notOver                 string
@@ -55,6 +56,7 @@ var english = Language{
 	period:       "Fronts: %d, from %s to %s (%s). Looks: %s.",
 	looks:        "%s: %d looks, one every %s: %s",
 	oneLook:      "%s: 1 look: %s",
+	outOfSession: "; %d of these out of session",
 	gap:          "; no look from %s to %s",
 	moreGaps:     ", and %d more gaps",
 	restarted:    "; restarted at %s",
@@ -153,6 +155,7 @@ var chinese = Language{
 	period:       "共 %d 个前置，%s 至 %s（%s），检查 %s 次。",
 	looks:        "%s：检查 %d 次，每 %s一次：%s",
 	oneLook:      "%s：检查 1 次：%s",
+	outOfSession: "；其中 %d 次在非交易时段",
 	gap:          "；%s 至 %s 没有检查",
 	moreGaps:     "，另有 %d 段空缺",
 	restarted:    "；%s 重启",

@@ -33,6 +33,7 @@ type Front struct {
 	Title    string // its name, and as much more as tells it from the others
 	Looks    int
 	ByStatus [4]int
+	Closed   int           // looks out of every trading session
 	Interval time.Duration // the usual time from one look to the next
 	// Gaps are times without looks, and Restarts when the front was restarted: the first maxTold of each.
 	Gaps                   []Span
@@ -194,6 +195,9 @@ func (r *reader) front(t *timeline) *Front {
 	var intervals []int64
 	for i, look := range f.looks {
 		f.ByStatus[look.status]++
+		if look.closed {
+			f.Closed++
+		}
 		if i > 0 {
 			intervals = append(intervals, look.at-f.looks[i-1].at)
 		}

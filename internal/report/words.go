@@ -91,6 +91,9 @@ func (t teller) Front(f *Front) string {
 	if f.Looks == 1 {
 		text = fmt.Sprintf(t.oneLook, f.Title, counts[0])
 	}
+	if f.Closed > 0 {
+		text += fmt.Sprintf(t.outOfSession, f.Closed)
+	}
 	for _, gap := range f.Gaps {
 		text += fmt.Sprintf(t.gap, t.Time(gap.From), t.Time(gap.To))
 	}
