@@ -70,6 +70,9 @@ func (p Profile) inspect(ctx context.Context, s settings, report output.Report) 
 		}
 		done.Notes = append(done.Notes, "no second look or search for the process: "+s.late(err, "no time for it"))
 	}
+	if len(s.query.Addresses) > 0 && done.Result != nil && len(done.Result.PortsWithoutListener(done.Ports)) > 0 {
+		done.Notes = append(done.Notes, fmt.Sprintf("looked only at %s (-a)", list(s.addresses)))
+	}
 	done.applySession(report.Look.Time)
 	if s.save != "" && done.Failure == "" {
 		// Save ends with ctx by itself, and needs a moment then to remove its temporary file.

@@ -199,6 +199,14 @@ func rangeError(m tally.Metric, text string, err error) error {
 	if m == tally.Abnormal {
 		metric = ""
 	}
+	if before, rest, isPair := strings.Cut(text, ":"); isPair && isRange(rest) {
+		if _, err := tally.ParseMetric(before); err == nil {
+			return fmt.Errorf("'%s' is not a range: write %s=%s", text, before, rest)
+		}
+	}
+	if slices.ContainsFunc(diagnosis.Kinds, func(k diagnosis.Kind) bool { return string(k.Code) == text }) {
+		return fmt.Errorf("'%s' is not a range but a diagnosis: write diagnosis=%s", text, text)
+	}
 	number, isShare := strings.CutSuffix(text, "%")
 	_, end, hasEnd := strings.Cut(text, ":")
 	switch {

@@ -84,6 +84,8 @@ func TestHabits(t *testing.T) {
 		{[]string{"-w", "-5:5"}, "-w, --warning needs a value, and '-5:5' comes next (a value that starts with '-' is" +
 			" written after '=', as in -w=-5:5), see --help"},
 		{[]string{"-w=6", "-w=7"}, "-w: '7' is a second range for abnormal, which has 6; give one range for each metric"},
+		{[]string{"-w", "hung"}, "-w: 'hung' is not a range but a diagnosis: write diagnosis=hung"},
+		{[]string{"-w", "clients:10"}, "-w: 'clients:10' is not a range: write clients=10"},
 		{[]string{"-w==5"}, "-w: '=5' has no metric before '='"},
 		{[]string{"-t", "1d"}, "-t: '1d' is not a time above 0; use seconds such as 5, or a duration such as 500ms or 24h"},
 		{[]string{"-s", "netstat:x", "--sample", "1"}, "--sample: 'netstat:x' is one look; leave out --sample"},

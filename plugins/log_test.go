@@ -151,7 +151,7 @@ func TestLogError(t *testing.T) {
 		}
 	}
 	for file, cause := range map[string]string{
-		filepath.Join(dir, "nowhere", "log"): "the folder does not exist",
+		filepath.Join(dir, "nowhere", "log"): "its folder does not exist",
 		dir:                                  "not a regular file: a directory",
 		link:                                 "not a regular file: a symbolic link",
 		dangling:                             "not a regular file: a symbolic link",
@@ -164,7 +164,7 @@ func TestLogError(t *testing.T) {
 			}
 		}
 	}
-	out, code := at(noon, front(0), "--log", dir, "--save", dir, "-f", "hostmonitor")
+	out, code := at(noon, front(0), "--log", dir, "--save", filepath.Dir(dir), "-f", "hostmonitor")
 	want := []string{"snapshot not written, not a regular file", "; log not written, not a regular file"}
 	if code != 0 || !strings.Contains(out, want[0]) || !strings.Contains(out, want[1]) {
 		t.Errorf("neither the snapshot nor the log can be written: %s", out)
@@ -179,7 +179,7 @@ func TestLogError(t *testing.T) {
 		"-":        "--log: '-' is not a file; stdout has the answer",
 		"log-%H":   "--log: 'log-%H' has a placeholder that is not known; use only %Y-%m-%d",
 		"log-%Y%m": "--log: 'log-%Y%m' has a placeholder",
-		"":         "--log: it is empty",
+		"":         "--log: its value is empty",
 	} {
 		if out, code := at(noon, front(0), "--log="+value); code != 3 || !strings.Contains(out, want) {
 			t.Errorf("--log=%s: exit %d, %s", value, code, out)

@@ -103,8 +103,9 @@ type settings struct {
 	log     string // a file, or empty
 	timeout time.Duration
 	// deadline is when -t ends. The time starts when the options are read.
-	deadline time.Time
-	notes    []string // remarks on the options, for the end of the line
+	deadline  time.Time
+	notes     []string // remarks on the options, for the end of the line
+	addresses []string // of -a, as given
 
 	sample time.Duration // 0 for one look
 	// showOwner says that the answer has the process that listens.
@@ -153,7 +154,7 @@ func (p Profile) parse(args []string, recorded textfile.File) (settings, error) 
 	for _, option := range parser.Groups()[0].Options() {
 		// A script that fills in an unset variable.
 		if text, ok := option.Value().(string); ok && text == "" && option.IsSet() && option.LongName != "name" {
-			err = fmt.Errorf("--%s: it is empty", option.LongName)
+			err = fmt.Errorf("--%s: its value is empty", option.LongName)
 		}
 	}
 	if err == nil {

@@ -106,21 +106,21 @@ func TestUnfitSnapshot(t *testing.T) {
 		{"cut in a row", strings.TrimSpace(string(good)[:len(header)+30]), noon, "",
 			"line 2: cut short, it has no end of line"},
 		{"a row lost", header + row + trailer, noon, "",
-			`line 3: 1 rows came before, and it counts 4: some were lost;`},
+			`line 3: 1 rows came before, and it counts 4: the file was changed;`},
 		{"more behind it", string(good) + row, noon, "", "line 7: text after the end of the snapshot: "},
 		{"another version", replaced(`"frontsockets_snapshot":1`, `"frontsockets_snapshot":2,"new":3`), noon, "",
 			"a snapshot of version 2, and this check reads version 1: a newer check saved it;"},
-		{"no snapshot", "hello\n", noon, "", "line 1: not the header of a snapshot; for the output of netstat or ss use" +
-			" -s netstat:FILE or -s ss:FILE"},
+		{"no snapshot", "hello\n", noon, "", "line 1: not the header of a snapshot: leave out what was put before it;" +
+			" for the output of netstat or ss write that word instead of snapshot after -s"},
 		{"netstat", "Active Internet connections (servers and established)\nProto Recv-Q\n", noon, "",
-			"line 1: this looks like the output of netstat: use -s netstat:FILE"},
-		{"netstat of Windows", "\nAktive Verbindungen\n", noon, "", "line 1: not the header of a snapshot; for"},
+			"line 1: this looks like the output of netstat: write netstat instead of snapshot after -s"},
+		{"netstat of Windows", "\nAktive Verbindungen\n", noon, "", "line 1: not the header of a snapshot: leave"},
 		{"netstat without a title", "tcp4 0 0 10.1.0.7.41213 10.1.2.3.5001 CLOSE_WAIT\n", noon, "",
-			"line 1: this looks like the output of netstat: use -s netstat:FILE"},
+			"line 1: this looks like the output of netstat: write netstat instead of snapshot after -s"},
 		{"ss", "State  Recv-Q Send-Q Local Address:Port\n", noon, "",
-			"line 1: this looks like the output of ss: use -s ss:FILE"},
+			"line 1: this looks like the output of ss: write ss instead of snapshot after -s"},
 		{"ss without a header", "LISTEN 0 128 0.0.0.0:41213 0.0.0.0:*\n", noon, "",
-			"line 1: this looks like the output of ss: use -s ss:FILE"},
+			"line 1: this looks like the output of ss: write ss instead of snapshot after -s"},
 		{"other JSON", "{}\n", noon, "", `line 1: not the header of a snapshot`},
 		{"binary", "\x00\x01\x02\n", noon, "", `line 1: not text`},
 		{"a state that is none", replaced("time_wait", "time_waits"), noon, "",
@@ -211,7 +211,7 @@ func TestSaveError(t *testing.T) {
 		t.Fatal(err)
 	}
 	for file, cause := range map[string]string{
-		filepath.Join(dir, "nowhere", "mdfront"): "the folder does not exist",
+		filepath.Join(dir, "nowhere", "mdfront"): "its folder does not exist",
 		dir:                                      "not a regular file: a directory",
 		link:                                     "not a regular file: a symbolic link",
 	} {
@@ -265,10 +265,13 @@ func TestBadRecordings(t *testing.T) {
 		"tcpdump:" + file:                "-s: 'tcpdump:" + file + "' is not a source; use one of auto, ",
 		"sockdiag:" + file:               "-s: 'sockdiag:" + file + "' is not a source (did you mean sockdiag?); use ",
 		"netstat:" + file + " --netns 1": "-s: 'netstat:" + file + "' is a recording, which --netns cannot look into",
-		"auto --netns=":                  "--netns: it is empty",
-		"auto --save=":                   "--save: it is empty",
+		"auto --netns=":                  "--netns: its value is empty",
+		"auto --save=":                   "--save: its value is empty",
 		"auto --save -":                  "--save: '-' is not a file; stdout has the answer",
-		"auto --max-age 0":               "--max-age: '0' is not a time above 0; ",
+		"netstat:" + file + " --save " + dir + "/." + strings.TrimPrefix(file, dir): "--save: it is the file of" +
+			" -s; give another",
+		"auto --save " + file + " --log " + file: "--log: it is the file of --save; give another",
+		"auto --max-age 0":                       "--max-age: '0' is not a time above 0; ",
 	} {
 		out, code := at(noon, MDFront, append(strings.Fields("-f json -s"), strings.Fields(source)...)...)
 		if reason := metrics(t, out)["reason"]; code != 3 || !strings.Contains(reason, want) {

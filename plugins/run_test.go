@@ -133,10 +133,11 @@ func TestWrongUsage(t *testing.T) {
 		"--sample -1":                              "--sample needs a value, and '-1' comes next (a value that starts with",
 		"--sample half": "--sample: 'half' is not a time above 0; use seconds such as 5, or" +
 			" a duration such as 500ms",
-		"--sample ...":        "--sample: '...' is not a time above 0; use seconds such as 5, or",
-		"--sample 1 -s ss:x":  "--sample: 'ss:x' is one look; leave out --sample",
-		"-c listen_drops=0":   "--sample: listen_drops needs two looks; add such as --sample 500ms",
-		"--metric reconnects": "--sample: reconnects needs two looks; add such as --sample 500ms",
+		"--sample ...":              "--sample: '...' is not a time above 0; use seconds such as 5, or",
+		"--sample 1 -s ss:x":        "--sample: 'ss:x' is one look; leave out --sample",
+		"-c listen_drops=0":         "--sample: listen_drops needs two looks; add such as --sample 500ms",
+		"-c listen_drops=0 -s ss:x": "--sample: listen_drops needs two looks, and 'ss:x' is one: leave listen_drops out",
+		"--metric reconnects":       "--sample: reconnects needs two looks; add such as --sample 500ms",
 
 		"-x 10.1.2.0/33": "-x: '10.1.2.0/33' is not an IP address or CIDR prefix; use one such as 10.1.2.3 or 10.1.0.0/16",
 		"-x 0.0.0.0":     "-x: '0.0.0.0' is the wildcard address, which no client has; use one such as 10.1.2.3",
@@ -153,7 +154,7 @@ func TestWrongUsage(t *testing.T) {
 		"--session cn-futures --at noon": "--at: 'noon' is not a time; use one such as 2026-11-25T10:20:00+08:00, " +
 			"or '2026-11-25 10:20' in --session-tz",
 		"--session cn-futures --at 2026-11-25": "--at: '2026-11-25' is not a time; use one such as ",
-		"--session cn-futures --at=":           "--at: it is empty",
+		"--session cn-futures --at=":           "--at: its value is empty",
 	} {
 		got, code := check(t, front(0), strings.Fields(args)...)
 		if code != 3 || !strings.HasPrefix(got, "MDFRONT UNKNOWN: "+want) || strings.Count(got, "\n") != 1 ||
@@ -453,4 +454,19 @@ func ExampleProfile_Run() {
 	// Output:
 	// ScriptRes:Bad:60 socket disconnect
 	// 0
+}
+
+// TestNothingListensAtAddress: with -a the front may listen at another address, so the answer says where it looked.
+func TestNothingListensAtAddress(t *testing.T) {
+	nothing := fake(func(tcp.Visit) error { return nil })
+	got, code := check(t, nothing, "-a", "10.1.0.7", "-a", "10.2.0.0/16")
+	if code != 2 || !strings.Contains(got, "; looked only at 10.1.0.7 or 10.2.0.0/16 (-a)") {
+		t.Errorf("exit %d, %s", code, got)
+	}
+	if got, _ := check(t, nothing); strings.Contains(got, "looked") {
+		t.Errorf("without -a: %s", got)
+	}
+	if got, _ := check(t, front(0), "-a", "10.1.0.7"); strings.Contains(got, "looked") {
+		t.Errorf("with a listener: %s", got)
+	}
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"path/filepath"
 	"slices"
 	"strconv"
 	"strings"
@@ -106,6 +107,7 @@ func (s *settings) readFront(o options, recorded textfile.File, u *usageError) {
 	s.rules.Ports = s.query.Ports
 	u.reject("-p", cause)
 	s.rules.ByPort = s.query.Ports.Len() > 1
+	s.addresses = o.Address
 	s.query.Addresses, cause = parsePrefixes(o.Address, parseLocal)
 	u.reject("-a", cause)
 	s.query.Exclude, cause = parseExclude(o.Exclude)
@@ -120,6 +122,10 @@ func (s *settings) readFront(o options, recorded textfile.File, u *usageError) {
 	u.reject("-s", cause)
 	if s.save = o.Save; s.save == "-" {
 		u.reject("--save", errors.New("'-' is not a file; stdout has the answer"))
+	}
+	_, file, recording := strings.Cut(o.Source, ":")
+	if recording && o.Save != "" && filepath.Clean(file) == filepath.Clean(o.Save) {
+		u.reject("--save", errors.New("it is the file of -s; give another"))
 	}
 }
 
@@ -158,6 +164,9 @@ func (s *settings) readTimes(o options, now time.Time, u *usageError) {
 		name, cause := logfile.ParseName(o.Log)
 		u.reject("--log", cause)
 		s.log = name.On(now.In(s.zone))
+		if o.Save != "" && filepath.Clean(s.log) == filepath.Clean(o.Save) {
+			u.reject("--log", errors.New("it is the file of --save; give another"))
+		}
 	}
 }
 
@@ -181,6 +190,9 @@ func (s settings) parseSample(o options) (time.Duration, error) {
 		_, warning := s.policy.Warning[m]
 		_, critical := s.policy.Critical[m]
 		if warning || critical || s.style.Metric == m {
+			if strings.Contains(o.Source, ":") {
+				return 0, fmt.Errorf("%s needs two looks, and '%s' is one: leave %s out", m, o.Source, m)
+			}
 			return 0, fmt.Errorf("%s needs two looks; add such as --sample 500ms", m)
 		}
 	}

@@ -92,6 +92,8 @@ var alarms = []alarm{
 		"[Sessions and holidays](REFERENCE.md#sessions-and-holidays)"},
 	{"no holidays known (--holidays)", "none", "the file of holidays is empty", "no",
 		"[Sessions and holidays](REFERENCE.md#sessions-and-holidays)"},
+	{"looked only at ADDRESS (-a)", "none", "nobody, if the front listens at another address: see `ss -ltn`",
+		"no, correct `-a`", "[down](#down)"},
 	{"sessions judged as of TIME (--at)", "none", "a try: not the present time", "no",
 		"[Sessions and holidays](REFERENCE.md#sessions-and-holidays)"},
 	{"outside of all sessions, the next opens TIME", "none", "nobody: nobody trades now", "no",

@@ -113,7 +113,7 @@ type earlier struct{ error }
 const maxRows = 1 << 18
 
 var (
-	errHiddenRow = errors.New("not a row, but it has an address or a state: if you added this text, leave it out")
+	errHiddenRow = errors.New("not a row, but it has an address or a state: a row that was changed, or text of yours")
 	// errLacksColumns follows the word header.
 	errLacksColumns = errors.New("lacks columns, as after awk or in a narrow window")
 	errNoQueues     = errors.New("Recv-Q and Send-Q are not two numbers: columns were left out or changed")
@@ -128,10 +128,10 @@ type advised string
 func (a advised) Error() string { return string(a) }
 
 const (
-	errTextBeforeRow = advised("text before a row, as grep -n, cat -n or a quotation adds it: give the rows as the" +
+	errTextBeforeRow = advised("text before a row, as grep -n, a time stamp or a quotation adds it: give the rows as the" +
 		" command printed them")
-	errAfterRow = advised("not a row of the table: a row is broken, rows were left out, or other text was added, such" +
-		" as an error message (2>&1); give all rows as the command printed them, and nothing else")
+	errAfterRow = advised("not a row of the table: a row was broken, rows were left out, or text was added; give all" +
+		" rows as the command printed them, and nothing else")
 	errBetweenRows = advised("text between rows: if you added it, leave it out; if not, rows may be missing, so" +
 		" capture again")
 	errBeforeRows      = advised("text before rows that have no header: give the output of one command, with its header")
@@ -150,8 +150,10 @@ const (
 func (t *table) read(ctx context.Context, r io.Reader, g grammar) error {
 	text := textfile.NewLines(ctx, asUTF8(r))
 	var plain []byte
+	onlyBlanks := true
 	for {
 		line, err := text.Next()
+		onlyBlanks = onlyBlanks && len(bytes.TrimSpace(line)) == 0
 		if err == nil && g.isUnwanted(line) {
 			continue
 		}
@@ -189,7 +191,7 @@ func (t *table) read(ctx context.Context, r io.Reader, g grammar) error {
 		return t.again.err
 	case t.found:
 		return g.end()
-	case text.N == 0:
+	case onlyBlanks:
 		return errors.New("empty: the command that wrote it printed nothing; run it alone to see why")
 	}
 	lines := "1 line"
@@ -236,7 +238,7 @@ func (t *table) other(line []byte) error {
 		return nil
 	}
 	if t.n == 1 && bytes.HasPrefix(line, []byte(`{"frontsockets_snapshot"`)) {
-		return advised("a snapshot, which --save wrote: give the file as -s snapshot:FILE")
+		return advised("a snapshot, which --save wrote: write snapshot as the first word after -s")
 	}
 	prompt, command := isPrompt(line)
 	if err := t.rejectHiddenRow(line); err != nil && !command {
@@ -293,7 +295,7 @@ func (t *table) errOtherTool(own, other string) error {
 	if t.found {
 		return advised(fmt.Sprintf("a table of %s after one of %s: give one of them alone", other, own))
 	}
-	return advised(fmt.Sprintf("a table of %s: give the file as -s %s:FILE", other, other))
+	return advised(fmt.Sprintf("a table of %s: write %s instead of %s after -s", other, other, own))
 }
 
 // secondTableError returns the error for a table that begins at the current line after another.

@@ -211,6 +211,9 @@ func (n *netstat) newSection(name, family string) error {
 // newTable begins the table of a header.
 func (n *netstat) newTable(h layout, line []byte) error {
 	if rejectSecondRow(line) != nil {
+		if _, header, _ := bytes.Cut(line, []byte("Proto")); len(header) > 0 && rejectSecondRow(header) == nil {
+			return errTextBeforeRow // such as a time
+		}
 		return errJoinedHeader
 	}
 	if bytes.Contains(line, []byte("Address:Port")) {

@@ -456,7 +456,7 @@ func TestEvidence(t *testing.T) {
 		// Those that have given up in the accept queue do not make the others nobody.
 		{look(5, 128, everything, group{5, many("10.1.2", 5), tcp.Socket{State: tcp.Established, Inode: 1}},
 			group{5, many("10.1.2", 5), abandoned}, thrown), Diagnosis{Code: Unclear, Evidence: []Evidence{
-			{"abnormal", "65", "sockets without a common pattern"}}}},
+			{"abnormal", "65", "sockets that fit no other diagnosis"}}}},
 	} {
 		d := Diagnose(test.r, tcp.Ports{{Lo: 41213, Hi: 41213}}, true, nil)
 		if d.Code != test.want.Code || !slices.Equal(d.Evidence, test.want.Evidence) {

@@ -616,7 +616,7 @@ func (o observation) zeroWindow() []Evidence {
 
 // noPattern returns the number of abnormal sockets, and what this look does not tell.
 func (o observation) noPattern() []Evidence {
-	list := metrics(measured{tally.Abnormal, "sockets without a common pattern"})(o)
+	list := metrics(measured{tally.Abnormal, "sockets that fit no other diagnosis"})(o)
 	undated := func(c tally.Client) bool { return c.States[tcp.TimeWait] > 0 && c.FirstClosed == 0 }
 	for _, fact := range []struct {
 		missing    bool

@@ -156,7 +156,7 @@ func Mentions(file string, words ...string) bool {
 // fs.ErrNotExist means that the folder is missing.
 func reason(err error) error {
 	if errors.Is(err, fs.ErrNotExist) {
-		return errors.New("the folder does not exist")
+		return errors.New("its folder does not exist")
 	}
 	return textfile.WithoutPath(err)
 }

@@ -53,7 +53,7 @@ func TestNotRegular(t *testing.T) {
 		}
 	}
 	for file, want := range map[string]string{
-		in("file/log"): "not a directory", in("nowhere/log"): "the folder does not exist",
+		in("file/log"): "not a directory", in("nowhere/log"): "its folder does not exist",
 		in(string(make([]byte, 300))): "invalid argument",
 	} {
 		if err := Append(file, []byte("line\n")); err == nil || err.Error() != want {

@@ -55,15 +55,22 @@ func Nagios(r Report, style Style) []byte {
 	return []byte(b.String())
 }
 
-// tail returns the hint and the remark. Why an accept queue was not judged is in it only if room
-// characters are enough for all: -v says it too.
+// tail returns the hint and the remark. Why an accept queue was not judged, and the folder of a recording,
+// are in it only if room characters are enough for all: -v says them too.
 func (r Report) tail(room int) string {
 	hint, remark := r.hint(), r.remark()
 	if hint != "" {
 		hint = " " + line(hint, maxHint)
 	}
-	if utf8.RuneCountInString(hint+remark) > min(room, maxText-minReason) {
+	const worthCutting = 10 // characters of a folder
+	room = min(room, maxText-minReason)
+	if utf8.RuneCountInString(hint+remark) > room {
 		remark = strings.Replace(remark, r.whyNotJudged(), "", 1)
+	}
+	if kind, file, isFile := strings.Cut(r.Look.Source, ":"); isFile && utf8.RuneCountInString(hint+remark) > room {
+		if folder := strings.LastIndexByte(file, '/'); folder > worthCutting {
+			remark = strings.Replace(remark, r.Look.Source, kind+":..."+file[folder:], 1)
+		}
 	}
 	return cut(hint+line(remark, maxRemark), maxText-minReason)
 }

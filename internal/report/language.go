@@ -14,9 +14,9 @@ type Language struct {
 	comma, list, and, colon, stop string // list is between the members of an enumeration
 
 	// The summary.
-	period, looks, oneLook, outOfSession     string
-	gap, moreGaps, restarted, moreRestarts   string
-	skipped, moreSkipped, noIncident, untold string
+	period, looks, oneLook, outOfSession               string
+	gap, moreGaps, restarted, moreRestarts             string
+	skipped, moreSkipped, noIncident, noneRead, untold string
 
 	// An incident.
 	incident, until, notOver                 string
@@ -64,6 +64,7 @@ var english = Language{
 	skipped:      "Lines that were skipped: %d",
 	moreSkipped:  "and %d more",
 	noIncident:   "No incident: every look was OK.",
+	noneRead:     "No incident in the lines that could be read: every look was OK.",
 	untold:       "Incidents that are not told, because they were shorter or less bad: %d. Use --from and --to.",
 
 	incident: "Incident %d of %d: %s was %s from %s",
@@ -163,6 +164,7 @@ var chinese = Language{
 	skipped:      "跳过的行：%d",
 	moreSkipped:  "另有 %d 行",
 	noIncident:   "没有故障：每次检查都是 OK。",
+	noneRead:     "读得出的各行里没有故障：每次检查都是 OK。",
 	untold:       "另有 %d 次较短或较轻的故障没有列出；请用 --from 和 --to 缩小时段。",
 
 	incident: "故障 %d/%d：%s %s，自 %s",
@@ -219,10 +221,11 @@ var chinese = Language{
 	reasons: strings.NewReplacer(
 		errTorn.Error(), "不完整：写入进程被终止，或仍在写入",
 		errForeign.Error(), "不是 --log 写的行",
-		errNewer.Error(), "由更新版本写入",
+		errNewer.Error(), "由更新版本写入，需要更新的 front_report",
 		errTooLong.Error(), fmt.Sprintf("超过 %d 字节", maxLine),
 		errRest.Error(), "文件其余部分无法读取",
 		errUnreadable.Error(), "文件无法读取",
+		errCutShort.Error(), "文件不完整，请重新复制",
 		errChanged.Error(), "文件在读取期间有变化，请重新运行 front_report",
 		errFronts.Error(), fmt.Sprintf("前置超过 %d 个，这一行没有计入；请减少日志中的前置", allLimits.fronts),
 		errLooks.Error(), fmt.Sprintf("检查超过 %d 次，这一行没有计入；请用 --from 和 --to 缩小时段", allLimits.looks),

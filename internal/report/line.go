@@ -22,9 +22,10 @@ const newestFormat = 1
 var (
 	errTorn       = errors.New("torn: its writer was killed, or is still writing")
 	errForeign    = errors.New("not a line of --log")
-	errNewer      = errors.New("written by a newer version")
+	errNewer      = errors.New("written by a newer version: install its front_report")
 	errTooLong    = fmt.Errorf("longer than %d bytes", maxLine)
 	errRest       = errors.New("the rest of the file cannot be read")
+	errCutShort   = errors.New("it is cut short: copy it again")
 	errUnreadable = errors.New("the file cannot be read")
 	errChanged    = errors.New("the file was changed while it was read; run front_report again")
 )

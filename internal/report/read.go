@@ -168,8 +168,11 @@ func (l Log) fill(name string, stdin io.Reader) error {
 // maxLine is the most bytes that a line may have: more than the longest of --log (output.LogLine).
 const maxLine = 1 << 20
 
-// magics are how files begin that another program has to decompress.
-var magics = map[string]string{"\xfd7zXZ": "xzcat", "\x28\xb5\x2f\xfd": "zstdcat", "BZh": "bzcat"}
+// magics are how files begin that another program has to read.
+var magics = map[string]struct{ is, program string }{
+	"\xfd7zXZ": {"compressed", "xzcat"}, "\x28\xb5\x2f\xfd": {"compressed", "zstdcat"}, "BZh": {"compressed", "bzcat"},
+	"\xff\xfe": {"UTF-16", "iconv -f UTF-16 -t UTF-8"}, "\xfe\xff": {"UTF-16", "iconv -f UTF-16 -t UTF-8"},
+}
 
 // lineReaders keeps buffers for the next of many files.
 var lineReaders = sync.Pool{New: func() any { return bufio.NewReaderSize(nil, maxLine) }}
@@ -199,21 +202,21 @@ func eachLine(log Log, take func(n uint32, line []byte, tooLong bool)) (at int, 
 	if magic, _ := plain.Peek(2); string(magic) == "\x1f\x8b" {
 		unzip, err := gzip.NewReader(plain)
 		if err != nil {
-			return 0, err
+			return 0, unreadable(err)
 		}
 		unzipped, putUnzipped := lineReader(unzip)
 		defer putUnzipped()
 		r = unzipped
 	}
-	for magic, program := range magics {
+	for magic, kind := range magics {
 		if begin, _ := plain.Peek(len(magic)); string(begin) == magic {
-			return 0, fmt.Errorf("it is compressed: use %s %s | front_report -", program, log.Name)
+			return 0, fmt.Errorf("it is %s: use %s %s | front_report -", kind.is, kind.program, log.Name)
 		}
 	}
 	for n := uint32(1); ; n++ {
 		line, err := r.ReadSlice('\n')
 		tooLong := errors.Is(err, bufio.ErrBufferFull)
-		if len(line) > 0 {
+		if len(line) > 0 && (err == nil || err == io.EOF || tooLong) {
 			take(n, bytes.TrimSpace(line), tooLong)
 		}
 		for errors.Is(err, bufio.ErrBufferFull) {
@@ -223,9 +226,17 @@ func eachLine(log Log, take func(n uint32, line []byte, tooLong bool)) (at int, 
 			return 0, nil
 		}
 		if err != nil {
-			return int(n), textfile.WithoutPath(err)
+			return int(n), unreadable(err)
 		}
 	}
+}
+
+// unreadable is an error of a file in plain words, without the file's name.
+func unreadable(err error) error {
+	if err == io.ErrUnexpectedEOF {
+		return errCutShort
+	}
+	return textfile.WithoutPath(err)
 }
 
 // Bound is one end of the period. Its zero value is no end.

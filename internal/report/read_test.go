@@ -37,7 +37,8 @@ func TestSkipped(t *testing.T) {
 		{"foreign", "Nov 25 10:00:00 host sshd[1]: hello\n" + a + "{}\n[1]\nnull\n\"x\"\n", 1,
 			"5: 1.log:1: not a line of --log; 1.log:3: not a line of --log; 1.log:4: not a line of --log;" +
 				" 1.log:5: not a line of --log; 1.log:6: not a line of --log"},
-		{"newer", a + strings.ReplaceAll(b, `"format":1`, `"format":2`), 1, "1: 1.log:2: written by a newer version"},
+		{"newer", a + strings.ReplaceAll(b, `"format":1`, `"format":2`), 1,
+			"1: 1.log:2: written by a newer version: install its front_report"},
 		{"without a format", a + strings.ReplaceAll(b, `"format":1`, `"x":1`), 2, "0: "},
 		{"too long", a + long + b, 2, "1: 1.log:2: longer than 1048576 bytes"},
 		{"much too long", a + strings.Repeat("x", 5<<20) + "\n" + b, 2, "1: 1.log:2: longer than 1048576 bytes"},
@@ -97,7 +98,7 @@ func TestUnreadableRest(t *testing.T) {
 		damaged[i] ^= 0x55 // the checksum and the length
 	}
 	for _, test := range []struct{ name, content, want string }{
-		{"truncated", whole[:len(whole)*3/4], "the rest of the file cannot be read: unexpected EOF"},
+		{"truncated", whole[:len(whole)*3/4], "the rest of the file cannot be read: it is cut short: copy it again"},
 		{"damaged", string(damaged), ".log:51: the rest of the file cannot be read: gzip: invalid checksum"},
 		{"zeros after the end", whole + strings.Repeat("\x00", 512),
 			".log:51: the rest of the file cannot be read: gzip: invalid header"},
@@ -131,9 +132,9 @@ func TestGzip(t *testing.T) {
 	if got := skipped(s); s.Looks != 3 || got != "0: " {
 		t.Errorf("%d looks, skipped %s", s.Looks, got)
 	}
-	for magic, program := range magics {
+	for magic, kind := range magics {
 		got := skipped(storyOf(t, at(0).line(), magic+"....\n"))
-		if !strings.Contains(got, "1: 2.log: the file cannot be read: it is compressed: use "+program+" ") {
+		if !strings.Contains(got, "1: 2.log: the file cannot be read: it is "+kind.is+": use "+kind.program+" ") {
 			t.Errorf("%q: %s", magic, got)
 		}
 	}
@@ -257,19 +258,19 @@ func TestSameSecond(t *testing.T) {
 
 // TestNothing: without a line there is no story, and the error says why.
 func TestNothing(t *testing.T) {
-	const none = "no line that --log wrote; the first that was skipped: "
+	const none = "no line that this program can read; the first that was skipped: "
 	binary := "\x7fELF\x02\x01\x01\x00\x00\n\x00\xff\n"
 	for content, want := range map[string]string{
 		"":                                "no line: the logs are empty",
 		"\n\n":                            "no line: the logs are empty",
 		binary:                            none + "1.log:1: not a line of --log",
 		"\n\x1b[2J\n":                     none + "1.log:2: not a line of --log",
-		"\x1f\x8bxx":                      none + "1.log: the file cannot be read: ",
+		"\x1f\x8bxx":                      none + "1.log: the file cannot be read: it is cut short: copy it again",
 		strings.Repeat("\x00", 3<<20):     none + "1.log:1: longer than 1048576 bytes",
 		at(0).line()[:100]:                none + "1.log:1: torn: ",
 		zipped(t, at(0).line())[:20]:      none + "1.log:1: ",
 		strings.ToUpper(at(0).line()):     none + "1.log:1: not a line of --log",
-		"\xff\xfe{\x00\"\x00n\x00a\x00\n": none + "1.log:1: not a line of --log",
+		"\xff\xfe{\x00\"\x00n\x00a\x00\n": none + "1.log: the file cannot be read: it is UTF-16: use iconv ",
 	} {
 		list := logs(t, content)
 		_, err := Read(list, Bound{}, Bound{})

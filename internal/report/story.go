@@ -182,7 +182,7 @@ func (r *reader) nothing() error {
 		return fmt.Errorf("no look between --from and --to; the logs have looks from %s to %s",
 			r.earliest.In(r.zone).Format(time.RFC3339), r.latest.In(r.zone).Format(time.RFC3339))
 	case r.skipped.N > 0:
-		return fmt.Errorf("no line that --log wrote; the first that was skipped: %s", r.skipped.First[0])
+		return fmt.Errorf("no line that this program can read; the first that was skipped: %s", r.skipped.First[0])
 	}
 	return errors.New("no line: the logs are empty")
 }

@@ -71,6 +71,8 @@ func (t teller) Summary() []string {
 		}
 	}
 	switch {
+	case len(t.Incidents) == 0 && t.Skipped.N > 0:
+		lines = append(lines, t.noneRead)
 	case len(t.Incidents) == 0:
 		lines = append(lines, t.noIncident)
 	case t.Untold > 0:

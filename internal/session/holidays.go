@@ -125,7 +125,7 @@ func checkHolidayName(rest string) error {
 		return errors.New("neither a blank nor a comma follows the date")
 	}
 	if strings.ContainsFunc(rest, unicode.IsDigit) {
-		return errors.New("digits follow the date; if they are not another date, put # before them")
+		return errors.New("digits follow the date; give each date or range a line of its own, and put # before other digits")
 	}
 	return nil
 }

@@ -50,7 +50,8 @@ func TestParseHolidays(t *testing.T) {
 // TestWrongHolidays: the error has the line's number and the reason, and no text of the file.
 func TestWrongHolidays(t *testing.T) {
 	const noDate, noDay = "there is no date where one should begin", "there is no such day"
-	const digits, noBlank = "digits follow the date; if they are not another date, put # before them",
+	const digits, noBlank = "digits follow the date; give each date or range a line of its own, and" +
+		" put # before other digits",
 		"neither a blank nor a comma follows the date"
 	for text, want := range map[string]string{
 		"2026-02-30":                  noDay,

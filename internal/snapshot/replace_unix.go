@@ -70,7 +70,7 @@ func (r *replacement) write(content []byte) error {
 	// In the folder of the old one, not in TMPDIR: a rename works within one file system.
 	f, err := renameio.NewPendingFile(r.name, renameio.WithTempDir(filepath.Dir(r.name)))
 	if errors.Is(err, fs.ErrNotExist) {
-		return errors.New("the folder does not exist")
+		return errors.New("its folder does not exist")
 	}
 	if err != nil {
 		return err

@@ -211,7 +211,7 @@ func read(text *textfile.Lines, file textfile.File, q tcp.Query, visit tcp.Visit
 				return tcp.Look{}, text.Wrong(err, line)
 			}
 			if t.Sockets != n {
-				return tcp.Look{}, text.Wrong(fmt.Errorf("%d rows came before, and it counts %d: some were lost;"+
+				return tcp.Look{}, text.Wrong(fmt.Errorf("%d rows came before, and it counts %d: the file was changed;"+
 					" copy it again, or save it again", n, t.Sockets), line)
 			}
 			break
@@ -266,11 +266,12 @@ func otherFile(line []byte) string {
 	word, _, _ := bytes.Cut(bytes.TrimSpace(line), []byte(" "))
 	switch strings.ToLower(string(word)) {
 	case "state", "netid", "listen", "estab":
-		return "this looks like the output of ss: use -s ss:FILE"
+		return "this looks like the output of ss: write ss instead of snapshot after -s"
 	case "active", "aktive", "proto", "tcp", "tcp4", "tcp6":
-		return "this looks like the output of netstat: use -s netstat:FILE"
+		return "this looks like the output of netstat: write netstat instead of snapshot after -s"
 	}
-	return "not the header of a snapshot; for the output of netstat or ss use -s netstat:FILE or -s ss:FILE"
+	return "not the header of a snapshot: leave out what was put before it; for the output of netstat or ss write that" +
+		" word instead of snapshot after -s"
 }
 
 // look returns the look that was recorded.

@@ -297,6 +297,8 @@ func (m Metric) value(t *Tally, r *Result, provided [numScopes]tcp.Facts, look t
 // sessions.
 func notSeen(hidden tcp.StateSet, what string) string {
 	switch {
+	case hidden == everySession|tcp.Set(tcp.Listen):
+		return "the capture has no row of TCP: its host has no sockets, or rows were left out"
 	case hidden == everySession:
 		return "the capture shows only listeners (was it made with -l, or was there no session?)"
 	case hidden.Has(tcp.Listen):

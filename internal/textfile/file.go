@@ -31,7 +31,10 @@ func (f File) Read(read func(io.Reader) error) (written time.Time, err error) {
 	case f.Name == "-" && !isFile:
 		return f.Now, read(f.Stdin)
 	case f.Name != "-":
-		if file, err = os.Open(f.Name); err != nil {
+		if file, err = os.Open(f.Name); errors.Is(err, fs.ErrPermission) {
+			return f.Now, errors.New("permission denied: this user needs the group of the file and of its folder")
+		}
+		if err != nil {
 			return f.Now, WithoutPath(err)
 		}
 		defer file.Close()
@@ -86,8 +89,11 @@ func (f File) CheckAge(recorded time.Time, limit time.Duration) error {
 	const clockSkew = 2 * time.Second // the clocks of two hosts may differ by this much
 	switch age := f.Now.Sub(recorded); {
 	case age > limit:
-		return fmt.Errorf("too old: %s, and --max-age is %s: does the job that writes it still run?", age.Round(time.Second),
-			limit)
+		unit := time.Second
+		if age-limit < unit { // or both would look the same
+			unit = time.Millisecond
+		}
+		return fmt.Errorf("too old: %s, and --max-age is %s: does the job that writes it still run?", age.Round(unit), limit)
 	case age < -clockSkew:
 		return fmt.Errorf("dated %s in the future: compare the clocks of both hosts", -age.Round(time.Second))
 	}

@@ -62,7 +62,7 @@ var errUTF16 = errors.New("not UTF-8 but UTF-16: write it anew with iconv -f UTF
 
 // unpack needs no name that ends in .gz, as gunzip does.
 func unpack(format, program string) error {
-	return fmt.Errorf("not text but %s: write its text into a file with %s", format, program)
+	return fmt.Errorf("not text but %s: write its text into another file with %s", format, program)
 }
 
 // Next returns the next line without its end, and io.EOF after the last. The line is valid
