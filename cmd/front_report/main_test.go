@@ -96,7 +96,8 @@ func TestFailure(t *testing.T) {
 		{[]string{in("nobody")}, in("nobody") + ": "},
 		{[]string{log, in("nobody")}, in("nobody") + ": "},
 		{[]string{in("folder")}, in("folder") + ": there is no file in this folder"},
-		{[]string{binary}, "no line that this program can read; the first that was skipped: " + binary + ":1: not a line of --log"},
+		{[]string{binary}, "no line that this program can read; the first that was skipped: " + binary +
+			":1: not a line of --log"},
 		{[]string{empty}, "no line: the logs are empty"},
 		{[]string{"-"}, "no line: the logs are empty"},
 		{[]string{"--from", "2026-11-26", log}, "no look between --from and --to; the logs have looks from 2026-11-25T10:"},
