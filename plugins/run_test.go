@@ -230,9 +230,10 @@ func TestHostMonitor(t *testing.T) {
 		t.Errorf("exit %d, %q", code, got)
 	}
 	// A range without its colon says something else: nobody may copy it.
-	for args, colons := range map[string]bool{"-w abc": true, "-c >50": true, "-w 20,30": true, "--top many": false} {
+	for args, colons := range map[string]bool{"-w abc": true, "-c >50": true, "-w 20,30": true, "--top many": false,
+		"-s nestat:x": true, "-s x.txt": true, "--session 9:00-11:00,13:00-15:00": true} {
 		got, _ := check(t, front(0), append(strings.Fields(args), "-f", "hostmonitor")...)
-		if strings.HasSuffix(got, "; colons are left out here, -f nagios shows them\n") != colons {
+		if strings.HasSuffix(got, "; -f nagios says what to write\n") != colons || colons && strings.Contains(got, "@") {
 			t.Errorf("%s: %s", args, got)
 		}
 	}

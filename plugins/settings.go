@@ -299,6 +299,9 @@ func checkName(name string) error {
 		if strings.ContainsAny(name, "|<>") { // the output has others for these, so it cannot quote them
 			return errors.New("not a name: it has a pipe or an angle bracket")
 		}
+		if strings.ContainsFunc(name, unicode.IsControl) { // quoted, it would be a blank
+			return errors.New("not a name: it has a line break, a tab or another control character")
+		}
 		return fmt.Errorf("'%s' is not a name; %s", name, nameRule)
 	}
 	return nil

@@ -20,7 +20,7 @@ func HostMonitor(r Report, style Style) []byte {
 	case r.Status() == verdict.Unknown:
 		status, reply = "Unknown", r.unknown()
 		if r.Usage && hasColon().MatchString(reply) { // without it a range says something else
-			reply += "; colons are left out here, -f nagios shows them"
+			reply = advice().ReplaceAllString(reply, "") + "; -f nagios says what to write"
 		}
 	case r.Status() == verdict.OK:
 		status = "Ok"
@@ -38,6 +38,9 @@ func HostMonitor(r Report, style Style) []byte {
 
 // hasColon finds a colon that somebody may want to copy: in a word, or at the end of a range.
 var hasColon = textfile.Lazy(`\S:\S|@[0-9.]+:|~:`)
+
+// advice finds the end of a usage error, which says what to write.
+var advice = textfile.Lazy(`( \(did you mean|[;:] (use|write|for a file use) ).*`)
 
 // unknown returns the first problem that makes the status UNKNOWN.
 func (r Report) unknown() string {

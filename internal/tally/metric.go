@@ -99,7 +99,7 @@ const (
 
 var (
 	clientAddress    = need{ofAll, tcp.FactClient, "the client's whole address", "netstat -W does, on macOS -l"}
-	retransmits      = need{ofAll, tcp.FactRetransmits, "retransmits", sockdiag}
+	retransmits      = need{ofAll, tcp.FactRetransmits, "retransmits or zero windows", sockdiag}
 	acceptQueue      = need{ofListeners, tcp.FactRecvQ, "the accept queue", sockdiagOrSS}
 	backlog          = need{ofListeners, tcp.FactRecvQ | tcp.FactBacklog, "the backlog", sockdiagOrSS}
 	dropsTwice       = need{ofListenersTwice, tcp.FactDrops, "drops", sockdiag}
