@@ -1,6 +1,7 @@
 package process
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -230,23 +231,18 @@ func readStat(pid int32) (s stat, err error) {
 		return s, err
 	}
 	// The name stands in parentheses, and may contain blanks and parentheses.
-	head, tail := strings.LastIndexByte(string(text), ')'), ""
-	open := strings.IndexByte(string(text), '(')
-	if open < 0 || head < open {
-		return s, errors.New("no name in /proc/PID/stat")
-	}
-	s.name, tail = string(text[open+1:head]), string(text[head+1:])
-	const first, state, utime, stime, threads, start = 3, 3, 14, 15, 20, 22 // numbers of the fields in the manual
-	fields := strings.Fields(tail)
-	if len(fields) <= start-first {
-		return s, errors.New("too few fields in /proc/PID/stat")
+	open, end := bytes.IndexByte(text, '('), bytes.LastIndexByte(text, ')')
+	const state, utime, stime, threads, start = 3, 14, 15, 20, 22 // numbers of the fields in the manual
+	fields := strings.Fields(string(text[end+1:]))                // from state on
+	if open < 0 || end < open || len(fields) <= start-state {
+		return s, errors.New("not as proc_pid_stat(5) says")
 	}
 	number := func(field int) (n int64) {
-		n, wrong := strconv.ParseInt(fields[field-first], 10, 64)
+		n, wrong := strconv.ParseInt(fields[field-state], 10, 64)
 		err = errors.Join(err, wrong)
 		return n
 	}
-	s.state = states[fields[state-first]]
+	s.name, s.state = string(text[open+1:end]), states[fields[0]]
 	s.threads = int32(number(threads))
 	s.used = time.Duration(number(utime)+number(stime)) * tick
 	s.start = time.Duration(number(start)) * tick
