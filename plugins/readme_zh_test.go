@@ -12,7 +12,8 @@ import (
 // documents are those that there are in Chinese too, as NAME.zh-CN.md beside NAME.md.
 var documents = []string{
 	"../README", "../docs/FLEET", "../docs/MIGRATING", "../docs/PLAYS-DEAD", "../docs/REPORT",
-	"../contrib/hostmonitor/README", "../contrib/log/README", "../contrib/spool/README",
+	"../contrib/hostmonitor/README", "../contrib/log/README", "../contrib/nagios/README", "../contrib/nrpe/README",
+	"../contrib/spool/README",
 }
 
 const english, chinese = ".md", ".zh-CN.md"
