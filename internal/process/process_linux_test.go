@@ -5,7 +5,6 @@ import (
 	"net"
 	"os"
 	"os/exec"
-	"path/filepath"
 	"strings"
 	"syscall"
 	"testing"
@@ -123,21 +122,9 @@ func TestFindEndedProcess(t *testing.T) {
 
 // TestDescribe describes real processes. The name of the first looks like further fields of /proc/PID/stat.
 func TestDescribe(t *testing.T) {
-	sleep, err := exec.LookPath("sleep")
-	if err != nil {
-		t.Fatal(err)
-	}
-	text, err := os.ReadFile(sleep)
-	if err != nil {
-		t.Fatal(err)
-	}
 	const name = "a) Z 1 (b"
-	file := filepath.Join(t.TempDir(), name)
-	if err := os.WriteFile(file, text, 0o700); err != nil {
-		t.Fatal(err)
-	}
 	started := time.Now()
-	idle := start(t, file, "60")
+	idle := start(t, "sh", "-c", `printf "`+name+`" >/proc/$$/comm; read line`)
 	limit := unix.Rlimit{Cur: 77, Max: 78}
 	if err := unix.Prlimit(idle, unix.RLIMIT_NOFILE, &limit, nil); err != nil {
 		t.Fatal(err)
@@ -150,7 +137,7 @@ func TestDescribe(t *testing.T) {
 		}
 		var d tcp.Process
 		for range 100 { // until the signal has its effect
-			if d = owner.Describe(); d.State == state {
+			if d = owner.Describe(); d.State == state && d.Name == name {
 				break
 			}
 			time.Sleep(10 * time.Millisecond)
@@ -178,10 +165,15 @@ func TestDescribe(t *testing.T) {
 func start(t *testing.T, name string, args ...string) int {
 	t.Helper()
 	cmd := exec.Command(name, args...)
+	stdin, err := cmd.StdinPipe() // never written to
+	if err != nil {
+		t.Fatal(err)
+	}
 	if err := cmd.Start(); err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() {
+		stdin.Close()
 		cmd.Process.Kill()
 		cmd.Wait()
 	})
