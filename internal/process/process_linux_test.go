@@ -130,14 +130,21 @@ func TestDescribe(t *testing.T) {
 		t.Fatal(err)
 	}
 	owner := Owner{pid: int32(idle)}
+	for range 500 { // until the shell has its name, and reads: its start takes long on a slow machine
+		if d := owner.Describe(); d.Name == name && d.State == "sleep" {
+			break
+		}
+		time.Sleep(10 * time.Millisecond)
+	}
 	owner.StartCPU()
+	time.Sleep(500 * time.Millisecond)
 	for state, signal := range map[string]syscall.Signal{"sleep": syscall.SIGCONT, "stop": syscall.SIGSTOP} {
 		if err := syscall.Kill(idle, signal); err != nil {
 			t.Fatal(err)
 		}
 		var d tcp.Process
 		for range 100 { // until the signal has its effect
-			if d = owner.Describe(); d.State == state && d.Name == name {
+			if d = owner.Describe(); d.State == state {
 				break
 			}
 			time.Sleep(10 * time.Millisecond)
