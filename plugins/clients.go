@@ -70,7 +70,7 @@ func parseClients(r io.Reader, name string) (clientList, error) {
 		client = strings.TrimSpace(client)
 		prefix, err := parseRemote(word)
 		if err != nil {
-			return errors.New("it does not begin with an address; write 10.1.2.3 NAME or 10.1.2.0/24 NAME")
+			return errors.New("the first word is not an address or prefix; write 10.1.2.3 NAME or 10.1.2.0/24 NAME")
 		}
 		if client == "" {
 			return errors.New("no name; write 10.1.2.3 NAME")

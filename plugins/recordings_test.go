@@ -110,11 +110,11 @@ func TestUnfitSnapshot(t *testing.T) {
 		{"more behind it", string(good) + row, noon, "", "line 7: text after the end of the snapshot: "},
 		{"another version", replaced(`"frontsockets_snapshot":1`, `"frontsockets_snapshot":2,"new":3`), noon, "",
 			"a snapshot of version 2, and this check reads version 1: a newer check saved it;"},
-		{"no snapshot", "hello\n", noon, "", "line 1: not the header of a snapshot: leave out what was put before it;" +
-			" for the output of netstat or ss write that word instead of snapshot after -s"},
+		{"no snapshot", "hello\n", noon, "", "line 1: not the header of a snapshot: save it again, or" +
+			" leave out what was put before it; for the output of netstat or ss write that word instead of snapshot after -s"},
 		{"netstat", "Active Internet connections (servers and established)\nProto Recv-Q\n", noon, "",
 			"line 1: this looks like the output of netstat: write netstat instead of snapshot after -s"},
-		{"netstat of Windows", "\nAktive Verbindungen\n", noon, "", "line 1: not the header of a snapshot: leave"},
+		{"netstat of Windows", "\nAktive Verbindungen\n", noon, "", "line 1: not the header of a snapshot: save it"},
 		{"netstat without a title", "tcp4 0 0 10.1.0.7.41213 10.1.2.3.5001 CLOSE_WAIT\n", noon, "",
 			"line 1: this looks like the output of netstat: write netstat instead of snapshot after -s"},
 		{"ss", "State  Recv-Q Send-Q Local Address:Port\n", noon, "",

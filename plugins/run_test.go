@@ -464,6 +464,9 @@ func TestNothingListensAtAddress(t *testing.T) {
 	if code != 2 || !strings.Contains(got, "; looked only at 10.1.0.7 or 10.2.0.0/16 (-a)") {
 		t.Errorf("exit %d, %s", code, got)
 	}
+	if got, _ := check(t, nothing, "-a", "10.1.0.7"); !strings.Contains(got, "; looked only at 10.1.0.7 (-a)") {
+		t.Error(got)
+	}
 	if got, _ := check(t, nothing); strings.Contains(got, "looked") {
 		t.Errorf("without -a: %s", got)
 	}

@@ -271,6 +271,9 @@ func formatNames() (names []string) {
 // list returns words as "a, b or c".
 func list(words []string) string {
 	last := len(words) - 1
+	if last == 0 {
+		return words[0]
+	}
 	return strings.Join(words[:last], ", ") + " or " + words[last]
 }
 

@@ -64,12 +64,12 @@ func TestClients(t *testing.T) {
 func TestFaultyClients(t *testing.T) {
 	for text, want := range map[string]string{
 		"10.1.2.0/24 SecretA\n10.1.2.7/24 SecretB\n":   "2: a second name for a prefix of a line above",
-		"10.1.2.0/33 Secret\n":                         "1: it does not begin with an address; write 10.1.2.3 NAME",
-		"root:Secret:20000\n":                          "1: it does not begin with an address; write 10.1.2.3 NAME",
+		"10.1.2.0/33 Secret\n":                         "1: the first word is not an address or prefix; write 10.1.2.3 NAME",
+		"root:Secret:20000\n":                          "1: the first word is not an address or prefix; write 10.1.2.3 NAME",
 		"\n10.1.2.0/24\n":                              "2: no name; write 10.1.2.3 NAME",
 		"10.1.2.0/24 Secret|b\n":                       "1: not a name; use up to 64 printable",
 		"10.1.2.0/24 <b>Secret</b>\n":                  "1: not a name; use up to 64 printable",
-		"10.1.2.0/24 \xb9\xfa\xcc\xa9\n":               "1: not UTF-8: if it is GBK, write it anew with iconv -f GBK",
+		"10.1.2.0/24 \xb9\xfa\xcc\xa9\n":               "1: not UTF-8: if it is GBK, write it into another file",
 		"10.1.2.0/24 A\n" + strings.Repeat("x", 1<<17): "2: over 65536 bytes long",
 	} {
 		out, code := at(noon, front(60), "--clients", file(t, text), "-f", "json")

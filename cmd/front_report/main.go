@@ -169,7 +169,7 @@ func parse(args []string) (o options, logs []string, err error) {
 	for _, option := range parser.Groups()[0].Options() {
 		// A script that fills in an unset variable.
 		if text, ok := option.Value().(string); ok && text == "" && option.IsSet() {
-			return o, nil, fmt.Errorf("--%s: it is empty", option.LongName)
+			return o, nil, fmt.Errorf("--%s: its value is empty", option.LongName)
 		}
 	}
 	if len(logs) == 0 {

@@ -225,7 +225,7 @@ var chinese = Language{
 		errTooLong.Error(), fmt.Sprintf("超过 %d 字节", maxLine),
 		errRest.Error(), "文件其余部分无法读取",
 		errUnreadable.Error(), "文件无法读取",
-		errCutShort.Error(), "文件不完整，请重新复制",
+		errCutShort.Error(), "文件不完整，或末尾有别的内容，请重新复制",
 		errChanged.Error(), "文件在读取期间有变化，请重新运行 front_report",
 		errFronts.Error(), fmt.Sprintf("前置超过 %d 个，这一行没有计入；请减少日志中的前置", allLimits.fronts),
 		errLooks.Error(), fmt.Sprintf("检查超过 %d 次，这一行没有计入；请用 --from 和 --to 缩小时段", allLimits.looks),

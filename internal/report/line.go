@@ -25,7 +25,7 @@ var (
 	errNewer      = errors.New("written by a newer version: install its front_report")
 	errTooLong    = fmt.Errorf("longer than %d bytes", maxLine)
 	errRest       = errors.New("the rest of the file cannot be read")
-	errCutShort   = errors.New("it is cut short: copy it again")
+	errCutShort   = errors.New("it is cut short, or other text follows its end: copy it again")
 	errUnreadable = errors.New("the file cannot be read")
 	errChanged    = errors.New("the file was changed while it was read; run front_report again")
 )

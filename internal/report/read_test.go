@@ -98,7 +98,7 @@ func TestUnreadableRest(t *testing.T) {
 		damaged[i] ^= 0x55 // the checksum and the length
 	}
 	for _, test := range []struct{ name, content, want string }{
-		{"truncated", whole[:len(whole)*3/4], "the rest of the file cannot be read: it is cut short: copy it again"},
+		{"truncated", whole[:len(whole)*3/4], "the rest of the file cannot be read: it is cut short, or other text"},
 		{"damaged", string(damaged), ".log:51: the rest of the file cannot be read: gzip: invalid checksum"},
 		{"zeros after the end", whole + strings.Repeat("\x00", 512),
 			".log:51: the rest of the file cannot be read: gzip: invalid header"},
@@ -265,7 +265,7 @@ func TestNothing(t *testing.T) {
 		"\n\n":                            "no line: the logs are empty",
 		binary:                            none + "1.log:1: not a line of --log",
 		"\n\x1b[2J\n":                     none + "1.log:2: not a line of --log",
-		"\x1f\x8bxx":                      none + "1.log: the file cannot be read: it is cut short: copy it again",
+		"\x1f\x8bxx":                      none + "1.log: the file cannot be read: it is cut short, or other text",
 		strings.Repeat("\x00", 3<<20):     none + "1.log:1: longer than 1048576 bytes",
 		at(0).line()[:100]:                none + "1.log:1: torn: ",
 		zipped(t, at(0).line())[:20]:      none + "1.log:1: ",

@@ -78,7 +78,7 @@ func TestWrongHolidays(t *testing.T) {
 		"202610011":                   noBlank,
 		"2026-10-08..2026-10-01":      "it ends before it starts",
 		"2026-10-01..2026-11-01":      "it is over 31 days long",
-		"2026-10-01 \xb9\xfa\xc7\xec": "not UTF-8: if it is GBK, write it anew with iconv -f GBK -t UTF-8",
+		"2026-10-01 \xb9\xfa\xc7\xec": "not UTF-8: if it is GBK, write it into another file with iconv -f GBK -t UTF-8",
 	} {
 		h, err := ParseHolidays(strings.NewReader("# two lines before\n2026-01-01\n"+text+" # and more\n2026-01-02\n"),
 			"/etc/holidays")
@@ -92,7 +92,7 @@ func TestWrongHolidays(t *testing.T) {
 		t.Errorf("%v, %v", h, err)
 	}
 	if h, err := ParseHolidays(strings.NewReader("\xff\xfe2\x000\x00"), "utf16"); h != nil || err == nil ||
-		!strings.HasPrefix(err.Error(), "not UTF-8 but UTF-16: write it anew with iconv -f UTF-16 -t UTF-8") {
+		!strings.HasPrefix(err.Error(), "not UTF-8 but UTF-16: write it into another file with iconv -f UTF-16 -t UTF-8") {
 		t.Errorf("%v, %v", h, err)
 	}
 	cut := io.MultiReader(strings.NewReader("2026-01-01\n2026-01-02\n"), iotest.ErrReader(io.ErrUnexpectedEOF))

@@ -202,6 +202,8 @@ func read(text *textfile.Lines, file textfile.File, q tcp.Query, visit tcp.Visit
 		switch {
 		case err == io.EOF:
 			return tcp.Look{}, fmt.Errorf("cut short after line %d: copy it again, or save it again", text.N)
+		case errors.Is(err, textfile.ErrNoNewline):
+			return tcp.Look{}, fmt.Errorf("%w: copy it again, or save it again", err)
 		case err != nil:
 			return tcp.Look{}, err
 		}
@@ -270,8 +272,8 @@ func otherFile(line []byte) string {
 	case "active", "aktive", "proto", "tcp", "tcp4", "tcp6":
 		return "this looks like the output of netstat: write netstat instead of snapshot after -s"
 	}
-	return "not the header of a snapshot: leave out what was put before it; for the output of netstat or ss write that" +
-		" word instead of snapshot after -s"
+	return "not the header of a snapshot: save it again, or leave out what was put before it; for the output of" +
+		" netstat or ss write that word instead of snapshot after -s"
 }
 
 // look returns the look that was recorded.

@@ -32,7 +32,7 @@ func (f File) Read(read func(io.Reader) error) (written time.Time, err error) {
 		return f.Now, read(f.Stdin)
 	case f.Name != "-":
 		if file, err = os.Open(f.Name); errors.Is(err, fs.ErrPermission) {
-			return f.Now, errors.New("permission denied: this user needs the group of the file and of its folder")
+			return f.Now, errors.New("permission denied: is this user in the group of the file?")
 		}
 		if err != nil {
 			return f.Now, WithoutPath(err)

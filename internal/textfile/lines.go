@@ -58,7 +58,7 @@ var unreadable = []struct {
 	{"\xfe\xff", errUTF16},
 }
 
-var errUTF16 = errors.New("not UTF-8 but UTF-16: write it anew with iconv -f UTF-16 -t UTF-8")
+var errUTF16 = errors.New("not UTF-8 but UTF-16: write it into another file with iconv -f UTF-16 -t UTF-8")
 
 // unpack needs no name that ends in .gz, as gunzip does.
 func unpack(format, program string) error {

@@ -5,7 +5,7 @@ import (
 	"unicode/utf8"
 )
 
-var errNotUTF8 = errors.New("not UTF-8: if it is GBK, write it anew with iconv -f GBK -t UTF-8")
+var errNotUTF8 = errors.New("not UTF-8: if it is GBK, write it into another file with iconv -f GBK -t UTF-8")
 
 // CheckUTF8 returns an error that says what to do if the line is not UTF-8. Files from Chinese
 // Windows are in GBK.
