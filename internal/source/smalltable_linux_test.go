@@ -41,7 +41,7 @@ func smallNamespace(t *testing.T, entries string) int {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if why := population.Missing(); why != "" { // and set lo up
+	if why := population.Missing(); why != "" { // it also prepares the namespace
 		t.Fatal(why)
 	}
 	netns, err := unix.Open("/proc/thread-self/ns/net", unix.O_RDONLY|unix.O_CLOEXEC, 0)

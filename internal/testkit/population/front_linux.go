@@ -132,9 +132,13 @@ func (f *Front) end(state, client string) {
 		peer.Close()
 		f.readEOF(front)
 	case "time_wait":
-		front.Close()
+		// When it reads the client's FIN it is in TIME_WAIT. A FIN that arrives while close(2) hands the
+		// session over to the kernel can be lost, and comes again much later.
+		front.CloseWrite()
 		f.readEOF(peer)
 		peer.Close()
+		f.readEOF(front)
+		front.Close()
 	case "fin_wait1":
 		fill(front, peer)
 		front.CloseWrite()

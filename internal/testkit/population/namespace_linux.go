@@ -49,8 +49,8 @@ func Enter() (code int, entered bool) {
 	return cmd.ProcessState.ExitCode(), false
 }
 
-// Missing returns the reason why this process has no namespace of its own, or "". It also brings
-// up loopback in the namespace.
+// Missing returns the reason why this process has no namespace of its own, or "". It also prepares the
+// namespace.
 func Missing() string {
 	switch why := os.Getenv(insideVar); why {
 	case inside:
@@ -62,25 +62,28 @@ func Missing() string {
 	if err := loopbackUp(); err != nil {
 		return err.Error()
 	}
+	if err := prepare(); err != nil {
+		return err.Error()
+	}
 	return ""
 }
 
-// setClientPorts keeps the kernel from giving a client the port of a front: all fronts of the
-// tests have ports below 50000.
-func setClientPorts() error {
-	return os.WriteFile("/proc/sys/net/ipv4/ip_local_port_range", []byte("50000 60999"), 0)
+// prepare makes the namespace keep the sockets that a test makes. All fronts of the tests have ports below
+// 50000, so no client gets one. A RST does not end TIME_WAIT: when a machine stands still for a moment, a
+// client sends its last FIN twice, and answers the second ACK with a RST.
+func prepare() error {
+	for file, value := range map[string]string{"ip_local_port_range": "50000 60999", "tcp_rfc1337": "1"} {
+		if err := os.WriteFile("/proc/sys/net/ipv4/"+file, []byte(value), 0); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // Main is for TestMain: it runs the tests in a new network namespace.
 func Main(m *testing.M) {
 	code, entered := Enter()
 	if entered {
-		if Missing() == "" {
-			if err := setClientPorts(); err != nil {
-				fmt.Fprintln(os.Stderr, err)
-				os.Exit(1)
-			}
-		}
 		code = m.Run()
 	}
 	os.Exit(code)

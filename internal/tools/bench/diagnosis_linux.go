@@ -22,7 +22,7 @@ const diagnosisClients = 5000
 // measureDiagnosis compares a bare count with the full diagnosis, on a front with 10,000
 // clients.
 func measureDiagnosis(dir string) {
-	if why := population.Missing(); why != "" { // it also brings up lo
+	if why := population.Missing(); why != "" { // it also prepares the namespace
 		must(errors.New(why), "namespace")
 	}
 	for _, address := range []string{"127.0.0.1", "::1"} {

@@ -147,7 +147,7 @@ func measureHost(dir, number string) {
 	index, err := strconv.Atoi(number)
 	must(err, "host")
 	others := hosts[index].others
-	if why := population.Missing(); why != "" { // it also brings up lo
+	if why := population.Missing(); why != "" { // it also prepares the namespace
 		must(errors.New(why), "namespace")
 	}
 	self, err := os.Executable()

@@ -97,15 +97,10 @@ func soak(looks, sessions int) {
 
 // soakTable measures one size of the table, with so many looks by sock_diag beside each churn.
 func soakTable(size string, looks, sessions int) {
-	if why := population.Missing(); why != "" { // it also brings up lo
+	if why := population.Missing(); why != "" { // it also prepares the namespace
 		must(errors.New(why), "namespace")
 	}
-	for name, value := range map[string]string{
-		"ip_local_port_range": "50000 60999", // no client has a port of a server
-		"tcp_max_tw_buckets":  "4096",
-	} {
-		must(os.WriteFile("/proc/sys/net/ipv4/"+name, []byte(value), 0), name)
-	}
+	must(os.WriteFile("/proc/sys/net/ipv4/tcp_max_tw_buckets", []byte("4096"), 0), "tcp_max_tw_buckets")
 	entries, err := os.ReadFile("/proc/sys/net/ipv4/tcp_ehash_entries")
 	must(err, "size of the table")
 	if strings.TrimSpace(string(entries)) != size {
